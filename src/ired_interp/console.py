@@ -1,0 +1,98 @@
+"""What a person at a terminal, or the log of a job, sees while work goes on."""
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["console", "stop_on_interrupt", "tracker"]
+
+T = TypeVar("T")
+
+_SECONDS_BETWEEN_LINES = 60.0
+_SPEED_WINDOW_SECONDS = 120.0
+
+console = Console(stderr=True, highlight=False)
+
+
+def tracker(label: str, total: int, *, done: int = 0) -> Callable[[Iterable[T]], Iterator[T]]:
+    """A wrapper of an iterable: a bar on a terminal, a line a minute elsewhere.
+
+    Args:
+        label: What is counted, in the plural.
+        total: How many there are, with those done before.
+        done: How many were done before.
+    """
+    return lambda items: (
+        _bar(items, label, total, done)
+        if console.is_terminal
+        else _lines(items, label, total, done)
+    )
+
+
+def _bar(items: Iterable[T], label: str, total: int, done: int) -> Iterator[T]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(),
+        TextColumn("·"),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, speed_estimate_period=_SPEED_WINDOW_SECONDS
+    ) as progress:
+        bar = progress.add_task(label, total=total, completed=done)
+        for item in items:
+            yield item
+            progress.advance(bar)
+
+
+def _lines(items: Iterable[T], label: str, total: int, done: int) -> Iterator[T]:
+    begin = last = time.monotonic()
+    for number, item in enumerate(items, start=done + 1):
+        yield item
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            left = (now - begin) / (number - done) * (total - number)
+            sys.stderr.write(f"{label}: {number} of {total}, about {left / 60:.1f} min left\n")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C or TERM asks once for an orderly stop; a second Ctrl-C stops at once.
+
+    Yields a function that tells whether a stop was asked for.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,56 @@
+"""What an energy is: the protocol that models satisfy, and the closed forms that some can add."""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ired_interp.schedule import Schedule
+
+__all__ = ["AnalyticEnergy", "Energy"]
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """E_θ(x, y, t), one number a row; rows do not influence one another."""
+
+    schedule: Schedule
+    dim_x: int
+    dim_y: int
+
+    def energy(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """E at each row."""
+        ...
+
+
+@runtime_checkable
+class AnalyticEnergy(Energy, Protocol):
+    """An energy whose derivatives in y are known in closed form, without autograd."""
+
+    def energy_and_gradient(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
+        """E and ∇_yE from one forward pass."""
+        ...
+
+    def hvp(
+        self,
+        x: Float[Tensor, "n dim_x"],
+        y: Float[Tensor, "n d"],
+        t: Int[Tensor, " n"],
+        v: Float[Tensor, "n m d"],
+    ) -> Float[Tensor, "n m d"]:
+        """∇²_yE·v for m vectors a row."""
+        ...
+
+    def hessian(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n d d"]:
+        """∇²_yE, symmetric."""
+        ...
+
+    def working_bytes(self, num_vectors: int) -> int:
+        """Bytes of working memory a row needs: 0 vectors for a gradient, m for `hvp`, d for H."""
+        ...

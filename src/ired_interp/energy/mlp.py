@@ -1,0 +1,238 @@
+"""IRED's energy network for the matrix tasks, with its derivatives in y in closed form.
+
+Source of the network: Du, Mao & Tenenbaum (ICML 2024, arXiv 2406.11179) and its released code
+(yilundu/ired_code_release at 3d74b85): z = (x, y) → 512 swish, twice 512 swish modulated by the
+timestep, → f of dim_y entries, E = ‖f‖².
+
+Derivatives. Let a_l be layer l's pre-activation after gain and bias, h_l = swish(a_l),
+A_l = ∂a_l/∂y, δ_l = ∂E/∂h_l and J = ∂f/∂y. Then ∇E = A_1ᵀ(δ_1 ∘ swish′(a_1)) and
+∇²E = 2·JᵀJ + Σ_l A_lᵀ·diag(δ_l ∘ swish″(a_l))·A_l: swish is the only non-linearity besides ‖·‖².
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import skip_init
+
+from ired_interp.errors import LevelError, ShapeError
+from ired_interp.schedule import Schedule, cosine_schedule
+
+__all__ = ["DEFAULT_WIDTH", "EnergyMLP"]
+
+DEFAULT_WIDTH = 512
+_TIME_DIM = 128
+_MAX_PERIOD = 10_000.0
+
+
+class _SinusoidalFeatures(nn.Module):
+    """128 features of an integer t: 64 sines, then 64 cosines, in float64."""
+
+    def forward(self, t: Int[Tensor, " k"]) -> Float[Tensor, "k 128"]:
+        half = _TIME_DIM // 2
+        steps = torch.arange(half, dtype=torch.float64, device=t.device)
+        frequencies = torch.exp(steps * (-math.log(_MAX_PERIOD) / (half - 1)))
+        angles = t.to(torch.float64)[:, None] * frequencies
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One forward pass and its adjoints, n rows, w = width."""
+
+    output: Float[Tensor, "n d"]
+    pre: tuple[Float[Tensor, "n w"], ...]
+    sigmoid: tuple[Float[Tensor, "n w"], ...]
+    slope: tuple[Float[Tensor, "n w"], ...]
+    adjoint: tuple[Float[Tensor, "n w"], ...]
+    gain: tuple[Float[Tensor, "n w"], ...]
+
+    def curvature(self, layer: int) -> Float[Tensor, "n w"]:
+        """c_l = δ_l ∘ swish″(a_l)."""
+        a, s = self.pre[layer], self.sigmoid[layer]
+        return self.adjoint[layer] * s * (1 - s) * (2 + a * (1 - 2 * s))
+
+
+class EnergyMLP(nn.Module):
+    """E_θ(x, y, t) = ‖f_θ(x, y, t)‖².
+
+    The weights are not initialised here: load a checkpoint, or call `initialise`. The timesteps'
+    features are computed in float64 and cast to the weights' dtype.
+
+    Args:
+        dim_x: Entries of x.
+        dim_y: Entries of y.
+        width: Units of each hidden layer, 512 in the reference.
+        schedule: The levels; the network itself only uses their number.
+
+    Raises:
+        ShapeError: A dimension below 1.
+    """
+
+    def __init__(
+        self, dim_x: int, dim_y: int, *, width: int = DEFAULT_WIDTH, schedule: Schedule | None = None
+    ) -> None:
+        super().__init__()
+        if min(dim_x, dim_y, width) < 1:
+            raise ShapeError(
+                f"EnergyMLP: expected dim_x, dim_y and width ≥ 1, found {dim_x}, {dim_y}, {width}."
+            )
+        self.dim_x = dim_x
+        self.dim_y = dim_y
+        self.width = width
+        self.schedule = cosine_schedule() if schedule is None else schedule
+        self.time_mlp = nn.Sequential(
+            _SinusoidalFeatures(),
+            skip_init(nn.Linear, _TIME_DIM, _TIME_DIM),
+            nn.GELU(),
+            skip_init(nn.Linear, _TIME_DIM, _TIME_DIM),
+        )
+        self.fc1 = skip_init(nn.Linear, dim_x + dim_y, width)
+        self.fc2 = skip_init(nn.Linear, width, width)
+        self.fc3 = skip_init(nn.Linear, width, width)
+        self.fc4 = skip_init(nn.Linear, width, dim_y)
+        self.t_map_fc2 = skip_init(nn.Linear, _TIME_DIM, 2 * width)
+        self.t_map_fc3 = skip_init(nn.Linear, _TIME_DIM, 2 * width)
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator, *, gain: float = 1.0) -> "EnergyMLP":
+        """Draw every weight and bias uniformly on ±gain/√fan_in and return the network.
+
+        A gain of 1 is PyTorch's default initialisation of a linear layer, hence the reference's.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                bound = gain / math.sqrt(layer.in_features)
+                for parameter in (layer.weight, layer.bias):
+                    draw = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
+                    parameter.copy_((2 * draw - 1) * bound)
+        return self
+
+    def forward(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """`energy`."""
+        return self.energy(x, y, t)
+
+    def energy(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"] | int
+    ) -> Float[Tensor, " n"]:
+        """E at each row.
+
+        Args:
+            x: The questions, in the weights' dtype.
+            y: The candidates, in the coordinates of timestep t.
+            t: One timestep in 0 … K - 1, or one a row.
+
+        Raises:
+            LevelError: A timestep outside 0 … K - 1.
+        """
+        (gain2, bias2), (gain3, bias3) = self._modulation(t, y)
+        h = functional.silu(self.fc1(torch.cat([x, y], dim=-1)))
+        h = functional.silu(self.fc2(h) * gain2 + bias2)
+        h = functional.silu(self.fc3(h) * gain3 + bias3)
+        return self.fc4(h).square().sum(-1)
+
+    def energy_and_gradient(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
+        """E and ∇_yE as ordinary tensor operations: differentiable once more in the weights."""
+        run = self._pass(x, y, t)
+        gradient = (run.adjoint[0] * run.slope[0]) @ self._input_weight()
+        return run.output.square().sum(-1), gradient
+
+    def hvp(
+        self,
+        x: Float[Tensor, "n dim_x"],
+        y: Float[Tensor, "n d"],
+        t: Int[Tensor, " n"],
+        v: Float[Tensor, "n m d"],
+    ) -> Float[Tensor, "n m d"]:
+        """∇²_yE·v for m vectors a row: one tangent pass forward, one back."""
+        run = self._pass(x, y, t)
+        tangents, change = self._tangents(run, v @ self._input_weight().mT)
+        back = 2 * change @ self.fc4.weight
+        for layer, weight in ((2, self.fc3.weight), (1, self.fc2.weight)):
+            back = back * run.slope[layer][:, None]
+            back = back + tangents[layer] * run.curvature(layer)[:, None]
+            back = (back * run.gain[layer][:, None]) @ weight
+        back = back * run.slope[0][:, None] + tangents[0] * run.curvature(0)[:, None]
+        return back @ self._input_weight()
+
+    def hessian(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n d d"]:
+        """∇²_yE = 2·JᵀJ + Σ_l A_lᵀ·diag(c_l)·A_l, exactly symmetric."""
+        run = self._pass(x, y, t)
+        first = self._input_weight().mT.expand(y.shape[0], -1, -1)
+        tangents, jacobian = self._tangents(run, first)
+        total = 2 * jacobian @ jacobian.mT
+        for layer, tangent in enumerate(tangents):
+            total = torch.baddbmm(total, tangent * run.curvature(layer)[:, None], tangent.mT)
+        return (total + total.mT) / 2
+
+    def working_bytes(self, num_vectors: int) -> int:
+        """An upper bound for one row, in the weights' dtype."""
+        vectors = 6 * num_vectors * (self.width + self.dim_y) + 2 * num_vectors * self.dim_y
+        rows = 24 * self.width + 4 * (self.dim_x + self.dim_y)
+        return (vectors + rows) * self.fc1.weight.element_size()
+
+    def _input_weight(self) -> Float[Tensor, "w d"]:
+        return self.fc1.weight[:, self.dim_x :]
+
+    def _modulation(
+        self, t: Int[Tensor, " n"] | int, y: Float[Tensor, "n d"]
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """(gain + 1, bias) of layers 2 and 3 at each row, from the table of all K timesteps."""
+        num_levels = self.schedule.num_levels
+        weight = self.t_map_fc2.weight
+        steps = torch.arange(num_levels, device=weight.device)
+        features: Tensor = self.time_mlp[0](steps).to(weight.dtype)
+        for layer in self.time_mlp[1:]:
+            features = layer(features)
+        if isinstance(t, int):
+            t = torch.full(y.shape[:-1], t, dtype=torch.long, device=y.device)
+        try:
+            tables = [m(features).index_select(0, t) for m in (self.t_map_fc2, self.t_map_fc3)]
+        except IndexError as error:
+            raise LevelError(
+                f"timestep: expected 0 … {num_levels - 1} (t = K - k), found one outside that "
+                "range."
+            ) from error
+        (gain2, bias2), (gain3, bias3) = (table.chunk(2, dim=-1) for table in tables)
+        return (gain2 + 1, bias2), (gain3 + 1, bias3)
+
+    def _pass(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> _Pass:
+        (gain2, bias2), (gain3, bias3) = self._modulation(t, y)
+        a1 = self.fc1(torch.cat([x, y], dim=-1))
+        s1 = a1.sigmoid()
+        a2 = self.fc2(a1 * s1) * gain2 + bias2
+        s2 = a2.sigmoid()
+        a3 = self.fc3(a2 * s2) * gain3 + bias3
+        s3 = a3.sigmoid()
+        output = self.fc4(a3 * s3)
+        slope1, slope2, slope3 = (s * (1 + a * (1 - s)) for a, s in ((a1, s1), (a2, s2), (a3, s3)))
+        adjoint3 = 2 * output @ self.fc4.weight
+        adjoint2 = (adjoint3 * slope3 * gain3) @ self.fc3.weight
+        adjoint1 = (adjoint2 * slope2 * gain2) @ self.fc2.weight
+        return _Pass(
+            output=output,
+            pre=(a1, a2, a3),
+            sigmoid=(s1, s2, s3),
+            slope=(slope1, slope2, slope3),
+            adjoint=(adjoint1, adjoint2, adjoint3),
+            gain=(torch.ones_like(gain2), gain2, gain3),
+        )
+
+    def _tangents(
+        self, run: _Pass, first: Float[Tensor, "n m w"]
+    ) -> tuple[tuple[Float[Tensor, "n m w"], ...], Float[Tensor, "n m d"]]:
+        """Derivatives of a_1, a_2, a_3 and f along m directions, given those of a_1."""
+        second = (first * run.slope[0][:, None]) @ self.fc2.weight.mT * run.gain[1][:, None]
+        third = (second * run.slope[1][:, None]) @ self.fc3.weight.mT * run.gain[2][:, None]
+        return (first, second, third), (third * run.slope[2][:, None]) @ self.fc4.weight.mT

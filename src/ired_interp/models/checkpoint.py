@@ -1,0 +1,327 @@
+"""Checkpoints: our safetensors with a card, and the released code's ``.pt``. Data, never code.
+
+Format ``ired-interp-model`` version 1: a safetensors file whose tensors carry the reference's
+parameter names and whose metadata hold ``format``, ``version`` and ``card``, a JSON object with the
+fields of `ModelCard`.
+"""
+
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.errors import CheckpointError, IredInterpError, UnknownNameError
+from ired_interp.runs.storage import sha256_of, write_file
+from ired_interp.schedule import NUM_LEVELS, Schedule, cosine_schedule
+from ired_interp.tasks import Task, task, task_names
+
+__all__ = ["Checkpoint", "ModelCard", "Weights", "check_task", "read_checkpoint", "write_checkpoint"]
+
+Weights = Literal["ema", "online"]
+
+_FORMAT = "ired-interp-model"
+_VERSION = 1
+_REFERENCE_PREFIX: dict[Weights, tuple[str, str]] = {
+    "ema": ("ema", "ema_model.model.ebm."),
+    "online": ("model", "model.ebm."),
+}
+# The reference stores its schedule in float32.
+_SCHEDULE_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a checkpoint of ours says about itself.
+
+    Attributes:
+        task: Name of the task.
+        size: Side of the matrix.
+        options: The task's options, as `ired_interp.task` takes them.
+        dim_x: Entries of x.
+        dim_y: Entries of y.
+        width: Units of a hidden layer.
+        num_levels: K.
+        weights: Which weights these are: the moving average (``ema``) or the ``online`` ones.
+        training: How it was trained: config, steps, provenance, curve.
+        validation: Error on the fixed held-out problems: ``mse``, ``num_problems``, ``rule`` …
+    """
+
+    task: str
+    size: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dim_x: int
+    dim_y: int
+    width: int
+    num_levels: int
+    weights: Weights
+    training: Mapping[str, Any]
+    validation: Mapping[str, Any]
+
+    def make_task(self) -> Task:
+        """The task that the model was trained on."""
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
+        return task(self.task, self.size, **options)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and found sound.
+
+    Attributes:
+        model: The network, float32 weights as stored, on the CPU.
+        card: What the file says of itself; None for the reference's format, which says nothing.
+        sha256: Of the file.
+        path: Where it was read.
+        weights: Which weights were taken.
+    """
+
+    model: EnergyMLP
+    card: ModelCard | None
+    sha256: str
+    path: Path
+    weights: Weights
+
+
+def read_checkpoint(path: Path, *, weights: Weights | None = None) -> Checkpoint:
+    """Read either format.
+
+    Args:
+        path: A ``.safetensors`` of ours or a ``.pt`` of the reference.
+        weights: ``ema`` or ``online``. None takes what a file of ours holds, and the moving average
+            of a reference file, as its own evaluation does.
+
+    Raises:
+        CheckpointError: Missing, truncated, not a checkpoint, NaN weights, other levels, or weights
+            that the file does not hold. The message names the file, what was found and expected.
+        UnknownNameError: ``weights`` is neither of the two.
+    """
+    if weights is not None and weights not in get_args(Weights):
+        raise UnknownNameError(f"weights: expected ema or online, found {weights!r}.")
+    if not path.exists():
+        raise CheckpointError(
+            f"{path}: no such file: expected a .safetensors checkpoint of ired-interp or a .pt of "
+            "the IRED reference code."
+        )
+    if path.is_dir():
+        raise CheckpointError(f"{path}: expected a checkpoint file, found a folder.")
+    try:
+        digest = sha256_of(path)
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    if not head:
+        raise CheckpointError(f"{path}: expected a checkpoint, found an empty file.")
+    if head.startswith(b"PK"):
+        chosen: Weights = weights or "ema"
+        return Checkpoint(_read_reference(path, chosen), None, digest, path, chosen)
+    if head[8:9] == b"{":
+        model, card = _read_ours(path)
+        if weights is not None and weights != card.weights:
+            raise CheckpointError(
+                f"{path}: expected {weights} weights, found a file that holds the {card.weights} "
+                "ones alone."
+            )
+        return Checkpoint(model, card, digest, path, card.weights)
+    raise CheckpointError(
+        f"{path}: not a checkpoint: expected safetensors or a torch zip file, found a file that "
+        f"begins with {head[:8]!r}."
+    )
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
+    """Write our format, whole or not at all.
+
+    Args:
+        path: Ends in ``.safetensors``.
+        state: The network's state dict.
+        card: What to say about it.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    metadata = {
+        "format": _FORMAT,
+        "version": str(_VERSION),
+        "card": json.dumps(asdict(card), ensure_ascii=False),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_file(path, save(tensors, metadata=metadata))
+
+
+def check_task(checkpoint: Checkpoint, name: str | None, options: Mapping[str, Any]) -> Task:
+    """The task that a checkpoint is for, checked against its dims.
+
+    Args:
+        checkpoint: What was read.
+        name: The task that the user asked for; needed for a reference file, whose shapes fit
+            several tasks.
+        options: Options of that task.
+
+    Raises:
+        CheckpointError: No task known, or one whose dims do not fit.
+    """
+    model, card = checkpoint.model, checkpoint.card
+    if name is None:
+        if card is None:
+            raise CheckpointError(
+                f"{checkpoint.path}: the reference's files do not say their task: expected --task; "
+                f"dim_x = {model.dim_x} and dim_y = {model.dim_y} fit {_fitting(model)}."
+            )
+        return card.make_task()
+    if card is not None and name != card.task:
+        raise CheckpointError(
+            f"{checkpoint.path}: expected a model of task {name!r}, found one trained on "
+            f"{card.task!r} at size {card.size}."
+        )
+    if card is not None and not options:
+        return card.make_task()
+    size = round(model.dim_y**0.5)
+    chosen = task(name, size, **options)
+    if (chosen.dim_x, chosen.dim_y) != (model.dim_x, model.dim_y):
+        raise CheckpointError(
+            f"{checkpoint.path}: expected dim_x = {chosen.dim_x} and dim_y = {chosen.dim_y} for "
+            f"task {name!r} at size {size}, found {model.dim_x} and {model.dim_y}; these dims fit "
+            f"{_fitting(model)}."
+        )
+    return chosen
+
+
+def _fitting(model: EnergyMLP) -> str:
+    size = round(model.dim_y**0.5)
+    names = [
+        name
+        for name in task_names()
+        if (t := task(name, size)).dim_x == model.dim_x and t.dim_y == model.dim_y
+    ]
+    return ", ".join(names) or "none of our tasks"
+
+
+def _read_ours(path: Path) -> tuple[EnergyMLP, ModelCard]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata() or {}
+            state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path}: the safetensors file is damaged or truncated ({error}). Copy it again."
+        ) from error
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(
+            f"{path}: expected format {_FORMAT!r} in the header, found "
+            f"{metadata.get('format')!r}: these are other tensors, not a model of ired-interp."
+        )
+    if metadata.get("version") != str(_VERSION):
+        raise CheckpointError(
+            f"{path}: expected version {_VERSION} of the format, found "
+            f"{metadata.get('version')!r}; a newer ired-interp wrote it. Upgrade."
+        )
+    try:
+        content = json.loads(metadata.get("card", ""))
+        known = {f.name for f in fields(ModelCard)}
+        card = ModelCard(**{k: v for k, v in content.items() if k in known})
+        card.make_task()
+    except (json.JSONDecodeError, TypeError, AttributeError, IredInterpError) as error:
+        raise CheckpointError(f"{path}: the card in the header is damaged ({error}).") from error
+    model = _build(path, state, cosine_schedule(card.num_levels))
+    if (model.dim_x, model.dim_y) != (card.dim_x, card.dim_y):
+        raise CheckpointError(
+            f"{path}: expected dim_x = {card.dim_x} and dim_y = {card.dim_y} as its card says, "
+            f"found weights of {model.dim_x} and {model.dim_y}."
+        )
+    return model, card
+
+
+def _read_reference(path: Path, weights: Weights) -> EnergyMLP:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: expected plain tensors, found a pickle that would run code when loaded; it "
+            "was not run."
+        ) from error
+    except (RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path}: the file is damaged, truncated or no torch checkpoint ({reason})."
+        ) from error
+    part, prefix = _REFERENCE_PREFIX[weights]
+    if not isinstance(content, dict) or not isinstance(content.get(part), dict):
+        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of the IRED reference with {part!r} in it, found "
+            f"{found}."
+        )
+    tensors: dict[str, Tensor] = {k: v for k, v in content[part].items() if isinstance(v, Tensor)}
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    if not state:
+        raise CheckpointError(
+            f"{path}: expected {weights} weights under {part!r} as '{prefix}…', found none."
+        )
+    schedule = cosine_schedule()
+    stored = tensors.get(prefix.removesuffix("model.ebm.") + "alphas_cumprod")
+    if stored is not None:
+        _check_schedule(path, stored, schedule)
+    return _build(path, state, schedule)
+
+
+def _check_schedule(path: Path, stored: Tensor, schedule: Schedule) -> None:
+    if stored.shape != schedule.alpha_bar.shape:
+        raise CheckpointError(
+            f"{path}: expected a model of {NUM_LEVELS} levels, found one of {stored.numel()}."
+        )
+    gap = float((stored.double() - schedule.alpha_bar).abs().max())
+    if not gap <= _SCHEDULE_TOLERANCE:
+        raise CheckpointError(
+            f"{path}: expected the cosine schedule, found one whose ᾱ differs by up to {gap:.1e}."
+        )
+
+
+def _build(path: Path, state: Mapping[str, Tensor], schedule: Schedule) -> EnergyMLP:
+    """A network with these weights, its dims and width read off the shapes."""
+    try:
+        width, dim_in = state["fc1.weight"].shape
+        dim_y = state["fc4.weight"].shape[0]
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: expected the energy network's fc1.weight and fc4.weight, found tensors "
+            f"{', '.join(sorted(state)[:4])} …"
+        ) from error
+    if dim_in <= dim_y:
+        raise CheckpointError(
+            f"{path}: expected fc1 to take (x, y), found {dim_in} inputs for {dim_y} entries of y."
+        )
+    model = EnergyMLP(dim_in - dim_y, dim_y, width=width, schedule=schedule)
+    expected = model.state_dict()
+    missing = [name for name in expected if name not in state]
+    surplus = [name for name in state if name not in expected]
+    if missing or surplus:
+        raise CheckpointError(
+            f"{path}: expected the energy network's {len(expected)} tensors, found "
+            f"{len(missing)} missing ({', '.join(missing[:3]) or '-'}) and {len(surplus)} unknown "
+            f"({', '.join(surplus[:3]) or '-'})."
+        )
+    for name, tensor in expected.items():
+        if state[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{path}: {name}: expected shape {tuple(tensor.shape)}, found "
+                f"{tuple(state[name].shape)}."
+            )
+        bad = int((~torch.isfinite(state[name])).sum())
+        if bad:
+            raise CheckpointError(
+                f"{path}: {name}: expected finite weights, found {bad} NaN or infinite of "
+                f"{tensor.numel()}: the training exploded. Take an earlier checkpoint."
+            )
+    model.load_state_dict(dict(state))
+    model.requires_grad_(requires_grad=False)
+    return model

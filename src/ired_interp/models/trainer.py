@@ -1,0 +1,381 @@
+"""Training as a folder: start, stop at any moment, resume to the same numbers.
+
+A training folder holds ``train.json`` (config and provenance), ``state.safetensors`` (everything
+that the next step depends on), ``model.safetensors`` (the moving average as a checkpoint with its
+card) and ``log.txt``.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ired_interp.draws import BatchDraws, check_seed
+from ired_interp.energy.mlp import DEFAULT_WIDTH, EnergyMLP
+from ired_interp.errors import ConfigError, DtypeError, RunFolderError, TrainingError
+from ired_interp.models.checkpoint import ModelCard, write_checkpoint
+from ired_interp.runs.provenance import provenance
+from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
+from ired_interp.solve import solve
+from ired_interp.tasks import Difficulty, Problems, Task, task
+from ired_interp.training import Batch, average_decay, losses
+
+__all__ = ["TrainConfig", "TrainReport", "is_training_folder", "resume_training", "start_training"]
+
+Track = Callable[[Iterable[int]], Iterable[int]]
+
+_FORMAT = "ired-interp-training"
+_VERSION = 1
+_ADAM_BETAS = (0.9, 0.99)
+# Problems for validation and for runs come from other streams than training batches, and from
+# another seed than a run is likely to use.
+VALIDATION_SEED = 20_240_601
+_CHECK_EVERY = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What to train and how. Defaults are the released code's, but for batch and number of steps.
+
+    Attributes:
+        task: Name of the task.
+        size: Side of the matrix.
+        options: The task's options.
+        difficulty: Which generator to train on.
+        steps: Optimiser steps.
+        batch_size: Problems a step (the reference: 2048).
+        learning_rate: Of Adam.
+        clip: Largest norm of the weights' gradient; larger ones are scaled down.
+        init_gain: Scale of the initial weights, 1 for PyTorch's initialisation.
+        width: Units of a hidden layer.
+        seed: Of weights and batches.
+        validate_every: Steps between validations, which are also when the state is saved.
+        validation_problems: Held-out problems, the same at every validation.
+        device: ``cpu``, ``cuda`` …
+    """
+
+    task: str
+    size: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    difficulty: Difficulty = "same"
+    steps: int = 20_000
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    clip: float = 1.0
+    init_gain: float = 1.0
+    width: int = DEFAULT_WIDTH
+    seed: int = 0
+    validate_every: int = 1_000
+    validation_problems: int = 1_000
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        counts = ("steps", "batch_size", "width", "validate_every", "validation_problems")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}.")
+        for name in ("learning_rate", "clip", "init_gain"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"{name}: expected a finite number > 0, found {getattr(self, name)}."
+                )
+        self.make_task()
+        check_device(self.device)
+
+    def make_task(self) -> Task:
+        """The task."""
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
+        return task(self.task, self.size, **options)
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """How far training came.
+
+    Attributes:
+        folder: The training folder.
+        step: Steps done.
+        steps: Steps asked for.
+        curve: One entry a validation: ``step``, ``mse_ema``, ``mse_online`` and the mean losses
+            since the last one.
+    """
+
+    folder: Path
+    step: int
+    steps: int
+    curve: list[dict[str, float]]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.step >= self.steps
+
+
+def check_device(name: str) -> None:
+    """Raise DtypeError unless tensors can be made on a device of this name."""
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DtypeError(f"device: expected one that torch can use here, found {name!r}: {reason}") from error
+
+
+def start_training(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    track: Track = iter,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainReport:
+    """Make the folder and train.
+
+    Args:
+        config: What to train.
+        folder: A new folder.
+        track: Wraps the remaining step numbers, for a progress bar.
+        should_stop: Asked after each step; when true, the state is saved and training returns.
+
+    Raises:
+        RunFolderError: The folder exists.
+        StorageError: The file system refused.
+        TrainingError: The loss left the finite numbers; the last saved state stays.
+    """
+    head = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "config": asdict(config),
+        "provenance": provenance(),
+    }
+    session = _Session.fresh(config, head["provenance"])
+    create_folder(folder, {"train.json": to_json(head), "log.txt": b""})
+    return session.train(folder, track, should_stop)
+
+
+def resume_training(
+    folder: Path, *, track: Track = iter, should_stop: Callable[[], bool] = lambda: False
+) -> TrainReport:
+    """Go on where the folder's last saved state ends; nothing if all steps are done.
+
+    Raises:
+        RunFolderError: Not a training folder, or damaged.
+        StorageError, TrainingError: As `start_training`.
+    """
+    head = read_json(folder / "train.json")
+    if head.get("format") != _FORMAT or head.get("version") != _VERSION:
+        raise RunFolderError(
+            f"{folder}: expected {_FORMAT} version {_VERSION}, found {head.get('format')!r} "
+            f"version {head.get('version')!r}."
+        )
+    try:
+        config = TrainConfig(**head["config"])
+    except (TypeError, KeyError) as error:
+        raise RunFolderError(f"{folder / 'train.json'}: the config is damaged ({error}).") from error
+    session = _Session.fresh(config, head["provenance"])
+    state = folder / "state.safetensors"
+    if state.exists():
+        session.restore(state)
+    return session.train(folder, track, should_stop)
+
+
+def is_training_folder(folder: Path) -> bool:
+    """Whether a folder was made by `start_training`."""
+    return (folder / "train.json").is_file()
+
+
+class _Session:
+    """Everything that the next step depends on; lives for one call of `start` or `resume`."""
+
+    def __init__(self, config: TrainConfig, origin: Mapping[str, Any]) -> None:
+        self.config = config
+        self.origin = origin
+        self.task = config.make_task()
+        self.step = 0
+        self.curve: list[dict[str, float]] = []
+        self.online = EnergyMLP(self.task.dim_x, self.task.dim_y, width=config.width)
+        self.average = EnergyMLP(self.task.dim_x, self.task.dim_y, width=config.width)
+        self.generator = torch.Generator(config.device)
+        self.held_out: Problems = self.task.sample(
+            config.validation_problems,
+            seed=VALIDATION_SEED,
+            difficulty=config.difficulty,
+            dtype=torch.float32,
+            device=config.device,
+        )
+
+    @classmethod
+    def fresh(cls, config: TrainConfig, origin: Mapping[str, Any]) -> "_Session":
+        session = cls(config, origin)
+        weights_seed, batch_seed = 2 * config.seed, 2 * config.seed + 1
+        weights = torch.Generator().manual_seed(weights_seed % 2**63)
+        session.online.initialise(weights, gain=config.init_gain)
+        session.average.load_state_dict(session.online.state_dict())
+        session.average.requires_grad_(requires_grad=False)
+        for model in (session.online, session.average):
+            model.to(config.device)
+        session.generator.manual_seed(batch_seed % 2**63)
+        session.optimiser = torch.optim.Adam(
+            session.online.parameters(), lr=config.learning_rate, betas=_ADAM_BETAS, fused=True
+        )
+        session.window = torch.zeros(3, dtype=torch.float64, device=config.device)
+        return session
+
+    optimiser: torch.optim.Adam
+    # Sums since the last validation: denoising loss, contrastive loss, number of steps.
+    window: Tensor
+
+    def train(self, folder: Path, track: Track, should_stop: Callable[[], bool]) -> TrainReport:
+        config = self.config
+        if self.step >= config.steps:
+            return self._report(folder)
+        append_log(folder / "log.txt", f"training from step {self.step} to {config.steps}")
+        for step in track(range(self.step + 1, config.steps + 1)):
+            self._take_step()
+            self.step = step
+            if step % _CHECK_EVERY == 0 or step == config.steps:
+                self._check_finite(folder)
+            if step % config.validate_every == 0 or step == config.steps:
+                self._validate(folder)
+                self.save(folder)
+            elif should_stop():
+                self.save(folder)
+                append_log(folder / "log.txt", f"stopped at step {step} of {config.steps}")
+                break
+        return self._report(folder)
+
+    def _take_step(self) -> None:
+        config = self.config
+        draws = BatchDraws(config.batch_size, self.generator, torch.float32)
+        problems = self.task.draw(draws, difficulty=config.difficulty)
+        t = torch.randint(
+            self.online.schedule.num_levels,
+            (config.batch_size,),
+            generator=self.generator,
+            device=self.generator.device,
+        )
+        noise, landscape_noise = draws.normal(self.task.dim_y), draws.normal(self.task.dim_y)
+        loss = losses(self.online, Batch(problems.x, problems.y, t, noise, landscape_noise))
+        self.optimiser.zero_grad()
+        loss.total.backward()
+        nn.utils.clip_grad_norm_(self.online.parameters(), config.clip)
+        self.optimiser.step()
+        self.window += torch.stack(
+            [loss.denoising.detach(), loss.contrastive.detach(), torch.ones_like(loss.denoising)]
+        )
+        keep = average_decay(self.step + 1)
+        if keep < 1:
+            with torch.no_grad():
+                for mean, value in zip(
+                    self.average.parameters(), self.online.parameters(), strict=True
+                ):
+                    mean.lerp_(value, 1 - keep)
+
+    def _check_finite(self, folder: Path) -> None:
+        if bool(torch.isfinite(self.window).all()):
+            return
+        append_log(folder / "log.txt", f"the loss is not finite at step {self.step}")
+        kept = "state.safetensors" if (folder / "state.safetensors").exists() else "nothing yet"
+        raise TrainingError(
+            f"the loss is not finite at step {self.step}: the energy exploded. Expected a finite "
+            f"loss. Kept in {folder}: {kept}. Start again with a lower --learning-rate (now "
+            f"{self.config.learning_rate:g}), --clip ({self.config.clip:g}) or --init-gain "
+            f"({self.config.init_gain:g})."
+        )
+
+    def _validate(self, folder: Path) -> None:
+        denoising, contrastive, count = self.window.tolist()
+        entry = {
+            "step": self.step,
+            "mse_ema": self._error(self.average),
+            "mse_online": self._error(self.online),
+            "denoising": denoising / count,
+            "contrastive": contrastive / count,
+        }
+        self.window.zero_()
+        self.curve.append(entry)
+        text = " ".join(f"{name}={value:.6g}" for name, value in entry.items())
+        append_log(folder / "log.txt", text)
+
+    def _error(self, model: EnergyMLP) -> float:
+        """Mean squared error an entry of the solver's answers to the held-out problems."""
+        answer = solve(model, self.held_out.x, seed=VALIDATION_SEED, rule="released")
+        return float((answer.y - self.held_out.y).square().mean())
+
+    def save(self, folder: Path) -> None:
+        """Write the model, then the state: a kill in between repeats steps and loses none."""
+        if self.curve:
+            write_checkpoint(
+                folder / "model.safetensors", self.average.state_dict(), self._card()
+            )
+        tensors = {f"online.{k}": v for k, v in self.online.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for number, entry in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{number}.{k}": v for k, v in entry.items()}
+        tensors |= {"generator": self.generator.get_state(), "window": self.window}
+        progress = json.dumps({"step": self.step, "curve": self.curve})
+        plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        metadata = {"format": _FORMAT, "version": str(_VERSION), "progress": progress}
+        write_file(folder / "state.safetensors", save(plain, metadata=metadata))
+
+    def restore(self, path: Path) -> None:
+        """Take over a saved state."""
+        try:
+            with safe_open(path, framework="pt") as stream:
+                progress = json.loads((stream.metadata() or {})["progress"])
+                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            self.step, self.curve = int(progress["step"]), list(progress["curve"])
+            for prefix, model in (("online.", self.online), ("average.", self.average)):
+                model.load_state_dict(_under(tensors, prefix))
+            adam = self.optimiser.state_dict()
+            numbers = range(len(adam["param_groups"][0]["params"]))
+            adam["state"] = {number: _under(tensors, f"adam.{number}.") for number in numbers}
+            self.optimiser.load_state_dict(adam)
+            self.generator.set_state(tensors["generator"])
+            self.window.copy_(tensors["window"])
+        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            raise RunFolderError(
+                f"{path}: the saved state is damaged ({error}). Delete it to start this training "
+                "from its beginning."
+            ) from error
+
+    def _card(self) -> ModelCard:
+        config, last = self.config, self.curve[-1]
+        return ModelCard(
+            task=config.task,
+            size=config.size,
+            options=dict(config.options),
+            dim_x=self.task.dim_x,
+            dim_y=self.task.dim_y,
+            width=config.width,
+            num_levels=self.online.schedule.num_levels,
+            weights="ema",
+            training={
+                "config": asdict(config),
+                "steps_done": last["step"],
+                "provenance": dict(self.origin),
+                "curve": self.curve,
+            },
+            validation={
+                "mse": last["mse_ema"],
+                "mse_online": last["mse_online"],
+                "num_problems": config.validation_problems,
+                "seed": VALIDATION_SEED,
+                "difficulty": config.difficulty,
+                "rule": "released",
+                "dtype": "float32",
+            },
+        )
+
+    def _report(self, folder: Path) -> TrainReport:
+        return TrainReport(folder, self.step, self.config.steps, list(self.curve))
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,130 @@
+"""The K annealed levels: cosine schedule, step sizes, and the one place where k and t convert.
+
+Source: the cosine schedule of Nichol & Dhariwal (2021, arXiv 2102.09672, eq. 17) with offset 0.008
+and β clipped to 0.999, as IRED uses it (Du, Mao & Tenenbaum 2024, arXiv 2406.11179).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ired_interp.errors import LevelError
+
+__all__ = ["NUM_LEVELS", "Schedule", "cosine_schedule"]
+
+NUM_LEVELS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A noise schedule over the timesteps t = 0 (sharpest) … K - 1 (noisiest), in float64 on CPU.
+
+    Attributes:
+        alpha_bar: ᾱ_t, the cumulative signal.
+        beta: β_t, the noise added by one step.
+    """
+
+    alpha_bar: Float[Tensor, " K"]
+    beta: Float[Tensor, " K"]
+
+    @property
+    def num_levels(self) -> int:
+        """K."""
+        return int(self.alpha_bar.shape[0])
+
+    @cached_property
+    def signal(self) -> Float[Tensor, " K"]:
+        """s_t = √ᾱ_t: y* appears as s_t·y* in the coordinates of timestep t."""
+        return self.alpha_bar.sqrt()
+
+    @cached_property
+    def sigma(self) -> Float[Tensor, " K"]:
+        """σ_t = √(1 - ᾱ_t)."""
+        return (1 - self.alpha_bar).sqrt()
+
+    @cached_property
+    def step_size(self) -> Float[Tensor, " K"]:
+        """λ_t = β_t / σ_t, the solver's step on ∇E."""
+        return self.beta / self.sigma
+
+    def timestep(self, level: int) -> int:
+        """t = K - k.
+
+        Raises:
+            LevelError: ``level`` is not a whole number in 1 … K.
+        """
+        if isinstance(level, bool) or not isinstance(level, int):
+            raise LevelError(
+                f"level: expected a whole number in 1 … {self.num_levels}, found {level!r}."
+            )
+        if not 1 <= level <= self.num_levels:
+            raise LevelError(
+                f"level {level} is outside 1 … {self.num_levels}: level 1 is the noisiest and "
+                f"smoothest, level {self.num_levels} the sharpest. Give a level in that range."
+            )
+        return self.num_levels - level
+
+    def level(self, timestep: int) -> int:
+        """k = K - t.
+
+        Raises:
+            LevelError: ``timestep`` is not in 0 … K - 1.
+        """
+        if not 0 <= timestep < self.num_levels:
+            raise LevelError(
+                f"timestep {timestep} is outside 0 … {self.num_levels - 1}: timestep "
+                f"{self.num_levels - 1} is the noisiest. Give a timestep in that range."
+            )
+        return self.num_levels - timestep
+
+    def timesteps(
+        self, level: int | Sequence[int] | Int[Tensor, " n"], num_rows: int
+    ) -> Int[Tensor, " n"]:
+        """One timestep a row from one level or one level a row.
+
+        Raises:
+            LevelError: A level outside 1 … K, not whole, or not one per row.
+        """
+        if isinstance(level, int):
+            return torch.full((num_rows,), self.timestep(level), dtype=torch.long)
+        if isinstance(level, Tensor):
+            if level.is_floating_point() or level.is_complex() or level.dtype == torch.bool:
+                raise LevelError(f"level: expected whole numbers, found dtype {level.dtype}.")
+            if level.ndim > 1:
+                raise LevelError(
+                    f"level: expected one level or one a row, found shape {tuple(level.shape)}."
+                )
+            if level.ndim == 0:
+                return self.timesteps(int(level), num_rows)
+        values = [int(v) for v in level] if isinstance(level, Tensor) else list(level)
+        if len(values) != num_rows:
+            raise LevelError(
+                f"level: expected one level or {num_rows} of them (one a row), found {len(values)}."
+            )
+        return torch.tensor([self.timestep(v) for v in values], dtype=torch.long)
+
+
+def cosine_schedule(
+    num_levels: int = NUM_LEVELS, *, offset: float = 0.008, max_beta: float = 0.999
+) -> Schedule:
+    """The cosine schedule of IRED, in float64.
+
+    Args:
+        num_levels: K ≥ 1.
+        offset: Shift of the cosine that keeps β_0 away from 0.
+        max_beta: The clip of β; without it ᾱ at the noisiest timestep would be 0.
+
+    Raises:
+        LevelError: ``num_levels`` < 1.
+    """
+    if num_levels < 1:
+        raise LevelError(f"num_levels: expected at least 1, found {num_levels}.")
+    grid = torch.linspace(0, 1, num_levels + 1, dtype=torch.float64)
+    signal = torch.cos((grid + offset) / (1 + offset) * (math.pi / 2)) ** 2
+    beta = (1 - signal[1:] / signal[:-1]).clamp(0, max_beta)
+    return Schedule(alpha_bar=torch.cumprod(1 - beta, dim=0), beta=beta)
