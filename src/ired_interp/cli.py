@@ -87,10 +87,7 @@ def _add_threads(parser: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> int:
     if options.threads is not None:
         _set_threads(options.threads)
-    fields = (
-        "difficulty steps batch_size learning_rate clip init_gain width seed validate_every "
-        "validation_problems device"
-    ).split()
+    fields = ["difficulty", "steps", "batch_size", "learning_rate", "clip", "init_gain", "width", "seed", "validate_every", "validation_problems", "device"]
     given = {name: getattr(options, name) for name in fields if getattr(options, name) is not None}
     config = TrainConfig(
         task=options.task, size=options.size, options=_task_options(options), **given

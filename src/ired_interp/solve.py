@@ -87,9 +87,13 @@ def solve(
     """
     check_matrix("x", x, columns=model.dim_x, of="the model's dim_x")
     if rule not in get_args(Rule):
-        raise UnknownNameError(f"rule: expected one of {', '.join(get_args(Rule))}, found {rule!r}.")
+        raise UnknownNameError(
+            f"rule: expected one of {', '.join(get_args(Rule))}, found {rule!r}."
+        )
     if num_steps < 0 or not bound > 0:
-        raise ShapeError(f"solve: expected num_steps ≥ 0 and bound > 0, found {num_steps}, {bound}.")
+        raise ShapeError(
+            f"solve: expected num_steps ≥ 0 and bound > 0, found {num_steps}, {bound}."
+        )
     y = _start(model, x, seed, start, first)
     schedule = model.schedule
     predictions, energies, norms, rejections = [], [], [], []
@@ -111,7 +115,9 @@ def solve(
             else:
                 trial = y - step * gradient
             trial_energy, trial_gradient = land.energy_and_gradient(trial)
-            keep = trial_energy < energy if rule == "paper" else accept_no_rise(trial_energy, energy)
+            keep = (
+                trial_energy < energy if rule == "paper" else accept_no_rise(trial_energy, energy)
+            )
             y = torch.where(keep[:, None], trial, y)
             gradient = torch.where(keep[:, None], trial_gradient, gradient)
             energy = torch.where(keep, trial_energy, energy)
@@ -144,9 +150,7 @@ def propose(
     return moved.clamp(-bound, bound)
 
 
-def accept_no_rise(
-    trial: Float[Tensor, " n"], current: Float[Tensor, " n"]
-) -> Tensor:
+def accept_no_rise(trial: Float[Tensor, " n"], current: Float[Tensor, " n"]) -> Tensor:
     """Which trial energies the released rule accepts: those that do not rise, ties included."""
     return ~(trial > current)
 

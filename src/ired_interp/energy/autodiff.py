@@ -159,9 +159,7 @@ def _gradient(
             "Landscape: the energy is not differentiable in y: fn's result carries no graph. "
             "Look for detach(), .item(), NumPy or no_grad inside fn, or for a y that is ignored."
         )
-    (gradient,) = torch.autograd.grad(
-        energy.sum(), y, create_graph=create_graph, allow_unused=True
-    )
+    (gradient,) = torch.autograd.grad(energy.sum(), y, create_graph=create_graph, allow_unused=True)
     if gradient is None:
         raise EnergyError("Landscape: the energy does not depend on y: there is no curvature.")
     return gradient

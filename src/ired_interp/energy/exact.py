@@ -4,6 +4,8 @@ Training asks ∇_yE = E[ε | y, x], so the optimal energy at timestep t is -σ_
 constant. For y* | x ~ N(Mx, Σ) that is E = (σ_t/2)·rᵀ(s_t²Σ + σ_t²I)⁻¹r with r = y - s_t·Mx.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from ired_interp.schedule import Schedule, cosine_schedule
 from ired_interp.tasks import Task
 from ired_interp.tasks.gaussian import Gaussian
 
-__all__ = ["GaussianEnergy", "exact_model"]
+__all__ = ["GaussianEnergy", "exact_model", "ideal_spectrum"]
 
 
 class GaussianEnergy(nn.Module):
@@ -85,9 +87,7 @@ class GaussianEnergy(nn.Module):
         h = (self.eigenvectors * self.spectrum(t)[:, None]) @ self.eigenvectors.mT
         return (h + h.mT) / 2
 
-    def minimum(
-        self, x: Float[Tensor, "n dim_x"], t: Int[Tensor, " n"]
-    ) -> Float[Tensor, "n d"]:
+    def minimum(self, x: Float[Tensor, "n dim_x"], t: Int[Tensor, " n"]) -> Float[Tensor, "n d"]:
         """Where E is smallest: s_t·Mx."""
         return self.signal[t][:, None] * (x @ self.mean_map.mT)
 
@@ -112,6 +112,19 @@ def exact_model(task: Task, *, dtype: torch.dtype = torch.float64) -> GaussianEn
         raise UnknownNameError(
             f"exact_model: known for the task 'gaussian' alone, found {task.name!r}."
         )
-    return GaussianEnergy(
-        family.mean_map(), family.eigenvalues(), family.eigenvectors()
-    ).to(dtype)
+    return GaussianEnergy(family.mean_map(), family.eigenvalues(), family.eigenvectors()).to(dtype)
+
+
+def ideal_spectrum(
+    task: Task, schedule: Schedule, timesteps: Sequence[int]
+) -> Float[Tensor, "L d"]:
+    """Eigenvalues, ascending, of the ideal Hessian at typical points, float64.
+
+    σ_t·H = I - (s_t²/σ_t²)·Cov[y* | y, x]: where x determines the answer, I/σ_t. NaN where the
+    posterior covariance is not known in closed form (completion); there 1/σ_t is an upper limit.
+    """
+    t = torch.tensor(list(timesteps), dtype=torch.long)
+    if isinstance(task.family, Gaussian):
+        return exact_model(task).spectrum(t).sort(dim=1).values
+    flat = (1 / schedule.sigma[t])[:, None].expand(-1, task.dim_y)
+    return flat.clone() if task.family.determined else torch.full_like(flat, torch.nan)

@@ -73,7 +73,12 @@ class EnergyMLP(nn.Module):
     """
 
     def __init__(
-        self, dim_x: int, dim_y: int, *, width: int = DEFAULT_WIDTH, schedule: Schedule | None = None
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        width: int = DEFAULT_WIDTH,
+        schedule: Schedule | None = None,
     ) -> None:
         super().__init__()
         if min(dim_x, dim_y, width) < 1:

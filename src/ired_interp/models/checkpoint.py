@@ -24,7 +24,14 @@ from ired_interp.runs.storage import sha256_of, write_file
 from ired_interp.schedule import NUM_LEVELS, Schedule, cosine_schedule
 from ired_interp.tasks import Task, task, task_names
 
-__all__ = ["Checkpoint", "ModelCard", "Weights", "check_task", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "ModelCard",
+    "Weights",
+    "check_task",
+    "read_checkpoint",
+    "write_checkpoint",
+]
 
 Weights = Literal["ema", "online"]
 
@@ -82,6 +89,7 @@ class Checkpoint:
         sha256: Of the file.
         path: Where it was read.
         weights: Which weights were taken.
+        bundled: Whether it ships in the package, so that its name finds it anywhere.
     """
 
     model: EnergyMLP
@@ -89,6 +97,7 @@ class Checkpoint:
     sha256: str
     path: Path
     weights: Weights
+    bundled: bool = False
 
 
 def read_checkpoint(path: Path, *, weights: Weights | None = None) -> Checkpoint:

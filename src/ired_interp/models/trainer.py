@@ -125,7 +125,9 @@ def check_device(name: str) -> None:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise DtypeError(f"device: expected one that torch can use here, found {name!r}: {reason}") from error
+        raise DtypeError(
+            f"device: expected one that torch can use here, found {name!r}: {reason}"
+        ) from error
 
 
 def start_training(
@@ -177,7 +179,9 @@ def resume_training(
     try:
         config = TrainConfig(**head["config"])
     except (TypeError, KeyError) as error:
-        raise RunFolderError(f"{folder / 'train.json'}: the config is damaged ({error}).") from error
+        raise RunFolderError(
+            f"{folder / 'train.json'}: the config is damaged ({error})."
+        ) from error
     session = _Session.fresh(config, head["provenance"])
     state = folder / "state.safetensors"
     if state.exists():
@@ -311,9 +315,7 @@ class _Session:
     def save(self, folder: Path) -> None:
         """Write the model, then the state: a kill in between repeats steps and loses none."""
         if self.curve:
-            write_checkpoint(
-                folder / "model.safetensors", self.average.state_dict(), self._card()
-            )
+            write_checkpoint(folder / "model.safetensors", self.average.state_dict(), self._card())
         tensors = {f"online.{k}": v for k, v in self.online.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for number, entry in self.optimiser.state_dict()["state"].items():

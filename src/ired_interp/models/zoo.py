@@ -1,6 +1,7 @@
 """Models by name: what ships in the package, files of the user's, and untrained controls."""
 
 import difflib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def open_checkpoint(source: str | Path, *, weights: Weights | None = None) -> Ch
     """
     name = str(source)
     if name in list_models():
-        return read_checkpoint(_folder() / f"{name}{_SUFFIX}", weights=weights)
+        return replace(
+            read_checkpoint(_folder() / f"{name}{_SUFFIX}", weights=weights), bundled=True
+        )
     path = Path(source)
     if isinstance(source, str) and not path.exists() and not path.suffix and path.name == name:
         near = difflib.get_close_matches(name, list_models(), n=1)

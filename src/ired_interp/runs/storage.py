@@ -122,9 +122,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise RunFolderError(f"{path} does not exist: {path.parent} is not a run folder.") from error
+        raise RunFolderError(
+            f"{path} does not exist: {path.parent} is not a run folder."
+        ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}): the run folder is damaged.") from error
+        raise RunFolderError(
+            f"{path} cannot be read ({error}): the run folder is damaged."
+        ) from error
     if not isinstance(content, dict):
         raise RunFolderError(f"{path}: expected a JSON object, found {type(content).__name__}.")
     return content

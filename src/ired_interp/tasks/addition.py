@@ -36,6 +36,11 @@ class Addition:
         """size²."""
         return self.size**2
 
+    @property
+    def determined(self) -> bool:
+        """x determines y."""
+        return True
+
     def options(self) -> dict[str, OptionValue]:
         """Addition has none."""
         return {}

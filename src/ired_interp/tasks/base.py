@@ -66,6 +66,11 @@ class Family(Protocol):
         """Entries of y."""
         ...
 
+    @property
+    def determined(self) -> bool:
+        """Whether x determines y, so that the posterior is a point."""
+        ...
+
     def options(self) -> dict[str, OptionValue]:
         """What differs from the released generator, by the names that `task` takes."""
         ...

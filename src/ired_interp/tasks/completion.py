@@ -58,6 +58,11 @@ class Completion:
         """size²."""
         return self.size**2
 
+    @property
+    def determined(self) -> bool:
+        """x leaves y uncertain."""
+        return False
+
     def options(self) -> dict[str, OptionValue]:
         """``rank`` and ``noise``."""
         return {"rank": self.rank, "noise": self.noise}

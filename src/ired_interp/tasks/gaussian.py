@@ -60,6 +60,11 @@ class Gaussian:
         """size²."""
         return self.size**2
 
+    @property
+    def determined(self) -> bool:
+        """x leaves y uncertain."""
+        return False
+
     def options(self) -> dict[str, OptionValue]:
         """``spectrum`` (where chosen) and ``map_seed``."""
         chosen: dict[str, OptionValue] = {"map_seed": self.map_seed}

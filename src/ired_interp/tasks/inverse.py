@@ -55,6 +55,11 @@ class Inverse:
         """size²."""
         return self.size**2
 
+    @property
+    def determined(self) -> bool:
+        """x determines y."""
+        return True
+
     def options(self) -> dict[str, OptionValue]:
         """``condition``, where one was chosen."""
         return {} if self.condition is None else {"condition": self.condition}

@@ -1,0 +1,144 @@
+"""Local minima of a landscape, by a trust-region Newton method with exact Hessians.
+
+Source: Conn, Gould & Toint (2000), Trust-Region Methods, algorithms 6.1.1 and 7.3.4; the model is
+minimised in the Hessian's eigenbasis, where the secular equation and the hard case are one-line.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ired_interp.errors import ShapeError
+from ired_interp.landscape import Landscape
+
+__all__ = ["Minimum", "minimise"]
+
+_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+_FIRST_RADIUS = 0.1
+_BISECTIONS = 80
+_ACCEPT, _SHRINK_BELOW, _GROW_ABOVE = 1e-4, 0.25, 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Where `minimise` ended at each row.
+
+    Attributes:
+        y: The point.
+        energy: E there.
+        gradient_norm: ‖∇E‖₂ there.
+        converged: Whether it is a minimum to the tolerance: ‖∇E‖ ≤ tol·‖H‖·max(1, ‖y‖) and no
+            eigenvalue below -tol·‖H‖.
+        num_steps: Hessians that were computed for the row.
+    """
+
+    y: Float[Tensor, "n d"]
+    energy: Float[Tensor, " n"]
+    gradient_norm: Float[Tensor, " n"]
+    converged: Bool[Tensor, " n"]
+    num_steps: Tensor
+
+
+def minimise(
+    land: Landscape,
+    y: Float[Tensor, "n d"],
+    *,
+    tol: float | None = None,
+    max_steps: int = 200,
+) -> Minimum:
+    """Descend from each row of y to a local minimum of its own landscape.
+
+    Rows that do not converge are marked in the result, not raised.
+
+    Args:
+        land: The landscape.
+        y: Where to start.
+        tol: Relative tolerance; 1e-10 if None, in float32 1e-5.
+        max_steps: Hessians a row may use.
+
+    Raises:
+        ShapeError: ``tol`` or ``max_steps`` is not positive.
+        ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
+
+    Cost: one Hessian, one eigendecomposition, one gradient and one energy a step and row.
+    """
+    limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
+    if not limit > 0 or max_steps < 1:
+        raise ShapeError(
+            f"minimise: expected tol > 0 and max_steps ≥ 1, found {limit} and {max_steps}."
+        )
+    y = y.detach().clone()
+    energy, gradient = land.energy_and_gradient(y)
+    radius = torch.full_like(energy, _FIRST_RADIUS)
+    converged = torch.zeros_like(energy, dtype=torch.bool)
+    num_steps = torch.zeros_like(energy, dtype=torch.long)
+    open_rows = torch.arange(y.shape[0], device=y.device)
+    for _ in range(max_steps):
+        here = land.select(open_rows)
+        values, vectors = torch.linalg.eigh(here.hessian(y[open_rows]))
+        num_steps[open_rows] += 1
+        done = _is_minimum(y[open_rows], gradient[open_rows], values, limit)
+        converged[open_rows[done]] = True
+        open_rows, values, vectors = open_rows[~done], values[~done], vectors[~done]
+        if open_rows.numel() == 0:
+            break
+        here = land.select(open_rows)
+        step, promised = _model_step(values, vectors, gradient[open_rows], radius[open_rows])
+        trial = y[open_rows] + step
+        trial_energy, trial_gradient = here.energy_and_gradient(trial)
+        # At the bottom of the valley differences drown in round-off; there a smaller gradient
+        # decides, as ratio = 1.
+        noise = 10 * torch.finfo(y.dtype).eps * energy[open_rows].abs()
+        flat = promised <= noise
+        smaller = trial_gradient.norm(dim=1) < gradient[open_rows].norm(dim=1)
+        ratio = (energy[open_rows] - trial_energy) / promised.clamp_min(torch.finfo(y.dtype).tiny)
+        ratio = torch.where(flat, smaller.to(y.dtype), ratio)
+        accepted = ratio > _ACCEPT
+        rows = open_rows[accepted]
+        y[rows], energy[rows] = trial[accepted], trial_energy[accepted]
+        gradient[rows] = trial_gradient[accepted]
+        length = step.norm(dim=1)
+        shrunk = torch.where(ratio < _SHRINK_BELOW, length / 4, radius[open_rows])
+        at_edge = length > 0.99 * radius[open_rows]
+        radius[open_rows] = torch.where((ratio > _GROW_ABOVE) & at_edge, 2 * length, shrunk)
+    return Minimum(y, energy, gradient.norm(dim=1), converged, num_steps)
+
+
+def _is_minimum(y: Tensor, gradient: Tensor, values: Tensor, limit: float) -> Tensor:
+    norm = values.abs().amax(dim=1)
+    still = gradient.norm(dim=1) <= limit * norm * y.norm(dim=1).clamp_min(1)
+    return still & (values[:, 0] >= -limit * norm)
+
+
+def _model_step(
+    values: Float[Tensor, "n d"],
+    vectors: Float[Tensor, "n d d"],
+    gradient: Float[Tensor, "n d"],
+    radius: Float[Tensor, " n"],
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]:
+    """The minimiser of gᵀp + ½pᵀHp over ‖p‖ ≤ radius, and the decrease it promises."""
+    g = torch.einsum("nde,nd->ne", vectors, gradient)
+    scale = values.abs().amax(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
+    floor = (-values[:, 0]).clamp_min(0) + torch.finfo(values.dtype).eps * scale
+
+    def length(shift: Tensor) -> Tensor:
+        return (g / (values + shift[:, None])).norm(dim=1)
+
+    low, high = floor, floor + g.norm(dim=1) / radius + scale
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        too_long = length(middle) > radius
+        low = torch.where(too_long, middle, low)
+        high = torch.where(too_long, high, middle)
+    inside = (length(floor) <= radius) & (values[:, 0] > 0)
+    shift = torch.where(inside, torch.zeros_like(low), high)
+    p = -g / (values + shift[:, None])
+    # The hard case: negative curvature that the gradient hardly sees. Go along it to the edge.
+    slack = (radius.square() - p.square().sum(dim=1)).clamp_min(0).sqrt()
+    along = torch.where(g[:, 0] > 0, -slack, slack)
+    hard = (values[:, 0] < 0) & (p.norm(dim=1) < 0.99 * radius)
+    p[:, 0] = torch.where(hard, p[:, 0] + along, p[:, 0])
+    promised = -(g * p).sum(dim=1) - (values * p.square()).sum(dim=1) / 2
+    return torch.einsum("nde,ne->nd", vectors, p), promised
