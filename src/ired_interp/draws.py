@@ -11,7 +11,7 @@ its seed on the CPU, and ``torch.randn`` changes its last values with the length
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ __all__ = ["BatchDraws", "Draws", "RowDraws", "check_seed"]
 _MAX_SEED = 2**64
 
 
+@runtime_checkable
 class Draws(Protocol):
     """A source of n independent rows; successive calls continue the rows' streams."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ __all__ = ["DEFAULT_MAX_BYTES", "Landscape", "check_matrix"]
 DEFAULT_MAX_BYTES = 256 * 2**20
 
 
+@runtime_checkable
 class _Field(Protocol):
     """E and its derivatives at fixed rows; tangents and vectors as rows."""
 

@@ -108,7 +108,7 @@ def minimise(
 
 def _is_minimum(y: Tensor, gradient: Tensor, values: Tensor, limit: float) -> Tensor:
     norm = values.abs().amax(dim=1)
-    still = gradient.norm(dim=1) <= limit * norm * y.norm(dim=1).clamp_min(1)
+    still: Tensor = gradient.norm(dim=1) <= limit * norm * y.norm(dim=1).clamp_min(1)
     return still & (values[:, 0] >= -limit * norm)
 
 
@@ -124,7 +124,7 @@ def _model_step(
     floor = (-values[:, 0]).clamp_min(0) + torch.finfo(values.dtype).eps * scale
 
     def length(shift: Tensor) -> Tensor:
-        return (g / (values + shift[:, None])).norm(dim=1)
+        return torch.linalg.vector_norm(g / (values + shift[:, None]), dim=1)
 
     low, high = floor, floor + g.norm(dim=1) / radius + scale
     for _ in range(_BISECTIONS):
@@ -141,4 +141,5 @@ def _model_step(
     hard = (values[:, 0] < 0) & (p.norm(dim=1) < 0.99 * radius)
     p[:, 0] = torch.where(hard, p[:, 0] + along, p[:, 0])
     promised = -(g * p).sum(dim=1) - (values * p.square()).sum(dim=1) / 2
-    return torch.einsum("nde,ne->nd", vectors, p), promised
+    step: Tensor = torch.einsum("nde,ne->nd", vectors, p)
+    return step, promised

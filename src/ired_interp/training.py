@@ -5,6 +5,7 @@ differ from that code: the clamp of a negative is its own row's (there the first
 it for the whole batch), and the means are over rows and entries as the loss is written.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -112,7 +113,7 @@ def average_decay(step: int, *, decay: float = 0.995, every: int = 10, warm_up: 
         return 1.0
     if step - 1 <= warm_up:
         return 0.0
-    return min(decay, 1 - (step - warm_up) ** (-2 / 3))
+    return min(decay, 1 - math.pow(step - warm_up, -2 / 3))
 
 
 def _at(model: AnalyticEnergy, batch: Batch, name: str) -> Float[Tensor, "n 1"]:

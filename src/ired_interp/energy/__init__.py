@@ -1,0 +1,1 @@
+"""Energies E(x, y, t): networks, closed forms, and any function by autograd."""

@@ -62,10 +62,8 @@ class AutodiffField:
                 leaf,
                 grad_outputs=v.detach().transpose(0, 1),
                 is_grads_batched=True,
-                allow_unused=True,
+                materialize_grads=True,  # piecewise linear in y, as a ReLU is between its kinks
             )
-            if product is None:  # piecewise linear in y, as a ReLU is between its kinks
-                return torch.zeros_like(v)
             return product.transpose(0, 1)
 
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:

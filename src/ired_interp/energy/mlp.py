@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import skip_init
 
 from ired_interp.errors import LevelError, ShapeError
 from ired_interp.schedule import Schedule, cosine_schedule
@@ -26,6 +25,11 @@ __all__ = ["DEFAULT_WIDTH", "EnergyMLP"]
 DEFAULT_WIDTH = 512
 _TIME_DIM = 128
 _MAX_PERIOD = 10_000.0
+
+
+def _linear(num_in: int, num_out: int) -> nn.Linear:
+    """A linear layer without values: nn.Linear would draw them from the global generator."""
+    return nn.Linear(num_in, num_out, device="meta").to_empty(device="cpu")
 
 
 class _SinusoidalFeatures(nn.Module):
@@ -91,16 +95,16 @@ class EnergyMLP(nn.Module):
         self.schedule = cosine_schedule() if schedule is None else schedule
         self.time_mlp = nn.Sequential(
             _SinusoidalFeatures(),
-            skip_init(nn.Linear, _TIME_DIM, _TIME_DIM),
+            _linear(_TIME_DIM, _TIME_DIM),
             nn.GELU(),
-            skip_init(nn.Linear, _TIME_DIM, _TIME_DIM),
+            _linear(_TIME_DIM, _TIME_DIM),
         )
-        self.fc1 = skip_init(nn.Linear, dim_x + dim_y, width)
-        self.fc2 = skip_init(nn.Linear, width, width)
-        self.fc3 = skip_init(nn.Linear, width, width)
-        self.fc4 = skip_init(nn.Linear, width, dim_y)
-        self.t_map_fc2 = skip_init(nn.Linear, _TIME_DIM, 2 * width)
-        self.t_map_fc3 = skip_init(nn.Linear, _TIME_DIM, 2 * width)
+        self.fc1 = _linear(dim_x + dim_y, width)
+        self.fc2 = _linear(width, width)
+        self.fc3 = _linear(width, width)
+        self.fc4 = _linear(width, dim_y)
+        self.t_map_fc2 = _linear(_TIME_DIM, 2 * width)
+        self.t_map_fc3 = _linear(_TIME_DIM, 2 * width)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator, *, gain: float = 1.0) -> "EnergyMLP":
@@ -139,7 +143,8 @@ class EnergyMLP(nn.Module):
         h = functional.silu(self.fc1(torch.cat([x, y], dim=-1)))
         h = functional.silu(self.fc2(h) * gain2 + bias2)
         h = functional.silu(self.fc3(h) * gain3 + bias3)
-        return self.fc4(h).square().sum(-1)
+        output: Tensor = self.fc4(h)
+        return output.square().sum(-1)
 
     def energy_and_gradient(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
@@ -159,7 +164,7 @@ class EnergyMLP(nn.Module):
         """∇²_yE·v for m vectors a row: one tangent pass forward, one back."""
         run = self._pass(x, y, t)
         tangents, change = self._tangents(run, v @ self._input_weight().mT)
-        back = 2 * change @ self.fc4.weight
+        back: Tensor = 2 * change @ self.fc4.weight
         for layer, weight in ((2, self.fc3.weight), (1, self.fc2.weight)):
             back = back * run.slope[layer][:, None]
             back = back + tangents[layer] * run.curvature(layer)[:, None]
@@ -174,7 +179,7 @@ class EnergyMLP(nn.Module):
         run = self._pass(x, y, t)
         first = self._input_weight().mT.expand(y.shape[0], -1, -1)
         tangents, jacobian = self._tangents(run, first)
-        total = 2 * jacobian @ jacobian.mT
+        total: Tensor = 2 * jacobian @ jacobian.mT
         for layer, tangent in enumerate(tangents):
             total = torch.baddbmm(total, tangent * run.curvature(layer)[:, None], tangent.mT)
         return (total + total.mT) / 2
@@ -183,10 +188,11 @@ class EnergyMLP(nn.Module):
         """An upper bound for one row, in the weights' dtype."""
         vectors = 6 * num_vectors * (self.width + self.dim_y) + 2 * num_vectors * self.dim_y
         rows = 24 * self.width + 4 * (self.dim_x + self.dim_y)
-        return (vectors + rows) * self.fc1.weight.element_size()
+        return (vectors + rows) * int(self.fc1.weight.element_size())
 
     def _input_weight(self) -> Float[Tensor, "w d"]:
-        return self.fc1.weight[:, self.dim_x :]
+        weight: Tensor = self.fc1.weight
+        return weight[:, self.dim_x :]
 
     def _modulation(
         self, t: Int[Tensor, " n"] | int, y: Float[Tensor, "n d"]
@@ -196,7 +202,7 @@ class EnergyMLP(nn.Module):
         weight = self.t_map_fc2.weight
         steps = torch.arange(num_levels, device=weight.device)
         features: Tensor = self.time_mlp[0](steps).to(weight.dtype)
-        for layer in self.time_mlp[1:]:
+        for layer in list(self.time_mlp)[1:]:
             features = layer(features)
         if isinstance(t, int):
             t = torch.full(y.shape[:-1], t, dtype=torch.long, device=y.device)

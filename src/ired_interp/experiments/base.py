@@ -7,7 +7,7 @@ control has several.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import xarray as xr
 from matplotlib.figure import Figure
@@ -55,6 +55,7 @@ class FigureSpec:
     draw_fn: Callable[[xr.DataTree, Theme], Figure]
 
 
+@runtime_checkable
 class Experiment(Protocol):
     """One question asked of one model."""
 

@@ -1,21 +1,26 @@
 """EXP-001: the Hessian eigenspectrum of the energy in y, level by level."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
 
 from ired_interp import curvature
+from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.energy.exact import ideal_spectrum
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments.base import GROUP, FigureSpec
+from ired_interp.experiments.exp001_figures import FIGURES
+from ired_interp.experiments.exp001_measures import MEASURES, UNITS, Measure
 from ired_interp.landscape import Landscape
 from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
 from ired_interp.models.zoo import open_checkpoint, untrained_like
@@ -28,93 +33,6 @@ __all__ = ["MEASURES", "Exp001", "Exp001Config", "Measure"]
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _CONTROL = "controls/untrained"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number a problem and level, and how it is averaged over problems.
-
-    Attributes:
-        name: The variable in the results.
-        label: For axes and tables.
-        mean: ``arithmetic``, or ``geometric`` for a number that spans decades.
-        ideal: What the ideal landscape of a determined answer has at every level, if that is a
-            constant.
-        meaning: One sentence.
-    """
-
-    name: str
-    label: str
-    mean: Literal["arithmetic", "geometric"]
-    ideal: float | None
-    meaning: str
-
-
-MEASURES = (
-    Measure(
-        "mean_scaled_eigenvalue",
-        "mean σλ",
-        "arithmetic",
-        1.0,
-        "Mean of σ_t·λ over the spectrum, σ_t·tr H/d.",
-    ),
-    Measure(
-        "largest_scaled_eigenvalue",
-        "largest σλ",
-        "arithmetic",
-        1.0,
-        "Largest σ_t·λ; above 1 no posterior can produce it: model error.",
-    ),
-    Measure(
-        "smallest_scaled_eigenvalue",
-        "smallest σλ",
-        "arithmetic",
-        1.0,
-        "Smallest σ_t·λ; below 0 the landscape bends the wrong way in some direction.",
-    ),
-    Measure(
-        "num_negative",
-        "negative eigenvalues",
-        "arithmetic",
-        0.0,
-        "How many eigenvalues are negative by more than their error.",
-    ),
-    Measure(
-        "participation_ratio",
-        "participation ratio",
-        "arithmetic",
-        None,
-        "(Σ|λ|)²/Σλ²: how many directions share the curvature, from 1 to d (the ideal).",
-    ),
-    Measure(
-        "condition_number",
-        "condition number",
-        "geometric",
-        1.0,
-        "max|λ|/min|λ| over the whole spectrum.",
-    ),
-    Measure(
-        "positive_condition_number",
-        "condition number, λ > 0",
-        "geometric",
-        1.0,
-        "max λ/min λ over the positive eigenvalues.",
-    ),
-    Measure(
-        "spectral_gap",
-        "gap λ₁ - λ₂",
-        "arithmetic",
-        0.0,
-        "Distance of the two largest eigenvalues, in energy / y².",
-    ),
-    Measure(
-        "gradient_norm",
-        "‖∇E‖",
-        "geometric",
-        None,
-        "Length of the energy's gradient at the point, in energy / y.",
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +73,7 @@ class Exp001Config:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        check_device(self.device)
         for name, least in (("problems", 1), ("controls", 0), ("unit_problems", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -184,7 +103,7 @@ class Exp001:
     title = "Curvature of the energy in the answer, level by level"
     Config = Exp001Config
     hypotheses: Sequence[Any] = ()
-    figures: Sequence[FigureSpec] = ()
+    figures: Sequence[FigureSpec] = FIGURES
 
     def plan(self, config: Exp001Config) -> Exp001Config:
         """Check model, task and levels, and fix the model's file and hash."""
@@ -217,7 +136,7 @@ class Exp001:
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """Means with bootstrap intervals, and quantiles of the spectrum, over problems."""
         groups = {"model": results.to_dataset()}
-        if _CONTROL in results:
+        if "controls" in results:
             # The problem is the unit of replication: its draws of weights are averaged first.
             groups["untrained"] = results[_CONTROL].to_dataset()
         return {name: _summary(data) for name, data in groups.items()}
@@ -264,7 +183,6 @@ def _measure(
         found = points.found[:, i]
         for name, value in _at_level(model, problems.x, points.y[:, i], found, level).items():
             columns.setdefault(name, []).append(value)
-    units = _UNITS
     data_vars: dict[str, Any] = {
         "x": (("problem", "x_dim"), _numpy(problems.x), {"long_name": "the question"}),
         "answer": (("problem", "y_dim"), _numpy(problems.y), {"long_name": "the true answer y*"}),
@@ -282,7 +200,7 @@ def _measure(
     for name, values in columns.items():
         stacked = torch.stack(values, dim=1)
         dims = ("problem", "level", "eigen")[: stacked.ndim]
-        data_vars[name] = (dims, _numpy(stacked), {"units": units[name]})
+        data_vars[name] = (dims, _numpy(stacked), {"units": UNITS[name]})
     timesteps = [model.schedule.timestep(level) for level in config.levels]
     ideal = ideal_spectrum(task, model.schedule, timesteps)
     data_vars["ideal_eigenvalues"] = (
@@ -302,24 +220,6 @@ def _measure(
             "point": config.point,
         },
     )
-
-
-_UNITS = {
-    "eigenvalues": "energy / y^2",
-    "residuals": "energy / y^2",
-    "scaled_eigenvalues": "1",
-    "energy": "energy",
-    "gradient_norm": "energy / y",
-    "condition_number": "1",
-    "positive_condition_number": "1",
-    "participation_ratio": "1",
-    "spectral_gap": "energy / y^2",
-    "num_negative": "eigenvalues",
-    "num_undetermined": "eigenvalues",
-    "mean_scaled_eigenvalue": "1",
-    "largest_scaled_eigenvalue": "1",
-    "smallest_scaled_eigenvalue": "1",
-}
 
 
 def _at_level(
@@ -352,7 +252,7 @@ def _at_level(
         }
     n, d = y.shape
     filled = {}
-    for name in _UNITS:
+    for name in UNITS:
         wide = name in ("eigenvalues", "residuals", "scaled_eigenvalues")
         count = name in ("num_negative", "num_undetermined")
         shape = (n, d) if wide else (n,)
@@ -379,16 +279,24 @@ def _summary(data: xr.Dataset) -> xr.Dataset:
             if measure.mean == "geometric":
                 ends = 10**ends
             rows.append([*ends, interval.count])
-        attrs = {"units": _UNITS[measure.name], "long_name": f"{measure.mean} mean over problems"}
+        attrs = {"units": UNITS[measure.name], "long_name": f"{measure.mean} mean over problems"}
         variables[measure.name] = (("level", "statistic"), np.array(rows), attrs)
-    spectra = data["scaled_eigenvalues"].where(data["status"] == 0)
-    over = [dim for dim in ("problem", "draw") if dim in spectra.dims]
-    quantiles = spectra.quantile(_QUANTILES, dim=over).transpose("level", "eigen", "quantile")
+    found = data[["scaled_eigenvalues", "eigenvalues", "residuals"]].where(data["status"] == 0)
+    shares = found["residuals"] / np.abs(found["eigenvalues"]).max("eigen")
+    over = [dim for dim in ("problem", "draw") if dim in shares.dims]
+    with warnings.catch_warnings():
+        # A level where no point was found is NaN, as it should be.
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        quantiles = found["scaled_eigenvalues"].quantile(_QUANTILES, dim=over)
+        largest, median = shares.max([*over, "eigen"]), shares.median([*over, "eigen"])
     variables["scaled_eigenvalues"] = (
         ("level", "eigen", "quantile"),
-        quantiles.values,
+        quantiles.transpose("level", "eigen", "quantile").values,
         {"units": "1", "long_name": "quantiles over problems of the sorted eigenvalues"},
     )
+    for name, errors in (("largest_residual", largest), ("median_residual", median)):
+        text = f"{name.split('_')[0]} ‖Hv - λv‖ / max|λ| over all eigenvalues of all problems"
+        variables[name] = ("level", errors.values, {"units": "1", "long_name": text})
     return xr.Dataset(
         variables,
         coords={
@@ -403,5 +311,5 @@ def _summary(data: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+def _numpy(tensor: Tensor) -> npt.NDArray[Any]:
     return tensor.detach().cpu().numpy()

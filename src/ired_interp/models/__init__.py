@@ -1,0 +1,1 @@
+"""Models: checkpoints, names and training folders."""

@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ired_interp.devices import check_device
 from ired_interp.draws import BatchDraws, check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH, EnergyMLP
-from ired_interp.errors import ConfigError, DtypeError, RunFolderError, TrainingError
+from ired_interp.errors import ConfigError, RunFolderError, TrainingError
 from ired_interp.models.checkpoint import ModelCard, write_checkpoint
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
@@ -27,7 +28,14 @@ from ired_interp.solve import solve
 from ired_interp.tasks import Difficulty, Problems, Task, task
 from ired_interp.training import Batch, average_decay, losses
 
-__all__ = ["TrainConfig", "TrainReport", "is_training_folder", "resume_training", "start_training"]
+__all__ = [
+    "TrainConfig",
+    "TrainReport",
+    "is_training_folder",
+    "resume_training",
+    "start_training",
+    "training_progress",
+]
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
@@ -119,17 +127,6 @@ class TrainReport:
         return self.step >= self.steps
 
 
-def check_device(name: str) -> None:
-    """Raise DtypeError unless tensors can be made on a device of this name."""
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise DtypeError(
-            f"device: expected one that torch can use here, found {name!r}: {reason}"
-        ) from error
-
-
 def start_training(
     config: TrainConfig,
     folder: Path,
@@ -150,13 +147,14 @@ def start_training(
         StorageError: The file system refused.
         TrainingError: The loss left the finite numbers; the last saved state stays.
     """
+    origin = provenance()
     head = {
         "format": _FORMAT,
         "version": _VERSION,
         "config": asdict(config),
-        "provenance": provenance(),
+        "provenance": origin,
     }
-    session = _Session.fresh(config, head["provenance"])
+    session = _Session.fresh(config, origin)
     create_folder(folder, {"train.json": to_json(head), "log.txt": b""})
     return session.train(folder, track, should_stop)
 
@@ -170,6 +168,38 @@ def resume_training(
         RunFolderError: Not a training folder, or damaged.
         StorageError, TrainingError: As `start_training`.
     """
+    config, origin = _read_head(folder)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(int(origin["threads"]))
+    try:
+        session = _Session.fresh(config, origin)
+        state = folder / "state.safetensors"
+        if state.exists():
+            session.restore(state)
+        return session.train(folder, track, should_stop)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def training_progress(folder: Path) -> TrainReport:
+    """How far the last saved state came, without loading it.
+
+    Raises:
+        RunFolderError: Not a training folder, or damaged.
+    """
+    config, _ = _read_head(folder)
+    path = folder / "state.safetensors"
+    if not path.exists():
+        return TrainReport(folder, 0, config.steps, [])
+    try:
+        with safe_open(path, framework="pt") as stream:
+            progress = json.loads((stream.metadata() or {})["progress"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return TrainReport(folder, int(progress["step"]), config.steps, list(progress["curve"]))
+
+
+def _read_head(folder: Path) -> tuple[TrainConfig, Mapping[str, Any]]:
     head = read_json(folder / "train.json")
     if head.get("format") != _FORMAT or head.get("version") != _VERSION:
         raise RunFolderError(
@@ -177,16 +207,18 @@ def resume_training(
             f"version {head.get('version')!r}."
         )
     try:
-        config = TrainConfig(**head["config"])
+        return TrainConfig(**head["config"]), head["provenance"]
     except (TypeError, KeyError) as error:
         raise RunFolderError(
             f"{folder / 'train.json'}: the config is damaged ({error})."
         ) from error
-    session = _Session.fresh(config, head["provenance"])
-    state = folder / "state.safetensors"
-    if state.exists():
-        session.restore(state)
-    return session.train(folder, track, should_stop)
+
+
+def _damaged(path: Path, error: Exception) -> RunFolderError:
+    return RunFolderError(
+        f"{path}: the saved state is damaged ({error}). Delete it to start this training from its "
+        "beginning."
+    )
 
 
 def is_training_folder(folder: Path) -> bool:
@@ -267,7 +299,7 @@ class _Session:
         noise, landscape_noise = draws.normal(self.task.dim_y), draws.normal(self.task.dim_y)
         loss = losses(self.online, Batch(problems.x, problems.y, t, noise, landscape_noise))
         self.optimiser.zero_grad()
-        loss.total.backward()
+        torch.autograd.backward(loss.total)
         nn.utils.clip_grad_norm_(self.online.parameters(), config.clip)
         self.optimiser.step()
         self.window += torch.stack(
@@ -342,10 +374,7 @@ class _Session:
             self.generator.set_state(tensors["generator"])
             self.window.copy_(tensors["window"])
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise RunFolderError(
-                f"{path}: the saved state is damaged ({error}). Delete it to start this training "
-                "from its beginning."
-            ) from error
+            raise _damaged(path, error) from error
 
     def _card(self) -> ModelCard:
         config, last = self.config, self.curve[-1]

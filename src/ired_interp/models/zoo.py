@@ -93,6 +93,7 @@ def untrained_model(
         gain: Scale of the initial weights, 1 for PyTorch's.
         dtype: Drawn in float64, rounded to float32 as trained weights are, then cast.
         device: Where to put it.
+        **options: Of the task, with a name.
 
     Raises:
         UnknownNameError, ShapeError: No such task or size.

@@ -1,0 +1,1 @@
+"""Runs: folders that hold a plan, its shards and its results."""

@@ -61,6 +61,11 @@ class Run:
         return self.path / "results.h5"
 
     @property
+    def report_path(self) -> Path:
+        """``report.html``."""
+        return self.path / "report.html"
+
+    @property
     def log_path(self) -> Path:
         """``log.txt``."""
         return self.path / "log.txt"
@@ -207,7 +212,9 @@ def execute(run: Run, *, track: Track = iter) -> Run:
 def _attributes(run: Run) -> dict[str, Any]:
     """Provenance without times, so that the same plan gives the same file."""
     config = config_to_mapping(run.config)
-    named = {k: config[k] for k in ("model_sha256", "seed", "dtype", "device") if k in config}
+    named: dict[str, Any] = {
+        k: config[k] for k in ("model_sha256", "seed", "dtype", "device") if k in config
+    }
     return {
         "format": _FORMAT,
         "format_version": _VERSION,

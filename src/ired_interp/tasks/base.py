@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -43,6 +43,7 @@ class Problems:
         )
 
 
+@runtime_checkable
 class Family(Protocol):
     """The mathematics of one task: how draws become problems."""
 

@@ -1,0 +1,43 @@
+# Each target makes its own .venv. PYTHON: any Python ≥ 3.11 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test check lint types examples bench clean
+
+demo: $(VENV)/.runtime
+	rm -rf runs/demo
+	$(BIN)/ired-interp run exp001 --model inverse-4 --problems 20 --out runs/demo --open
+	@echo "The page: file://$(CURDIR)/runs/demo/report.html"
+
+test: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+
+check: lint types test examples
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+examples: $(VENV)/.runtime
+	for script in examples/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+
+bench: $(VENV)/.runtime
+	$(BIN)/python benchmarks/exp001_spectra.py
+
+clean:
+	rm -rf $(VENV) runs/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ired-interp needs Python 3.11 or newer; set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	touch $@

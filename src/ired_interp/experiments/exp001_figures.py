@@ -1,0 +1,391 @@
+"""Figures of EXP-001: each draws what the results hold and computes nothing.
+
+The statistics are in ``summary/model`` and, where the run has a control, ``summary/untrained``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from ired_interp.experiments.base import FigureSpec, Theme
+from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_ideal
+
+__all__ = ["FIGURES"]
+
+_WIDTH = 9.0
+_COLUMNS = 5
+_SMALL, _TEXT = 7.5, 8.5
+# More eigenvalues than this are drawn as a line without markers.
+_MARKED = 40
+# Beyond this the axis of σλ is logarithmic, so that an outlier does not flatten the rest.
+_LINEAR = 5.0
+# With more levels than this in a narrow panel, σ stands under every third one.
+_NARROW = 6
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One summary and the look it has in every figure; ``shift`` keeps two cases apart."""
+
+    label: str
+    data: xr.Dataset
+    color: str
+    line: str
+    marker: str
+    shift: float
+
+
+def draw_spectra(results: xr.DataTree, theme: Theme) -> Figure:
+    """σλ of every eigenvalue, ascending, a panel a level."""
+    cases, root = _cases(results, theme), _root(results)
+    num_levels = root.sizes["level"]
+    columns = min(num_levels, _COLUMNS)
+    rows = math.ceil(num_levels / columns)
+    width = max(4.5, _WIDTH * columns / _COLUMNS)
+    figure = Figure((width, 0.7 + 2.2 * rows + (1.0 if rows == 1 else 0)), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    number = root["eigen"].values + 1
+    for i, ax in enumerate(panels):
+        _dress(ax, theme)
+        if i >= num_levels:
+            ax.set_visible(False)
+            continue
+        ax.axhline(0, color=theme.muted, linewidth=0.8)
+        for case in cases:
+            _draw_bands(ax, case, number, i)
+        _draw_ideal_spectrum(ax, root.isel(level=i), number, theme)
+        ax.set_title(_level_title(root, cases[0], i), fontsize=_TEXT, color=theme.ink)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+        if i + columns >= num_levels:
+            ax.tick_params(labelbottom=True)
+    label = "σλ" + _limit_outliers(panels[0], cases)
+    figure.supylabel(label, fontsize=_TEXT, color=theme.ink)
+    figure.supxlabel("eigenvalue, in ascending order", fontsize=_TEXT, color=theme.ink)
+    _legend(figure, cases, theme, _ideal_label(root, "ideal", "upper limit of any posterior, 1"))
+    return figure
+
+
+def draw_eigenvalues(results: xr.DataTree, theme: Theme) -> Figure:
+    """The range of the raw eigenvalues λ at each level."""
+    cases, root = _cases(results, theme), _root(results)
+    figure = Figure((_WIDTH, 4.0), layout="constrained")
+    ax = figure.subplots()
+    _dress(ax, theme)
+    levels, d = root["level"].values, root.sizes["eigen"]
+    ax.axhline(0, color=theme.muted, linewidth=0.8)
+    for case in cases:
+        x = levels + case.shift
+        spectrum = case.data["scaled_eigenvalues"] / case.data["sigma"]
+        median = spectrum.sel(quantile=0.5)
+        low, high = spectrum.isel(eigen=0, quantile=0), spectrum.isel(eigen=-1, quantile=-1)
+        ax.vlines(x, low.values, high.values, color=case.color, linewidth=1.2)
+        inner = (median.isel(eigen=d // 4).values, median.isel(eigen=3 * d // 4).values)
+        ax.vlines(x, *inner, color=case.color, linewidth=5, alpha=0.45)
+        middle = median.isel(eigen=d // 2).values
+        ax.plot(x, middle, case.marker, color=case.color, markersize=4.5, linestyle="none")
+    if _ideal_known(root):
+        curves = [root["ideal_eigenvalues"].isel(eigen=end).values for end in (0, -1)]
+    else:
+        curves = [1 / root["sigma"].values]
+    for curve in curves:
+        ax.hlines(curve, levels - 0.38, levels + 0.38, color=theme.ideal, linewidth=1.3)
+        ax.plot(levels, curve, color=theme.ideal, linewidth=0.8, linestyle=":")
+    _level_axis(ax, root, theme, sigma_every=1)
+    ax.set_ylabel("λ  (energy / y²)", fontsize=_TEXT, color=theme.ink)
+    _legend(
+        figure, cases, theme, _ideal_label(root, "ideal", "upper limit 1/σ"), joined=False, dash="-"
+    )
+    return figure
+
+
+def draw_measures(results: xr.DataTree, theme: Theme) -> Figure:
+    """Every measure against level, with its interval."""
+    cases, root = _cases(results, theme), _root(results)
+    columns = 3
+    rows = math.ceil(len(MEASURES) / columns)
+    figure = Figure((_WIDTH, 0.6 + 2.15 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True).flatten()
+    every = 1 if root.sizes["level"] <= _NARROW else 3
+    for measure, ax in zip(MEASURES, panels, strict=False):
+        _dress(ax, theme)
+        ideal = constant_ideal(measure, root)
+        if ideal is not None:
+            ax.axhline(ideal, color=theme.ideal, linewidth=1.2, linestyle=":")
+        for case in cases:
+            _draw_measure(ax, case, measure)
+        ax.set_title(measure.label, fontsize=_TEXT, color=theme.ink, loc="left")
+        ax.set_ylabel(_unit(root, measure), fontsize=_SMALL, color=theme.muted)
+        if measure.mean == "geometric":
+            _log_axis(ax)
+        else:
+            ax.ticklabel_format(axis="y", useOffset=False)
+        if measure.name == "num_negative":
+            top = max(1.0, ax.get_ylim()[1])
+            ax.set_ylim(-0.04 * top, top)
+        _level_axis(ax, root, theme, sigma_every=every, label=ax in panels[-columns:])
+    _legend(figure, cases, theme, "ideal, where it is a constant" if _determined(root) else None)
+    return figure
+
+
+def draw_residuals(results: xr.DataTree, theme: Theme) -> Figure:
+    """The largest and the median residual at each level."""
+    cases, root = _cases(results, theme), _root(results)
+    figure = Figure((_WIDTH, 3.4), layout="constrained")
+    ax = figure.subplots()
+    _dress(ax, theme)
+    levels = root["level"].values
+    handles = []
+    for case in cases:
+        x = levels + case.shift
+        largest, median = (case.data[f"{name}_residual"].values for name in ("largest", "median"))
+        ax.vlines(x, median, largest, color=case.color, linewidth=1)
+        for name, values, fill in (("largest", largest, case.color), ("median", median, "none")):
+            look: dict[str, Any] = {
+                "color": case.color,
+                "marker": case.marker,
+                "markersize": 5.5,
+                "markerfacecolor": fill,
+                "linestyle": "none",
+            }
+            ax.plot(x, values, **look)
+            handles.append(Line2D([], [], label=f"{case.label}, {name}", **look))
+    epsilon = float(np.finfo(root["eigenvalues"].dtype).eps)
+    ax.axhline(epsilon, color=theme.ideal, linewidth=1.2, linestyle=":")
+    ax.text(
+        0.995,
+        epsilon,
+        f"round-off of {root['eigenvalues'].dtype}, ε",
+        transform=ax.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+        fontsize=_SMALL,
+        color=theme.ink,
+    )
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, epsilon / 10), max(high, epsilon * 100))
+    ax.yaxis.set_minor_locator(NullLocator())
+    _level_axis(ax, root, theme, sigma_every=1)
+    ax.set_ylabel("‖Hv − λv‖ / max|λ|", fontsize=_TEXT, color=theme.ink)
+    _show_legend(figure, handles, theme)
+    return figure
+
+
+def _cases(results: xr.DataTree, theme: Theme) -> list[_Case]:
+    def summary(name: str) -> xr.Dataset:
+        return results[f"summary/{name}"].to_dataset().sortby("level")
+
+    if "untrained" not in results["summary"].children:
+        return [_Case("model", summary("model"), theme.model, "-", "o", 0.0)]
+    return [
+        _Case("model", summary("model"), theme.model, "-", "o", -0.15),
+        _Case("untrained control", summary("untrained"), theme.control, "--", "s", 0.15),
+    ]
+
+
+def _root(results: xr.DataTree) -> xr.Dataset:
+    return results.to_dataset().sortby("level")
+
+
+def _ideal_known(root: xr.Dataset) -> bool:
+    return bool(root["ideal_eigenvalues"].notnull().all())
+
+
+def _determined(root: xr.Dataset) -> bool:
+    return any(constant_ideal(measure, root) is not None for measure in MEASURES)
+
+
+def _ideal_label(root: xr.Dataset, known: str, unknown: str) -> str:
+    return known if _ideal_known(root) else f"{unknown} (ideal not known)"
+
+
+def _level_title(root: xr.Dataset, case: _Case, i: int) -> str:
+    level, sigma = int(root["level"][i]), float(root["sigma"][i])
+    title = f"k = {level},  σ = {sigma:.2f}"
+    count = int(case.data["mean_scaled_eigenvalue"].sel(statistic="count")[i])
+    return title if count == root.sizes["problem"] else f"{title}\n{count} points found"
+
+
+def _draw_bands(ax: Axes, case: _Case, number: Any, i: int) -> None:
+    here = case.data["scaled_eigenvalues"].isel(level=i)
+    for low, high, alpha in ((0.05, 0.95, 0.18), (0.25, 0.75, 0.32)):
+        ends = [here.sel(quantile=q).values for q in (low, high)]
+        ax.fill_between(number, *ends, color=case.color, alpha=alpha, linewidth=0)
+    marker = case.marker if number.size <= _MARKED else ""
+    ax.plot(
+        number,
+        here.sel(quantile=0.5).values,
+        case.line,
+        color=case.color,
+        linewidth=1.3,
+        marker=marker,
+        markersize=2.6,
+    )
+
+
+def _draw_ideal_spectrum(ax: Axes, here: xr.Dataset, number: Any, theme: Theme) -> None:
+    if not _ideal_known(here):
+        ax.axhline(1, color=theme.ideal, linewidth=1.2, linestyle=":")
+        return
+    scaled = (here["ideal_eigenvalues"] * here["sigma"]).values
+    ends = ([number[0] - 0.5], number, [number[-1] + 0.5])
+    steps = ([scaled[0]], scaled, [scaled[-1]])
+    ax.plot(
+        np.concatenate(ends),
+        np.concatenate(steps),
+        color=theme.ideal,
+        linewidth=1.2,
+        linestyle=":",
+    )
+
+
+def _draw_measure(ax: Axes, case: _Case, measure: Measure) -> None:
+    data = case.data[measure.name]
+    x, mean = data["level"].values, data.sel(statistic="mean").values
+    low, high = (data.sel(statistic=end).values for end in ("low", "high"))
+    ax.fill_between(x, low, high, color=case.color, alpha=0.22, linewidth=0)
+    ax.vlines(x, low, high, color=case.color, linewidth=1)
+    ax.plot(
+        x, mean, case.line, color=case.color, linewidth=1.3, marker=case.marker, markersize=3.4
+    )
+
+
+def _unit(root: xr.Dataset, measure: Measure) -> str:
+    unit = str(root[measure.name].attrs["units"])
+    if unit == "eigenvalues":
+        return f"of {root.sizes['eigen']}"
+    return "" if unit == "1" else unit.replace("^2", "²")
+
+
+def _limit_outliers(ax: Axes, cases: Sequence[_Case]) -> str:
+    """Make the axis logarithmic beyond ±1 if σλ reaches far; returns what its label must say."""
+    drawn = np.concatenate([case.data["scaled_eigenvalues"].values.ravel() for case in cases])
+    if not np.any(np.abs(drawn) > _LINEAR):
+        return ""
+    ax.set_yscale("symlog", linthresh=1.0)
+    ax.yaxis.set_minor_locator(NullLocator())
+    return "  (linear up to ±1, then logarithmic)"
+
+
+def _log_axis(ax: Axes) -> None:
+    """A logarithmic axis that is labelled even where it spans less than a decade."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    if high < 30 * low:
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
+def _level_axis(
+    ax: Axes, root: xr.Dataset, theme: Theme, *, sigma_every: int, label: bool = True
+) -> None:
+    levels, sigma = root["level"].values, root["sigma"].values
+    names = [
+        f"{level}\n{sigma[i]:.2f}" if i % sigma_every == 0 else f"{level}"
+        for i, level in enumerate(levels)
+    ]
+    ax.set_xticks(levels, names)
+    ax.set_xlim(levels[0] - 0.6, levels[-1] + 0.6)
+    if label:
+        ax.set_xlabel("level k, σ below it", fontsize=_TEXT, color=theme.ink)
+
+
+def _dress(ax: Axes, theme: Theme) -> None:
+    ax.set_facecolor("none")
+    ax.grid(axis="y", color=theme.muted, alpha=0.25, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(colors=theme.ink, labelsize=_SMALL, color=theme.muted, length=3)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.muted)
+
+
+def _legend(
+    figure: Figure,
+    cases: Sequence[_Case],
+    theme: Theme,
+    ideal: str | None,
+    *,
+    joined: bool = True,
+    dash: str = ":",
+) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=case.color,
+            linestyle=case.line if joined else "none",
+            marker=case.marker,
+            markersize=4,
+            linewidth=1.5,
+            label=case.label,
+        )
+        for case in cases
+    ]
+    if ideal is not None:
+        handles.append(Line2D([], [], color=theme.ideal, linestyle=dash, linewidth=1.3, label=ideal))
+    _show_legend(figure, handles, theme)
+
+
+def _show_legend(figure: Figure, handles: Sequence[Line2D], theme: Theme) -> None:
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=_TEXT,
+        labelcolor=theme.ink,
+        handlelength=2.6,
+    )
+
+
+FIGURES = (
+    FigureSpec(
+        "spectra",
+        "The spectrum of the Hessian, level by level",
+        "One panel a level, from the noisiest (k = 1) to the sharpest. Each holds σλ of every "
+        "eigenvalue, in ascending order: the line is the median over problems, the dark band their "
+        "middle 50 %, the light band the middle 90 %; the control's are over problems and draws of "
+        "weights. Where the answer is determined the ideal is a flat line at 1. Values between 0 "
+        "and 1 read as uncertainty, below 0 the landscape bends the wrong way, and above 1 is "
+        "always model error.",
+        draw_spectra,
+    ),
+    FigureSpec(
+        "eigenvalues",
+        "The raw eigenvalues, and the curve they should follow",
+        "λ itself, in energy / y². The thin bar reaches from the smallest eigenvalue (its 5 % "
+        "quantile over problems) to the largest (its 95 % quantile), the thick bar spans the "
+        "middle half of the spectrum and the mark is the middle eigenvalue (medians over "
+        "problems). In the ideal landscape of a determined answer all of them are 1/σ, so the "
+        "landscape grows steeper as the levels go by.",
+        draw_eigenvalues,
+    ),
+    FigureSpec(
+        "measures",
+        "What sums the spectrum up",
+        "Means over problems with 95 % bootstrap intervals (bars and band), where the problem is "
+        "the unit of replication: a problem's draws of untrained weights are averaged first. "
+        "Condition numbers and the gradient's length span decades: their mean is geometric and "
+        "their axis logarithmic. With one problem there is no interval.",
+        draw_measures,
+    ),
+    FigureSpec(
+        "residuals",
+        "The error of every eigenvalue",
+        "Each eigenpair comes with its residual ‖Hv − λv‖: an eigenvalue of H lies within that "
+        "distance of λ. Shown as a share of the largest |λ| at the same point: the largest over "
+        "all eigenvalues of all problems (filled) and their median (hollow). A run stops if one "
+        "exceeds 10⁻⁸ in float64 or 10⁻⁵ in float32.",
+        draw_residuals,
+    ),
+)

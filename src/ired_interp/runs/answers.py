@@ -1,0 +1,191 @@
+"""Answers of the solver as a file of their own."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+from torch import Tensor
+
+from ired_interp.devices import check_device
+from ired_interp.draws import check_seed
+from ired_interp.errors import ConfigError, RunFolderError, ShapeError
+from ired_interp.landscape import check_matrix
+from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
+from ired_interp.models.zoo import open_checkpoint
+from ired_interp.runs.provenance import provenance
+from ired_interp.runs.shards import ROOT, to_bytes
+from ired_interp.runs.storage import guard, write_file
+from ired_interp.solve import Rule, Solution, solve
+from ired_interp.tasks import Difficulty
+
+__all__ = ["DrawnProblems", "SolverSettings", "read_questions", "solve_to_file"]
+
+_FORMAT = "ired-interp-answers"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DrawnProblems:
+    """Problems to draw from the model's task."""
+
+    count: int
+    difficulty: Difficulty = "same"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"problems: expected at least 1, found {self.count}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverSettings:
+    """How to solve; see `ired_interp.solve`."""
+
+    seed: int = 0
+    rule: Rule = "released"
+    num_steps: int = 5
+    bound: float = 2.0
+    dtype: Literal["float64", "float32"] = "float64"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_device(self.device)
+
+
+def solve_to_file(
+    model: str,
+    source: DrawnProblems | Path,
+    out: Path,
+    settings: SolverSettings,
+    *,
+    task: str | None = None,
+    weights: Weights | None = None,
+    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> xr.Dataset:
+    """Solve and write a netCDF-4 file, whole or not at all.
+
+    Variables: ``x`` (problem, x_dim); ``prediction`` (problem, y_dim), unscaled; ``trajectory``
+    (level, problem, y_dim); ``energy``, ``gradient_norm`` and ``rejected`` (level, problem); for
+    drawn problems ``answer`` (problem, y_dim) and ``squared_error`` (problem), the mean over
+    entries.
+
+    Args:
+        model: Bundled name or path.
+        source: Problems to draw, or a ``.npy`` file with one question a row.
+        out: A new file in a folder that exists or can be made.
+        settings: How to solve.
+        task: Needed for a reference ``.pt``.
+        weights: ``ema`` or ``online``, for a reference ``.pt``.
+        track: Wraps the levels.
+
+    Raises:
+        RunFolderError: ``out`` exists.
+        StorageError: The file system refused.
+        IredInterpError: Model, task or questions do not fit.
+    """
+    if os.path.lexists(out):
+        raise RunFolderError(f"{out} exists already: expected a new file. Choose another --out.")
+    checkpoint = open_checkpoint(model, weights=weights)
+    known = check_task(checkpoint, task, {})
+    dtype = {"float64": torch.float64, "float32": torch.float32}[settings.dtype]
+    energy = checkpoint.model.to(settings.device, dtype)
+    answer = None
+    if isinstance(source, Path):
+        x = read_questions(source, energy.dim_x).to(settings.device, dtype)
+    else:
+        problems = known.sample(
+            source.count,
+            seed=settings.seed,
+            difficulty=source.difficulty,
+            dtype=dtype,
+            device=settings.device,
+        )
+        x, answer = problems.x, problems.y
+    solution = solve(
+        energy,
+        x,
+        seed=settings.seed,
+        rule=settings.rule,
+        num_steps=settings.num_steps,
+        bound=settings.bound,
+        track=track,
+    )
+    data = _dataset(x, solution, answer).assign_attrs(_attributes(checkpoint, settings))
+    with guard(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_file(out, to_bytes({ROOT: data}))
+    return data
+
+
+def read_questions(path: Path, dim_x: int) -> Tensor:
+    """Questions from a ``.npy`` file, float64 [n, dim_x].
+
+    Raises:
+        ConfigError: Missing or not a ``.npy`` file of numbers.
+        ShapeError, NonFiniteError: Its content does not fit the model.
+    """
+    try:
+        content = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: no such file: expected x.npy with one question a row."
+        ) from error
+    except (OSError, ValueError, EOFError) as error:
+        raise ConfigError(
+            f"{path}: expected a .npy file of numbers as numpy.save writes it ({error})."
+        ) from error
+    if not isinstance(content, np.ndarray) or content.dtype.kind not in "fiu":
+        kind = content.dtype if isinstance(content, np.ndarray) else type(content).__name__
+        raise ConfigError(f"{path}: expected an array of real numbers, found {kind}.")
+    if content.ndim == 1 and content.shape[0] == dim_x:
+        raise ShapeError(
+            f"{path}: expected one question a row, shape (n, {dim_x}), found ({dim_x},); save "
+            "x[None]."
+        )
+    x = torch.from_numpy(content.astype(np.float64))
+    check_matrix(f"{path}", x, columns=dim_x, of="the model's dim_x")
+    return x
+
+
+def _dataset(x: Tensor, solution: Solution, answer: Tensor | None) -> xr.Dataset:
+    def numpy(tensor: Tensor) -> npt.NDArray[Any]:
+        return tensor.cpu().numpy()
+
+    by_level = ("level", "problem")
+    variables: dict[str, Any] = {
+        "x": (("problem", "x_dim"), numpy(x)),
+        "prediction": (("problem", "y_dim"), numpy(solution.y)),
+        "trajectory": (("level", "problem", "y_dim"), numpy(solution.trajectory)),
+        "energy": (by_level, numpy(solution.energy), {"units": "energy"}),
+        "gradient_norm": (by_level, numpy(solution.gradient_norm), {"units": "energy / y"}),
+        "rejected": (by_level, numpy(solution.rejected), {"units": "inner steps"}),
+    }
+    if answer is not None:
+        error = (solution.y - answer).square().mean(dim=1)
+        variables["answer"] = (("problem", "y_dim"), numpy(answer))
+        variables["squared_error"] = (("problem",), numpy(error), {"units": "y^2"})
+    return xr.Dataset(
+        variables,
+        coords={
+            "problem": np.arange(x.shape[0]),
+            "level": np.arange(1, solution.trajectory.shape[0] + 1),
+        },
+    )
+
+
+def _attributes(checkpoint: Checkpoint, settings: SolverSettings) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        "model": str(checkpoint.path.name),
+        "model_sha256": checkpoint.sha256,
+        "weights": checkpoint.weights,
+        **vars(settings),
+        **{k: v for k, v in provenance().items() if k != "command"},
+    }
