@@ -32,9 +32,7 @@ AGREEMENT = {"float32": 1e-5, "float64": 1e-12}
 
 def ours(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Eigenvalues by `ired_interp.curvature.spectrum`."""
-    spectra = [
-        ii.curvature.spectrum(ii.Landscape(model, x, level), y) for level in LEVELS
-    ]
+    spectra = [ii.curvature.spectrum(ii.Landscape(model, x, level), y) for level in LEVELS]
     return torch.stack([s.eigenvalues for s in spectra], dim=1)
 
 
@@ -146,9 +144,7 @@ def main() -> None:
 
 def measure(method: str, dtype: str, options: argparse.Namespace) -> dict[str, float]:
     """One method in a process of its own."""
-    sizes = [
-        f"--{name}={getattr(options, name)}" for name in ("problems", "size", "repeats")
-    ]
+    sizes = [f"--{name}={getattr(options, name)}" for name in ("problems", "size", "repeats")]
     done = subprocess.run(  # noqa: S603 - this very script, no shell
         [sys.executable, __file__, *sizes, "--worker", method, dtype],
         env=os.environ | {"OMP_NUM_THREADS": "1"},

@@ -1,6 +1,6 @@
 """Landscapes whose answer is known in closed form, and the draws that tests need."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,9 @@ from ired_interp.schedule import Schedule
 
 __all__ = [
     "EnergyOnly",
+    "derivative",
     "double_well",
+    "hessian",
     "network",
     "normal",
     "orthogonal",
@@ -24,14 +26,13 @@ __all__ = [
 
 def normal(*shape: int, seed: int) -> Tensor:
     """Standard normal, float64."""
-    return torch.randn(
-        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def orthogonal(d: int, *, seed: int) -> Tensor:
     """A random orthogonal matrix."""
-    return torch.linalg.qr(normal(d, d, seed=seed)).Q
+    q: Tensor = torch.linalg.qr(normal(d, d, seed=seed)).Q
+    return q
 
 
 def symmetric(eigenvalues: Sequence[float], *, seed: int) -> Tensor:
@@ -77,6 +78,18 @@ def ring(d: int = 3, *, radius: float = 1.5) -> Landscape:
         return off.square() / 4 + y[:, 2:].square().sum(-1) / 2
 
     return Landscape.of(energy, d)
+
+
+def derivative(fn: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+    """The Jacobian of fn at one point, by torch's own dense autograd."""
+    jacobian: Tensor = torch.autograd.functional.jacobian(fn, y)  # type: ignore[no-untyped-call]
+    return jacobian
+
+
+def hessian(fn: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+    """The dense Hessian of a number at one point, by torch's own dense autograd."""
+    h: Tensor = torch.autograd.functional.hessian(fn, y)  # type: ignore[no-untyped-call]
+    return h
 
 
 def network(

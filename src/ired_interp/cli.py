@@ -26,6 +26,7 @@ from ired_interp.models.trainer import (
     TrainReport,
     is_training_folder,
     resume_training,
+    set_steps,
     start_training,
     training_progress,
 )
@@ -69,9 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _named_experiment(words: Sequence[str]) -> Experiment | None:
     """The experiment of a ``run``, whose config fields become the command's options."""
-    if len(words) > 1 and words[0] == "run" and not words[1].startswith("-"):
-        return find_experiment(words[1])
-    return None
+    if words[:1] != ["run"]:
+        return None
+    known = [word for word in words[1:] if word in experiment_names()]
+    first = [word for word in words[1:2] if not word.startswith("-")]
+    return find_experiment((first or known)[0]) if first or known else None
 
 
 def _parser(experiment: Experiment | None) -> argparse.ArgumentParser:
@@ -89,6 +92,8 @@ def _parser(experiment: Experiment | None) -> argparse.ArgumentParser:
         folder = commands.add_parser(name, help=text)
         folder.set_defaults(command=command)
         folder.add_argument("folder", type=Path, help="run folder")
+        if name == "resume":
+            folder.add_argument("--steps", type=int, help="for a training: go to this many steps")
     _add_solve(commands)
     _add_train(commands)
     models = commands.add_parser("models", help="list the bundled models")
@@ -157,6 +162,7 @@ def _add_train(commands: Any) -> None:
         ("learning-rate", float, "of Adam; lower it if the energy explodes"),
         ("clip", float, "largest norm of the weights' gradient"),
         ("init-gain", float, "scale of the initial weights"),
+        ("bound", float, "clamp of negatives and validation answers (default: 2)"),
         ("width", int, "units of a hidden layer"),
         ("seed", int, "of weights and batches"),
         ("validate-every", int, "steps between validations and saves"),
@@ -182,7 +188,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     if is_training_folder(options.folder):
-        return _resume_training(options.folder)
+        return _resume_training(options.folder, options.steps)
+    if options.steps is not None:
+        raise ConfigError(f"--steps: {options.folder} is no training folder.")
     if not is_run_folder(options.folder):
         raise RunFolderError(
             f"{options.folder}: expected a run folder (with run.json) or a training folder (with "
@@ -268,9 +276,11 @@ def _train(options: argparse.Namespace) -> int:
     return _say_training(report)
 
 
-def _resume_training(folder: Path) -> int:
+def _resume_training(folder: Path, steps: int | None) -> int:
+    if steps is not None:
+        set_steps(folder, steps)
     before = training_progress(folder)
-    if before.finished:
+    if before.finished and steps is None:
         console.print(f"{folder} is finished.", soft_wrap=True)
         return 0
     with stop_on_interrupt() as should_stop:

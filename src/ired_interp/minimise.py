@@ -124,7 +124,8 @@ def _model_step(
     floor = (-values[:, 0]).clamp_min(0) + torch.finfo(values.dtype).eps * scale
 
     def length(shift: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(g / (values + shift[:, None]), dim=1)
+        norm: Tensor = torch.linalg.vector_norm(g / (values + shift[:, None]), dim=1)
+        return norm
 
     low, high = floor, floor + g.norm(dim=1) / radius + scale
     for _ in range(_BISECTIONS):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from ired_interp.errors import ShapeError
 
@@ -61,6 +60,9 @@ def bootstrap_mean(
         return Interval(mean, float("nan"), float("nan"), 1)
     if np.ptp(finite) <= np.finfo(np.float64).eps * np.abs(finite).max():
         return Interval(mean, mean, mean, int(finite.size))
+    # Imported here: it takes a second, which every start of the command line would pay.
+    from scipy import stats
+
     result = stats.bootstrap(
         (finite,),
         np.mean,

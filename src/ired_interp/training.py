@@ -61,13 +61,19 @@ class Losses:
         return self.denoising + _CONTRASTIVE_WEIGHT * self.contrastive
 
 
-def losses(model: AnalyticEnergy, batch: Batch) -> Losses:
-    """Both terms, differentiable in the weights by one backward pass."""
+def losses(model: AnalyticEnergy, batch: Batch, *, bound: float = _BOUND) -> Losses:
+    """Both terms, differentiable in the weights by one backward pass.
+
+    Args:
+        model: The energy.
+        batch: What the step sees.
+        bound: The clamp of the negatives, 2 in the released code.
+    """
     signal, sigma = _at(model, batch, "signal"), _at(model, batch, "sigma")
     noisy = signal * batch.y + sigma * batch.noise
     _, gradient = model.energy_and_gradient(batch.x, noisy, batch.t)
     positive = signal * batch.y + sigma * batch.landscape_noise
-    negative = negatives(model, batch)
+    negative = negatives(model, batch, bound=bound)
     pair = model.energy(
         torch.cat([batch.x, batch.x]), torch.cat([positive, negative]), torch.cat([batch.t] * 2)
     )
@@ -79,7 +85,9 @@ def losses(model: AnalyticEnergy, batch: Batch) -> Losses:
 
 
 @torch.no_grad()
-def negatives(model: AnalyticEnergy, batch: Batch) -> Float[Tensor, "n d"]:
+def negatives(
+    model: AnalyticEnergy, batch: Batch, *, bound: float = _BOUND
+) -> Float[Tensor, "n d"]:
     """m: two inner steps of the released rule from s_t·y* + 3σ_t·n₂, unscaled, clamped, re-noised.
 
     The noise n₂ is the positive's own, so that p - m = s_t·(y* - c) for the clamped answer c.
@@ -89,7 +97,7 @@ def negatives(model: AnalyticEnergy, batch: Batch) -> Float[Tensor, "n d"]:
     y = signal * batch.y + _NEGATIVE_SPREAD * sigma * batch.landscape_noise
     energy, gradient = model.energy_and_gradient(batch.x, y, batch.t)
     for number, scale in enumerate(_STEP_SCALES, start=1):
-        trial = propose(y, gradient, scale * step, _BOUND * signal)
+        trial = propose(y, gradient, scale * step, bound * signal)
         if number < len(_STEP_SCALES):
             trial_energy, trial_gradient = model.energy_and_gradient(batch.x, trial, batch.t)
         else:
@@ -98,7 +106,7 @@ def negatives(model: AnalyticEnergy, batch: Batch) -> Float[Tensor, "n d"]:
         y = torch.where(keep[:, None], trial, y)
         gradient = torch.where(keep[:, None], trial_gradient, gradient)
         energy = torch.where(keep, trial_energy, energy)
-    answer = (y / signal).clamp(-_BOUND, _BOUND)
+    answer = (y / signal).clamp(-bound, bound)
     return signal * answer + sigma * batch.landscape_noise
 
 

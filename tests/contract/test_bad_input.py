@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from safetensors.torch import save_file
 
+import tiny
 from ired_interp.cli import main
 from ired_interp.models.checkpoint import write_checkpoint
 

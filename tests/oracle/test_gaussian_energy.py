@@ -1,12 +1,13 @@
 """The exact energy of the gaussian task against numpy.linalg and scipy's normal density."""
 
 import numpy as np
-import planted
+import numpy.typing as npt
 import pytest
 import torch
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
+import planted
 from ired_interp.curvature import spectrum
 from ired_interp.energy.base import AnalyticEnergy
 from ired_interp.energy.exact import GaussianEnergy, exact_model, ideal_spectrum
@@ -17,6 +18,7 @@ from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Task, task
 from ired_interp.tasks.gaussian import Gaussian
 
+Array = npt.NDArray[np.float64]
 SCHEDULE = cosine_schedule()
 N = 20
 
@@ -28,7 +30,7 @@ def _case(map_seed: int = 0) -> tuple[Task, GaussianEnergy, Tensor, Tensor, Tens
     return problem, exact_model(problem), x, y, torch.arange(N) % 10
 
 
-def _sigma_and_map(problem: Task) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _sigma_and_map(problem: Task) -> tuple[Array, Array]:
     family = problem.family
     assert isinstance(family, Gaussian)
     vectors = family.eigenvectors().numpy()
@@ -77,9 +79,7 @@ def test_the_energy_is_the_scaled_negative_log_density_of_the_noisy_answer() -> 
 def test_the_closed_forms_equal_autograd_through_a_landscape() -> None:
     _, model, x, y, t = _case()
     land = Landscape(model, x, 10 - t)
-    auto = Landscape.of(
-        lambda x, y: model.energy(x, y, torch.full((y.shape[0],), 3)), 4, x
-    )
+    auto = Landscape.of(lambda x, y: model.energy(x, y, torch.full((y.shape[0],), 3)), 4, x)
     assert (land.energy(y) - model.energy(x, y, t)).abs().max() == 0
     here = Landscape(model, x, 7)
     assert (here.gradient(y) - auto.gradient(y)).abs().max() < 1e-10
@@ -104,7 +104,9 @@ def test_the_ideal_spectrum_is_the_exact_model_s(map_seed: int) -> None:
         # σ_t·H = I - (s²/σ²)·Cov[y* | y, x], the design's form, by the Gaussian posterior.
         posterior = sigma - ab * sigma @ np.linalg.solve(covariance, sigma)
         form = (np.eye(4) - ab / o**2 * posterior) / o
-        assert np.abs(np.linalg.eigvalsh(form) - ideal[k].numpy()).max() < 1e-10 * float(ideal.max())
+        assert np.abs(np.linalg.eigvalsh(form) - ideal[k].numpy()).max() < 1e-10 * float(
+            ideal.max()
+        )
         scaled = o * ideal[k].numpy()
         assert scaled.min() > 0
         assert scaled.max() <= 1

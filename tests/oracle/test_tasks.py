@@ -82,11 +82,9 @@ def test_the_mask_keeps_half_of_the_entries_independently() -> None:
 
 def test_filling_gaps_with_zeros_costs_half_the_variance() -> None:
     # ½·(10/20² + 0.1²) and ½·(10/5² + 0.1²).
-    for difficulty, expected in (("same", 0.0175), ("harder", 0.205)):
-        assert difficulty in ("same", "harder")
-        x, y, _ = _numpy(
-            task("completion", 5).sample(1500, seed=4, difficulty=difficulty)  # type: ignore[arg-type]
-        )
+    costs: dict[Difficulty, float] = {"same": 0.0175, "harder": 0.205}
+    for difficulty, expected in costs.items():
+        x, y, _ = _numpy(task("completion", 5).sample(1500, seed=4, difficulty=difficulty))
         assert abs(_z(((x - y) ** 2).mean(axis=1), expected)) < 5
 
 
@@ -110,9 +108,7 @@ def test_the_noise_option_scales_the_noise() -> None:
 
 
 @pytest.mark.parametrize(("difficulty", "shift"), [("same", 0.5), ("harder", 0.1)])
-def test_inverse_is_the_inverse_of_a_shifted_product(
-    difficulty: Difficulty, shift: float
-) -> None:
+def test_inverse_is_the_inverse_of_a_shifted_product(difficulty: Difficulty, shift: float) -> None:
     x, y, parts = _numpy(task("inverse", 4).sample(200, seed=7, difficulty=difficulty))
     factor = parts["factor"]
     assert np.abs(factor).max() < 1
@@ -190,8 +186,9 @@ def test_gaussian_has_the_mean_and_covariance_it_claims() -> None:
     assert np.abs(vectors.T @ vectors - np.eye(4)).max() < 1e-14
     sigma = vectors @ np.diag(v) @ vectors.T
     n = 4000
-    for difficulty, scale in (("same", 1.0), ("harder", 2.5)):
-        x, y, parts = _numpy(problem.sample(n, seed=11, difficulty=difficulty))  # type: ignore[arg-type]
+    scales: dict[Difficulty, float] = {"same": 1.0, "harder": 2.5}
+    for difficulty, scale in scales.items():
+        x, y, parts = _numpy(problem.sample(n, seed=11, difficulty=difficulty))
         assert np.abs(parts["mean"] - x @ m.T).max() < ROUND_OFF
         assert np.abs(parts["mean"] + parts["noise"] - y).max() == 0
         e = y - x @ m.T
@@ -239,14 +236,16 @@ def test_the_tasks_are_the_known_ones() -> None:
 def test_a_training_batch_obeys_the_definition_too(name: str) -> None:
     problem = task(name, 3)
     draws = BatchDraws(6, torch.Generator().manual_seed(0), torch.float64)
-    for difficulty in ("same", "harder"):
-        batch = problem.draw(draws, difficulty=difficulty)  # type: ignore[arg-type]
+    difficulties: tuple[Difficulty, ...] = ("same", "harder")
+    for difficulty in difficulties:
+        batch = problem.draw(draws, difficulty=difficulty)
         _check_definition(problem, batch, harder=difficulty == "harder")
 
 
 def _check_definition(problem: Task, batch: Problems, *, harder: bool) -> None:
     x, y, parts = _numpy(batch)
     n = x.shape[0]
+    expected: Array
     if problem.name == "addition":
         expected = (parts["a"] + parts["b"]).reshape(n, -1)
     elif problem.name == "completion":
@@ -256,7 +255,7 @@ def _check_definition(problem: Task, batch: Problems, *, harder: bool) -> None:
         r = parts["factor"]
         a = 2 * r @ r.transpose(0, 2, 1) + (0.1 if harder else 0.5) * np.eye(3)
         assert np.abs(a.reshape(n, -1) - x).max() < ROUND_OFF * 10
-        expected = np.linalg.inv(a).reshape(n, -1)
+        expected = np.linalg.inv(a).reshape(n, -1).astype(np.float64)
     else:
         assert isinstance(problem.family, Gaussian)
         expected = x @ problem.family.mean_map().numpy().T + parts["noise"]
@@ -294,9 +293,7 @@ def test_wrong_requests_are_refused() -> None:
     with pytest.raises(DtypeError, match="floating"):
         task("inverse", 4).sample(1, seed=0, dtype=torch.int64)
     with pytest.raises(UnknownNameError, match="difficulty"):
-        inspect.unwrap(Task._build)(
-            task("inverse", 4), RowDraws(1, seed=0, purpose="p"), "hard"
-        )
+        inspect.unwrap(Task._build)(task("inverse", 4), RowDraws(1, seed=0, purpose="p"), "hard")
 
 
 def test_the_schedule_s_first_signal_is_the_reference_s_bias() -> None:

@@ -33,7 +33,7 @@ def _rows(problems: Problems, rows: slice) -> Problems:
     first=st.integers(0, 1000),
 )
 def test_the_first_n_of_a_larger_sample_are_the_smaller_one(
-    name: str, seed: int, n: int, more: int, size: int, first: int
+    name: str, *, seed: int, n: int, more: int, size: int, first: int
 ) -> None:
     problem = task(name, size)
     large = problem.sample(n + more, seed=seed, first=first)

@@ -150,7 +150,7 @@ class AutodiffField:
 
 
 def _gradient(
-    energy: Float[Tensor, " n"], y: Float[Tensor, "n d"], *, create_graph: bool
+    energy: Float[Tensor, " k"], y: Float[Tensor, "n d"], *, create_graph: bool
 ) -> Float[Tensor, "n d"]:
     if not energy.requires_grad:
         raise EnergyError(

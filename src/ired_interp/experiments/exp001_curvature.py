@@ -269,7 +269,7 @@ def _summary(data: xr.Dataset) -> xr.Dataset:
     for measure in MEASURES:
         values = data[measure.name].astype(float).where(data["status"] == 0)
         if measure.mean == "geometric":
-            values = np.log10(values.where(values > 0))
+            values = xr.apply_ufunc(np.log10, values.where(values > 0))
         if "draw" in values.dims:
             values = values.mean("draw")
         rows = []
@@ -282,7 +282,7 @@ def _summary(data: xr.Dataset) -> xr.Dataset:
         attrs = {"units": UNITS[measure.name], "long_name": f"{measure.mean} mean over problems"}
         variables[measure.name] = (("level", "statistic"), np.array(rows), attrs)
     found = data[["scaled_eigenvalues", "eigenvalues", "residuals"]].where(data["status"] == 0)
-    shares = found["residuals"] / np.abs(found["eigenvalues"]).max("eigen")
+    shares = found["residuals"] / abs(found["eigenvalues"]).max("eigen")
     over = [dim for dim in ("problem", "draw") if dim in shares.dims]
     with warnings.catch_warnings():
         # A level where no point was found is NaN, as it should be.

@@ -6,15 +6,24 @@ The statistics are in ``summary/model`` and, where the run has a control, ``summ
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
+from ired_interp.experiments.axes import (
+    SMALL,
+    TEXT,
+    add_legend,
+    dress,
+    label_levels,
+    set_log_axis,
+    set_outlier_axis,
+)
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_ideal
 
@@ -22,11 +31,8 @@ __all__ = ["FIGURES"]
 
 _WIDTH = 9.0
 _COLUMNS = 5
-_SMALL, _TEXT = 7.5, 8.5
 # More eigenvalues than this are drawn as a line without markers.
 _MARKED = 40
-# Beyond this the axis of σλ is logarithmic, so that an outlier does not flatten the rest.
-_LINEAR = 5.0
 # With more levels than this in a narrow panel, σ stands under every third one.
 _NARROW = 6
 
@@ -38,7 +44,7 @@ class _Case:
     label: str
     data: xr.Dataset
     color: str
-    line: str
+    line: Literal["-", "--"]
     marker: str
     shift: float
 
@@ -54,7 +60,7 @@ def draw_spectra(results: xr.DataTree, theme: Theme) -> Figure:
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     number = root["eigen"].values + 1
     for i, ax in enumerate(panels):
-        _dress(ax, theme)
+        dress(ax, theme)
         if i >= num_levels:
             ax.set_visible(False)
             continue
@@ -62,13 +68,13 @@ def draw_spectra(results: xr.DataTree, theme: Theme) -> Figure:
         for case in cases:
             _draw_bands(ax, case, number, i)
         _draw_ideal_spectrum(ax, root.isel(level=i), number, theme)
-        ax.set_title(_level_title(root, cases[0], i), fontsize=_TEXT, color=theme.ink)
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+        ax.set_title(_level_title(root, cases[0], i), fontsize=TEXT, color=theme.ink)
+        ax.set_xticks(sorted({1, (number.size + 1) // 2, number.size}))
         if i + columns >= num_levels:
             ax.tick_params(labelbottom=True)
-    label = "σλ" + _limit_outliers(panels[0], cases)
-    figure.supylabel(label, fontsize=_TEXT, color=theme.ink)
-    figure.supxlabel("eigenvalue, in ascending order", fontsize=_TEXT, color=theme.ink)
+    label = "σλ" + set_outlier_axis(panels[0], [c.data["scaled_eigenvalues"] for c in cases])
+    figure.supylabel(label, fontsize=TEXT, color=theme.ink)
+    figure.supxlabel("eigenvalue, in ascending order", fontsize=TEXT, color=theme.ink)
     _legend(figure, cases, theme, _ideal_label(root, "ideal", "upper limit of any posterior, 1"))
     return figure
 
@@ -78,7 +84,7 @@ def draw_eigenvalues(results: xr.DataTree, theme: Theme) -> Figure:
     cases, root = _cases(results, theme), _root(results)
     figure = Figure((_WIDTH, 4.0), layout="constrained")
     ax = figure.subplots()
-    _dress(ax, theme)
+    dress(ax, theme)
     levels, d = root["level"].values, root.sizes["eigen"]
     ax.axhline(0, color=theme.muted, linewidth=0.8)
     for case in cases:
@@ -98,11 +104,13 @@ def draw_eigenvalues(results: xr.DataTree, theme: Theme) -> Figure:
     for curve in curves:
         ax.hlines(curve, levels - 0.38, levels + 0.38, color=theme.ideal, linewidth=1.3)
         ax.plot(levels, curve, color=theme.ideal, linewidth=0.8, linestyle=":")
-    _level_axis(ax, root, theme, sigma_every=1)
-    ax.set_ylabel("λ  (energy / y²)", fontsize=_TEXT, color=theme.ink)
-    _legend(
-        figure, cases, theme, _ideal_label(root, "ideal", "upper limit 1/σ"), joined=False, dash="-"
+    label_levels(ax, root, theme)
+    label = "λ  (energy / y²)" + set_outlier_axis(
+        ax, [case.data["scaled_eigenvalues"] for case in cases]
     )
+    ax.set_ylabel(label, fontsize=TEXT, color=theme.ink)
+    ideal = _ideal_label(root, "ideal", "upper limit 1/σ")
+    _legend(figure, cases, theme, ideal, joined=False, dash="-")
     return figure
 
 
@@ -115,23 +123,22 @@ def draw_measures(results: xr.DataTree, theme: Theme) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).flatten()
     every = 1 if root.sizes["level"] <= _NARROW else 3
     for measure, ax in zip(MEASURES, panels, strict=False):
-        _dress(ax, theme)
-        ideal = constant_ideal(measure, root)
-        if ideal is not None:
-            ax.axhline(ideal, color=theme.ideal, linewidth=1.2, linestyle=":")
+        dress(ax, theme)
+        _draw_ideal_measure(ax, root, measure, theme)
         for case in cases:
             _draw_measure(ax, case, measure)
-        ax.set_title(measure.label, fontsize=_TEXT, color=theme.ink, loc="left")
-        ax.set_ylabel(_unit(root, measure), fontsize=_SMALL, color=theme.muted)
+        ax.set_title(measure.label, fontsize=TEXT, color=theme.ink, loc="left")
+        ax.set_ylabel(_unit(root, measure), fontsize=SMALL, color=theme.muted)
         if measure.mean == "geometric":
-            _log_axis(ax)
+            set_log_axis(ax)
         else:
             ax.ticklabel_format(axis="y", useOffset=False)
         if measure.name == "num_negative":
             top = max(1.0, ax.get_ylim()[1])
             ax.set_ylim(-0.04 * top, top)
-        _level_axis(ax, root, theme, sigma_every=every, label=ax in panels[-columns:])
-    _legend(figure, cases, theme, "ideal, where it is a constant" if _determined(root) else None)
+        label_levels(ax, root, theme, sigma_every=every, label=ax in panels[-columns:])
+    known = "ideal" if _determined(root) else "ideal, or its upper limit 1"
+    _legend(figure, cases, theme, _ideal_label(root, known, "upper limit of any posterior, 1"))
     return figure
 
 
@@ -140,7 +147,7 @@ def draw_residuals(results: xr.DataTree, theme: Theme) -> Figure:
     cases, root = _cases(results, theme), _root(results)
     figure = Figure((_WIDTH, 3.4), layout="constrained")
     ax = figure.subplots()
-    _dress(ax, theme)
+    dress(ax, theme)
     levels = root["level"].values
     handles = []
     for case in cases:
@@ -159,23 +166,24 @@ def draw_residuals(results: xr.DataTree, theme: Theme) -> Figure:
             handles.append(Line2D([], [], label=f"{case.label}, {name}", **look))
     epsilon = float(np.finfo(root["eigenvalues"].dtype).eps)
     ax.axhline(epsilon, color=theme.ideal, linewidth=1.2, linestyle=":")
-    ax.text(
-        0.995,
-        epsilon,
+    ax.annotate(
         f"round-off of {root['eigenvalues'].dtype}, ε",
-        transform=ax.get_yaxis_transform(),
+        (0.995, epsilon),
+        (0, -4),
+        xycoords=ax.get_yaxis_transform(),
+        textcoords="offset points",
         ha="right",
-        va="bottom",
-        fontsize=_SMALL,
+        va="top",
+        fontsize=SMALL,
         color=theme.ink,
     )
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     ax.set_ylim(min(low, epsilon / 10), max(high, epsilon * 100))
     ax.yaxis.set_minor_locator(NullLocator())
-    _level_axis(ax, root, theme, sigma_every=1)
-    ax.set_ylabel("‖Hv − λv‖ / max|λ|", fontsize=_TEXT, color=theme.ink)
-    _show_legend(figure, handles, theme)
+    label_levels(ax, root, theme)
+    ax.set_ylabel("‖Hv − λv‖ / max|λ|", fontsize=TEXT, color=theme.ink)
+    add_legend(figure, handles, theme)
     return figure
 
 
@@ -217,8 +225,8 @@ def _level_title(root: xr.Dataset, case: _Case, i: int) -> str:
 def _draw_bands(ax: Axes, case: _Case, number: Any, i: int) -> None:
     here = case.data["scaled_eigenvalues"].isel(level=i)
     for low, high, alpha in ((0.05, 0.95, 0.18), (0.25, 0.75, 0.32)):
-        ends = [here.sel(quantile=q).values for q in (low, high)]
-        ax.fill_between(number, *ends, color=case.color, alpha=alpha, linewidth=0)
+        bottom, top = (here.sel(quantile=q).values for q in (low, high))
+        ax.fill_between(number, bottom, top, color=case.color, alpha=alpha, linewidth=0)
     marker = case.marker if number.size <= _MARKED else ""
     ax.plot(
         number,
@@ -247,15 +255,25 @@ def _draw_ideal_spectrum(ax: Axes, here: xr.Dataset, number: Any, theme: Theme) 
     )
 
 
+def _draw_ideal_measure(ax: Axes, root: xr.Dataset, measure: Measure, theme: Theme) -> None:
+    constant = constant_ideal(measure, root)
+    ends = {"smallest_scaled_eigenvalue": 0, "largest_scaled_eigenvalue": -1}
+    if constant is not None:
+        ax.axhline(constant, color=theme.ideal, linewidth=1.2, linestyle=":")
+    elif measure.name in ends and _ideal_known(root):
+        end = root["ideal_eigenvalues"].isel(eigen=ends[measure.name]) * root["sigma"]
+        ax.plot(root["level"].values, end.values, color=theme.ideal, linewidth=1.2, linestyle=":")
+    elif measure.name.endswith("scaled_eigenvalue"):
+        ax.axhline(1, color=theme.ideal, linewidth=1.2, linestyle=":")
+
+
 def _draw_measure(ax: Axes, case: _Case, measure: Measure) -> None:
     data = case.data[measure.name]
-    x, mean = data["level"].values, data.sel(statistic="mean").values
+    x, mean = data["level"].values + case.shift / 2, data.sel(statistic="mean").values
     low, high = (data.sel(statistic=end).values for end in ("low", "high"))
     ax.fill_between(x, low, high, color=case.color, alpha=0.22, linewidth=0)
     ax.vlines(x, low, high, color=case.color, linewidth=1)
-    ax.plot(
-        x, mean, case.line, color=case.color, linewidth=1.3, marker=case.marker, markersize=3.4
-    )
+    ax.plot(x, mean, case.line, color=case.color, linewidth=1.3, marker=case.marker, markersize=3.4)
 
 
 def _unit(root: xr.Dataset, measure: Measure) -> str:
@@ -265,50 +283,6 @@ def _unit(root: xr.Dataset, measure: Measure) -> str:
     return "" if unit == "1" else unit.replace("^2", "²")
 
 
-def _limit_outliers(ax: Axes, cases: Sequence[_Case]) -> str:
-    """Make the axis logarithmic beyond ±1 if σλ reaches far; returns what its label must say."""
-    drawn = np.concatenate([case.data["scaled_eigenvalues"].values.ravel() for case in cases])
-    if not np.any(np.abs(drawn) > _LINEAR):
-        return ""
-    ax.set_yscale("symlog", linthresh=1.0)
-    ax.yaxis.set_minor_locator(NullLocator())
-    return "  (linear up to ±1, then logarithmic)"
-
-
-def _log_axis(ax: Axes) -> None:
-    """A logarithmic axis that is labelled even where it spans less than a decade."""
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    if high < 30 * low:
-        ax.yaxis.set_major_locator(MaxNLocator(4))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
-
-
-def _level_axis(
-    ax: Axes, root: xr.Dataset, theme: Theme, *, sigma_every: int, label: bool = True
-) -> None:
-    levels, sigma = root["level"].values, root["sigma"].values
-    names = [
-        f"{level}\n{sigma[i]:.2f}" if i % sigma_every == 0 else f"{level}"
-        for i, level in enumerate(levels)
-    ]
-    ax.set_xticks(levels, names)
-    ax.set_xlim(levels[0] - 0.6, levels[-1] + 0.6)
-    if label:
-        ax.set_xlabel("level k, σ below it", fontsize=_TEXT, color=theme.ink)
-
-
-def _dress(ax: Axes, theme: Theme) -> None:
-    ax.set_facecolor("none")
-    ax.grid(axis="y", color=theme.muted, alpha=0.25, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.tick_params(colors=theme.ink, labelsize=_SMALL, color=theme.muted, length=3)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(theme.muted)
-
-
 def _legend(
     figure: Figure,
     cases: Sequence[_Case],
@@ -316,7 +290,7 @@ def _legend(
     ideal: str | None,
     *,
     joined: bool = True,
-    dash: str = ":",
+    dash: Literal[":", "-"] = ":",
 ) -> None:
     handles = [
         Line2D(
@@ -332,20 +306,10 @@ def _legend(
         for case in cases
     ]
     if ideal is not None:
-        handles.append(Line2D([], [], color=theme.ideal, linestyle=dash, linewidth=1.3, label=ideal))
-    _show_legend(figure, handles, theme)
-
-
-def _show_legend(figure: Figure, handles: Sequence[Line2D], theme: Theme) -> None:
-    figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=len(handles),
-        frameon=False,
-        fontsize=_TEXT,
-        labelcolor=theme.ink,
-        handlelength=2.6,
-    )
+        handles.append(
+            Line2D([], [], color=theme.ideal, linestyle=dash, linewidth=1.3, label=ideal)
+        )
+    add_legend(figure, handles, theme)
 
 
 FIGURES = (
@@ -354,7 +318,7 @@ FIGURES = (
         "The spectrum of the Hessian, level by level",
         "One panel a level, from the noisiest (k = 1) to the sharpest. Each holds σλ of every "
         "eigenvalue, in ascending order: the line is the median over problems, the dark band their "
-        "middle 50 %, the light band the middle 90 %; the control's are over problems and draws of "
+        "middle 50\u00a0%, the light band the middle 90\u00a0%; the control's are over problems and draws of "
         "weights. Where the answer is determined the ideal is a flat line at 1. Values between 0 "
         "and 1 read as uncertainty, below 0 the landscape bends the wrong way, and above 1 is "
         "always model error.",
@@ -363,17 +327,17 @@ FIGURES = (
     FigureSpec(
         "eigenvalues",
         "The raw eigenvalues, and the curve they should follow",
-        "λ itself, in energy / y². The thin bar reaches from the smallest eigenvalue (its 5 % "
-        "quantile over problems) to the largest (its 95 % quantile), the thick bar spans the "
+        "λ itself, in energy / y². The thin bar reaches from the smallest eigenvalue (its 5\u00a0% "
+        "quantile over problems) to the largest (its 95\u00a0% quantile), the thick bar spans the "
         "middle half of the spectrum and the mark is the middle eigenvalue (medians over "
-        "problems). In the ideal landscape of a determined answer all of them are 1/σ, so the "
-        "landscape grows steeper as the levels go by.",
+        "problems). In the ideal landscape of a determined answer all of them are 1/σ: the "
+        "sharper the level, the stronger the curvature.",
         draw_eigenvalues,
     ),
     FigureSpec(
         "measures",
         "What sums the spectrum up",
-        "Means over problems with 95 % bootstrap intervals (bars and band), where the problem is "
+        "Means over problems with 95\u00a0% bootstrap intervals (bars and band), where the problem is "
         "the unit of replication: a problem's draws of untrained weights are averaged first. "
         "Condition numbers and the gradient's length span decades: their mean is geometric and "
         "their axis logarithmic. With one problem there is no interval.",

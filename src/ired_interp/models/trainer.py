@@ -33,6 +33,7 @@ __all__ = [
     "TrainReport",
     "is_training_folder",
     "resume_training",
+    "set_steps",
     "start_training",
     "training_progress",
 ]
@@ -62,6 +63,8 @@ class TrainConfig:
         learning_rate: Of Adam.
         clip: Largest norm of the weights' gradient; larger ones are scaled down.
         init_gain: Scale of the initial weights, 1 for PyTorch's initialisation.
+        bound: Clamp of negatives and validation answers: 2 fits answers within ±2, the harder
+            addition needs 5.
         width: Units of a hidden layer.
         seed: Of weights and batches.
         validate_every: Steps between validations, which are also when the state is saved.
@@ -78,6 +81,7 @@ class TrainConfig:
     learning_rate: float = 1e-4
     clip: float = 1.0
     init_gain: float = 1.0
+    bound: float = 2.0
     width: int = DEFAULT_WIDTH
     seed: int = 0
     validate_every: int = 1_000
@@ -90,7 +94,7 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}.")
-        for name in ("learning_rate", "clip", "init_gain"):
+        for name in ("learning_rate", "clip", "init_gain", "bound"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(
                     f"{name}: expected a finite number > 0, found {getattr(self, name)}."
@@ -157,6 +161,26 @@ def start_training(
     session = _Session.fresh(config, origin)
     create_folder(folder, {"train.json": to_json(head), "log.txt": b""})
     return session.train(folder, track, should_stop)
+
+
+def set_steps(folder: Path, steps: int) -> None:
+    """Change how many steps a training is to have; the next `resume_training` goes that far.
+
+    Nothing in a step depends on that number, so the weights are those of a training that was asked
+    for that many at first; the curve keeps its entry at the old end.
+
+    Raises:
+        ConfigError: Fewer than the saved state has.
+        RunFolderError: Not a training folder, or damaged.
+        StorageError: The file system refused.
+    """
+    done = training_progress(folder).step
+    if steps < max(done, 1):
+        raise ConfigError(f"steps: expected at least {max(done, 1)}, as are done, found {steps}.")
+    head = read_json(folder / "train.json")
+    head["config"]["steps"] = steps
+    write_file(folder / "train.json", to_json(head))
+    append_log(folder / "log.txt", f"steps set to {steps}")
 
 
 def resume_training(
@@ -270,18 +294,23 @@ class _Session:
     def train(self, folder: Path, track: Track, should_stop: Callable[[], bool]) -> TrainReport:
         config = self.config
         if self.step >= config.steps:
+            if self.curve and self.curve[-1]["step"] < self.step:
+                self._validate(folder)
+            self.save(folder)
             return self._report(folder)
         append_log(folder / "log.txt", f"training from step {self.step} to {config.steps}")
         for step in track(range(self.step + 1, config.steps + 1)):
             self._take_step()
             self.step = step
-            if step % _CHECK_EVERY == 0 or step == config.steps:
+            validate = step % config.validate_every == 0 or step == config.steps
+            stop = should_stop()
+            if validate or stop or step % _CHECK_EVERY == 0:
                 self._check_finite(folder)
-            if step % config.validate_every == 0 or step == config.steps:
+            if validate:
                 self._validate(folder)
+            if validate or stop:
                 self.save(folder)
-            elif should_stop():
-                self.save(folder)
+            if stop and step < config.steps:
                 append_log(folder / "log.txt", f"stopped at step {step} of {config.steps}")
                 break
         return self._report(folder)
@@ -297,7 +326,8 @@ class _Session:
             device=self.generator.device,
         )
         noise, landscape_noise = draws.normal(self.task.dim_y), draws.normal(self.task.dim_y)
-        loss = losses(self.online, Batch(problems.x, problems.y, t, noise, landscape_noise))
+        batch = Batch(problems.x, problems.y, t, noise, landscape_noise)
+        loss = losses(self.online, batch, bound=config.bound)
         self.optimiser.zero_grad()
         torch.autograd.backward(loss.total)
         nn.utils.clip_grad_norm_(self.online.parameters(), config.clip)
@@ -341,7 +371,13 @@ class _Session:
 
     def _error(self, model: EnergyMLP) -> float:
         """Mean squared error an entry of the solver's answers to the held-out problems."""
-        answer = solve(model, self.held_out.x, seed=VALIDATION_SEED, rule="released")
+        answer = solve(
+            model,
+            self.held_out.x,
+            seed=VALIDATION_SEED,
+            rule="released",
+            bound=self.config.bound,
+        )
         return float((answer.y - self.held_out.y).square().mean())
 
     def save(self, folder: Path) -> None:
@@ -400,6 +436,7 @@ class _Session:
                 "seed": VALIDATION_SEED,
                 "difficulty": config.difficulty,
                 "rule": "released",
+                "bound": config.bound,
                 "dtype": "float32",
             },
         )

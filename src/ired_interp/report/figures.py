@@ -3,9 +3,10 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import xarray as xr
 from matplotlib import style
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.runs.run import Run
 from ired_interp.runs.storage import guard, write_file
 
-__all__ = ["DARK", "LIGHT", "THEMES", "figure_svg", "save_figures"]
+__all__ = ["DARK", "LIGHT", "THEMES", "Drawing", "draw_svg", "save_figures"]
 
 # Okabe and Ito's blue and vermilion, and their sky blue and orange on a dark ground.
 LIGHT = Theme(
@@ -35,19 +36,37 @@ DARK = Theme(
 )
 THEMES = (LIGHT, DARK)
 
+_POINTS_PER_INCH = 72
 _SVG_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _PDF_METADATA = {"CreationDate": None, "Creator": None, "Producer": None}
 
 
-def figure_svg(spec: FigureSpec, results: xr.DataTree, theme: Theme) -> str:
-    """A figure as SVG text, transparent, its letters as outlines so that no font is needed.
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as SVG text.
+
+    Attributes:
+        svg: From ``<svg`` to ``</svg>``, on a transparent ground.
+        width: In points.
+        height: In points.
+    """
+
+    svg: str
+    width: float
+    height: float
+
+
+def draw_svg(spec: FigureSpec, results: xr.DataTree, theme: Theme) -> Drawing:
+    """Draw a figure; its letters are outlines, so that no font is needed.
 
     The same results give the same bytes.
     """
     with _own_style():
-        content = _to_bytes(spec.draw_fn(results, theme), "svg").decode()
+        figure = spec.draw_fn(results, theme)
+        content = _to_bytes(figure, "svg").decode()
+        width, height = (float(side) * _POINTS_PER_INCH for side in figure.get_size_inches())
     # The prolog names a DTD on the network, which nothing needs.
-    return content[content.index("<svg") :]
+    return Drawing(content[content.index("<svg") :], width, height)
 
 
 def save_figures(run: Run, folder: Path) -> list[Path]:
@@ -81,8 +100,12 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
 @contextmanager
 def _own_style() -> Iterator[None]:
     """matplotlib's defaults whatever the user's matplotlibrc says, for the time of one drawing."""
-    own = {"svg.hashsalt": "ired-interp", "svg.fonttype": "path", "pdf.fonttype": 42}
-    with style.context("default", after_reset=True), matplotlib.rc_context(own):
+    own: dict[Any, Any] = {
+        "svg.hashsalt": "ired-interp",
+        "svg.fonttype": "path",
+        "pdf.fonttype": 42,
+    }
+    with style.context(["default", own], after_reset=True):
         yield
 
 

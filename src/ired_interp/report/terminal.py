@@ -3,17 +3,19 @@
 import math
 
 import xarray as xr
+from rich import box
 from rich.table import Table
 
 __all__ = ["results_table"]
 
 _COLUMNS = (
     ("mean_scaled_eigenvalue", "mean σλ"),
-    ("smallest_scaled_eigenvalue", "smallest σλ"),
-    ("largest_scaled_eigenvalue", "largest σλ"),
-    ("num_negative", "negative"),
-    ("condition_number", "condition"),
+    ("smallest_scaled_eigenvalue", "min σλ"),
+    ("largest_scaled_eigenvalue", "max σλ"),
+    ("num_negative", "λ < 0"),
+    ("condition_number", "cond."),
 )
+_SMALL = 1e-2
 
 
 def results_table(results: xr.DataTree, title: str) -> Table:
@@ -23,14 +25,18 @@ def results_table(results: xr.DataTree, title: str) -> Table:
     control = summary["untrained"].to_dataset() if "untrained" in summary else None
     table = Table(
         title=title,
-        caption="mean over problems ± the larger half of its 95 % bootstrap interval",
+        caption="means over problems; in parentheses, in the last digit's unit, the\n"
+        "larger half of the 95 % bootstrap interval; untrained: mean σλ",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
     )
-    table.add_column("level", justify="right")
-    table.add_column("σ", justify="right")
+    table.add_column("k", justify="right", no_wrap=True)
+    table.add_column("σ", justify="right", no_wrap=True)
     for _, label in _COLUMNS:
-        table.add_column(label, justify="right")
+        table.add_column(label, justify="right", no_wrap=True)
     if control is not None:
-        table.add_column("untrained mean σλ", justify="right", style="dim")
+        table.add_column("untrained", justify="right", style="dim", no_wrap=True)
     for level in model["level"].values:
         here = model.sel(level=level)
         cells = [str(int(level)), f"{float(here['sigma']):.3f}"]
@@ -46,5 +52,8 @@ def _cell(statistics: xr.DataArray) -> str:
     half = max(high - mean, mean - low)
     if not half > 0:  # one problem, or no spread
         return f"{mean:.3g}"
-    decimals = max(0, 1 - math.floor(math.log10(half)))
-    return f"{mean:.{decimals}f} ±{half:.{decimals}f}"
+    exponent = math.floor(math.log10(abs(mean))) if 0 < abs(mean) < _SMALL else 0
+    mean, half = mean / 10**exponent, half / 10**exponent
+    decimals = max(0, -math.floor(math.log10(half)))
+    last_digits = round(half * 10**decimals)
+    return f"{mean:.{decimals}f}({last_digits})" + (f"e{exponent}" if exponent else "")

@@ -60,8 +60,7 @@ def collate(shards: Sequence[xr.Dataset]) -> dict[str, xr.Dataset]:
     """Shards joined by group: along ``problem``, and along ``draw`` where there is one."""
     groups: dict[str, list[xr.Dataset]] = {}
     for shard in shards:
-        attrs = {k: v for k, v in shard.attrs.items() if k != GROUP}
-        groups.setdefault(str(shard.attrs[GROUP]), []).append(shard.assign_attrs(attrs))
+        groups.setdefault(str(shard.attrs[GROUP]), []).append(shard.drop_attrs(deep=False))
     joined = {}
     for name, members in groups.items():
         if "draw" not in members[0].dims:
