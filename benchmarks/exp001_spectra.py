@@ -24,19 +24,20 @@ from rich.table import Table
 from torch import Tensor
 
 import ired_interp as ii
+from ired_interp.energy.mlp import EnergyMLP
 
 LEVELS = (1, 3, 5, 7, 10)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 AGREEMENT = {"float32": 1e-5, "float64": 1e-12}
 
 
-def ours(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def ours(model: EnergyMLP, x: Tensor, y: Tensor) -> Tensor:
     """Eigenvalues by `ired_interp.curvature.spectrum`."""
     spectra = [ii.curvature.spectrum(ii.Landscape(model, x, level), y) for level in LEVELS]
     return torch.stack([s.eigenvalues for s in spectra], dim=1)
 
 
-def plain_loop(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def plain_loop(model: EnergyMLP, x: Tensor, y: Tensor) -> Tensor:
     """Eigenvalues by torch.func.hessian and eigh, point by point."""
     rows = []
     for i in range(x.shape[0]):
@@ -52,7 +53,7 @@ def plain_loop(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-METHODS: dict[str, Callable[[torch.nn.Module, Tensor, Tensor], Tensor]] = {
+METHODS: dict[str, Callable[[EnergyMLP, Tensor, Tensor], Tensor]] = {
     "ired-interp": ours,
     "torch.func.hessian + eigh loop": plain_loop,
 }
@@ -107,7 +108,8 @@ def main() -> None:
     parser.add_argument("--worker", nargs=2, metavar=("METHOD", "DTYPE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(*options.worker, options.problems, options.size, options.repeats)
+        method, dtype = options.worker
+        work(method, dtype, options.problems, options.size, options.repeats)
         return
     console = Console()
     torch.set_num_threads(1)

@@ -30,7 +30,7 @@ SCALE = 10.0
 
 def powers(problems: Problems, size: int, degree: int) -> Tensor:
     """(A/SCALE)^p for p = 0 … degree, [n, size², degree + 1]."""
-    a = problems.x.unflatten(1, (size, size)) / SCALE
+    a = problems.x.reshape(-1, size, size) / SCALE
     columns = [torch.eye(size, dtype=a.dtype).expand_as(a)]
     for _ in range(degree):
         columns.append(columns[-1] @ a)
@@ -42,7 +42,8 @@ def rule_errors(task: Task, fitted: Problems, asked: Problems, degree: int) -> T
     design = powers(fitted, task.size, degree).flatten(0, 1)
     coefficients = torch.linalg.lstsq(design, fitted.y.flatten()[:, None]).solution
     answers = (powers(asked, task.size, degree) @ coefficients)[..., 0]
-    return (answers - asked.y).square().mean(dim=1)
+    errors: Tensor = (answers - asked.y).square().mean(dim=1)
+    return errors
 
 
 def main() -> None:

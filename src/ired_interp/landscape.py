@@ -1,6 +1,6 @@
 """A landscape: the energy E_θ^k(x, ·) as a function of the candidate answer y alone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -26,7 +26,7 @@ class _Field(Protocol):
     def energy_and_gradient(self, y: Tensor) -> tuple[Tensor, Tensor]: ...
     def hvp(self, y: Tensor, v: Tensor) -> Tensor: ...
     def hessian(self, y: Tensor) -> Tensor: ...
-    def working_bytes(self, y: Tensor, num_vectors: int) -> int: ...
+    def memory(self, y: Tensor) -> Callable[[int], int]: ...
     def check_rows(self, y: Tensor) -> None: ...
 
 
@@ -53,8 +53,8 @@ class _AnalyticField:
     def hessian(self, y: Tensor) -> Tensor:
         return self.model.hessian(self.x, y, self.t)
 
-    def working_bytes(self, y: Tensor, num_vectors: int) -> int:  # noqa: ARG002 - the protocol's
-        return self.model.working_bytes(num_vectors)
+    def memory(self, y: Tensor) -> Callable[[int], int]:  # noqa: ARG002 - the protocol's
+        return self.model.working_bytes
 
     def check_rows(self, y: Tensor) -> None:
         """A model's rows are independent by its protocol."""
@@ -196,8 +196,10 @@ class Landscape:
         Raises:
             ShapeError, DtypeError, NonFiniteError: y does not fit, or E is not finite there.
         """
-        self._check_y(y)
-        out = torch.cat([field.energy(part) for field, part in self._chunks(y, 0)])
+        self.check_points(y)
+        out = torch.cat(
+            [self._field.select(rows).energy(y[rows]) for rows, _ in self._blocks(y, 0)]
+        )
         return _finite(out, "the energy")
 
     def gradient(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -209,8 +211,10 @@ class Landscape:
         self, y: Float[Tensor, "n d"]
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
         """E and ∇_yE from one forward pass."""
-        self._check_y(y)
-        parts = [field.energy_and_gradient(part) for field, part in self._chunks(y, 0)]
+        self.check_points(y)
+        parts = [
+            self._field.select(rows).energy_and_gradient(y[rows]) for rows, _ in self._blocks(y, 0)
+        ]
         energy = torch.cat([energy for energy, _ in parts])
         gradient = torch.cat([gradient for _, gradient in parts])
         return _finite(energy, "the energy"), _finite(gradient, "the gradient")
@@ -224,7 +228,7 @@ class Landscape:
         Raises:
             ShapeError, DtypeError, NonFiniteError: y or v does not fit.
         """
-        self._check_y(y)
+        self.check_points(y)
         if v.ndim not in (2, 3) or v.shape[:2] != y.shape:
             raise ShapeError(
                 f"v: expected shape {tuple(y.shape)} or ({y.shape[0]}, {y.shape[1]}, m), found "
@@ -239,43 +243,45 @@ class Landscape:
     @torch.no_grad()
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
         """∇²_yE at each row, symmetric. Cost: d Hessian products, or the closed form."""
-        self._check_y(y)
+        self.check_points(y)
         n, d = y.shape
-        if self._bytes_per_row(y, d) > self.max_bytes and isinstance(self._field, AutodiffField):
+        blocks = self._blocks(y, d)
+        if any(columns != slice(0, d) for _, columns in blocks):  # not even one row fits
             eye = torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1)
             h = self._products(y, eye)
             return (h + h.mT) / 2
-        parts = [field.hessian(part) for field, part in self._chunks(y, d)]
+        parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
         return _finite(torch.cat(parts), "the Hessian")
 
     def _products(self, y: Tensor, v: Tensor) -> Tensor:
-        """Hessian products in chunks of rows, and of vectors where one row is too much."""
-        m = v.shape[1]
-        if m == 0:
-            return torch.zeros_like(v)
-        per_vector = max(self._bytes_per_row(y, 1), 1)
-        columns = max(1, min(m, self.max_bytes // per_vector))
-        out = torch.empty_like(v)
-        for start in range(0, m, columns):
-            stop = min(start + columns, m)
-            first = 0
-            for field, part in self._chunks(y, stop - start):
-                last = first + part.shape[0]
-                out[first:last, start:stop] = field.hvp(part, v[first:last, start:stop])
-                first = last
+        """Hessian products with vectors as rows, [n, m, d]."""
+        out = torch.zeros_like(v)
+        if v.shape[1] == 0:
+            return out
+        for rows, columns in self._blocks(y, v.shape[1]):
+            out[rows, columns] = self._field.select(rows).hvp(y[rows], v[rows, columns])
         return _finite(out, "the Hessian product")
 
-    def _bytes_per_row(self, y: Tensor, num_vectors: int) -> int:
-        return self._field.working_bytes(y, num_vectors)
-
-    def _chunks(self, y: Tensor, num_vectors: int) -> Iterator[tuple[_Field, Tensor]]:
+    def _blocks(self, y: Tensor, num_vectors: int) -> list[tuple[slice, slice]]:
+        """Rows, and vectors where one row is too much, whose memory stays near the bound."""
         self._field.check_rows(y)
-        step = max(1, self.max_bytes // max(self._bytes_per_row(y, num_vectors), 1))
-        for start in range(0, y.shape[0], step):
-            rows = slice(start, start + step)
-            yield self._field.select(rows), y[rows]
+        bytes_for = self._field.memory(y)
+        num_rows = max(1, self.max_bytes // bytes_for(num_vectors))
+        num_columns = num_vectors
+        while num_columns > 1 and bytes_for(num_columns) > self.max_bytes:
+            num_columns = (num_columns + 1) // 2
+        return [
+            (slice(row, row + num_rows), slice(column, min(column + num_columns, num_vectors)))
+            for row in range(0, y.shape[0], num_rows)
+            for column in range(0, max(num_vectors, 1), max(num_columns, 1))
+        ]
 
-    def _check_y(self, y: Tensor) -> None:
+    def check_points(self, y: Tensor) -> None:
+        """Check that y has one finite point a row, in the landscape's dtype and on its device.
+
+        Raises:
+            ShapeError, DtypeError, NonFiniteError: It does not fit.
+        """
         check_matrix("y", y, columns=self.dim_y, of="dim_y")
         if self._num_rows is not None and y.shape[0] != self._num_rows:
             raise ShapeError(

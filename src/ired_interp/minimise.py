@@ -29,8 +29,8 @@ class Minimum:
         y: The point.
         energy: E there.
         gradient_norm: ‖∇E‖₂ there.
-        converged: Whether it is a minimum to the tolerance: ‖∇E‖ ≤ tol·‖H‖·max(1, ‖y‖) and no
-            eigenvalue below -tol·‖H‖.
+        converged: Whether it is a minimum to the tolerance: ‖∇E‖ ≤ tol·‖H‖·max(1, ‖start‖) and
+            no eigenvalue below -tol·‖H‖.
         num_steps: Hessians that were computed for the row.
     """
 
@@ -69,7 +69,9 @@ def minimise(
         raise ShapeError(
             f"minimise: expected tol > 0 and max_steps ≥ 1, found {limit} and {max_steps}."
         )
+    land.check_points(y)
     y = y.detach().clone()
+    scale = y.norm(dim=1).clamp_min(1)
     energy, gradient = land.energy_and_gradient(y)
     radius = torch.full_like(energy, _FIRST_RADIUS)
     converged = torch.zeros_like(energy, dtype=torch.bool)
@@ -79,7 +81,7 @@ def minimise(
         here = land.select(open_rows)
         values, vectors = torch.linalg.eigh(here.hessian(y[open_rows]))
         num_steps[open_rows] += 1
-        done = _is_minimum(y[open_rows], gradient[open_rows], values, limit)
+        done = _is_minimum(gradient[open_rows], values, limit, scale[open_rows])
         converged[open_rows[done]] = True
         open_rows, values, vectors = open_rows[~done], values[~done], vectors[~done]
         if open_rows.numel() == 0:
@@ -106,9 +108,9 @@ def minimise(
     return Minimum(y, energy, gradient.norm(dim=1), converged, num_steps)
 
 
-def _is_minimum(y: Tensor, gradient: Tensor, values: Tensor, limit: float) -> Tensor:
+def _is_minimum(gradient: Tensor, values: Tensor, limit: float, scale: Tensor) -> Tensor:
     norm = values.abs().amax(dim=1)
-    still: Tensor = gradient.norm(dim=1) <= limit * norm * y.norm(dim=1).clamp_min(1)
+    still: Tensor = gradient.norm(dim=1) <= limit * norm * scale
     return still & (values[:, 0] >= -limit * norm)
 
 

@@ -75,12 +75,31 @@ class Schedule:
         Raises:
             LevelError: ``timestep`` is not in 0 … K - 1.
         """
+        if isinstance(timestep, bool) or not isinstance(timestep, int):
+            raise LevelError(
+                f"timestep: expected a whole number in 0 … {self.num_levels - 1}, found "
+                f"{timestep!r}."
+            )
         if not 0 <= timestep < self.num_levels:
             raise LevelError(
                 f"timestep {timestep} is outside 0 … {self.num_levels - 1}: timestep "
                 f"{self.num_levels - 1} is the noisiest. Give a timestep in that range."
             )
         return self.num_levels - timestep
+
+    def at(self, table: Float[Tensor, "K *axes"], t: Int[Tensor, " n"]) -> Float[Tensor, "n *axes"]:
+        """Rows of a table over the timesteps, for each of n timesteps.
+
+        Raises:
+            LevelError: A timestep outside 0 … K - 1 (on a GPU, torch's own device assertion).
+        """
+        try:
+            return table.index_select(0, t)
+        except IndexError as error:
+            raise LevelError(
+                f"timestep: expected 0 … {self.num_levels - 1} (t = K - k), found one outside "
+                "that range."
+            ) from error
 
     def timesteps(
         self, level: int | Sequence[int] | Int[Tensor, " n"], num_rows: int
@@ -101,6 +120,8 @@ class Schedule:
                 )
             if level.ndim == 0:
                 return self.timesteps(int(level), num_rows)
+        if not isinstance(level, Tensor | Sequence):
+            raise LevelError(f"level: expected a whole number or one a row, found {level!r}.")
         values = [int(v) for v in level] if isinstance(level, Tensor) else list(level)
         if len(values) != num_rows:
             raise LevelError(

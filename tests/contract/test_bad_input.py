@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Case:
     name: str
     words: str
     says: str
-    prepare: Callable[[Path], object] = lambda folder: None
+    prepare: Callable[[Path], object] = lambda _: None
 
 
 def run(options: str, *, model: str = "m.safetensors") -> str:
@@ -157,6 +157,11 @@ def unfinished(folder: Path) -> None:
     (folder / "run/report.html").unlink()
 
 
+def without_shards(folder: Path) -> None:
+    unfinished(folder)
+    (folder / "run/shards/unit-00000.h5").unlink()
+
+
 def damaged_shard(folder: Path) -> None:
     unfinished(folder)
     path = folder / "run/shards/unit-00000.h5"
@@ -166,8 +171,7 @@ def damaged_shard(folder: Path) -> None:
 
 
 def other_model_since(folder: Path) -> None:
-    unfinished(folder)
-    (folder / "run/shards/unit-00000.h5").unlink()
+    without_shards(folder)
     tiny.checkpoint(folder / "m.safetensors", seed=5)
 
 
@@ -341,7 +345,7 @@ CASES = [
         "report of an unfinished run",
         "report run",
         "0 of 1 units",
-        lambda f: (unfinished(f), (f / "run/shards/unit-00000.h5").unlink()),
+        without_shards,
     ),
     Case("damaged shard", "resume run", "is damaged: expected SHA-256", damaged_shard),
     Case("model changed since", "resume run", "the model was changed", other_model_since),
@@ -351,10 +355,9 @@ CASES = [
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    yield
 
 
 def listing(folder: Path) -> dict[str, bytes]:

@@ -97,6 +97,13 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
 
 def test_reference_run_through_the_command_line(tmp_path: Path) -> None:
     path = tiny.reference(tmp_path / "m.pt")
-    options = {"problems": 2, "levels": [1], "controls": 0}
-    run = ii.run("exp001", model=path, task="inverse", out=tmp_path / "r", **options)
+    run = ii.run(
+        "exp001",
+        model=path,
+        task="inverse",
+        out=tmp_path / "r",
+        problems=2,
+        levels=[1],
+        controls=0,
+    )
     assert run.results.sizes["problem"] == 2

@@ -115,6 +115,9 @@ def test_closed_form_derivatives_equal_autograd(seed: int) -> None:
         def row(q: Tensor, i: int = i) -> Tensor:
             return model.energy(x[i : i + 1], q[None], t[i : i + 1]).sum()
 
+        def output(q: Tensor, i: int = i) -> Tensor:
+            return _output(model, x, q, t, i)
+
         h = planted.hessian(row, y[i])
         g = planted.derivative(row, y[i])
         assert (energy[i] - row(y[i])).abs() < 1e-12 * energy[i].abs()
@@ -122,7 +125,7 @@ def test_closed_form_derivatives_equal_autograd(seed: int) -> None:
         assert (hessian[i] - h).norm() < 1e-10 * h.norm()
         assert (product[i] - v[i] @ h).norm() < 1e-10 * (v[i] @ h).norm()
         # Every term weighs: the Gauss-Newton part alone is far from the Hessian.
-        jacobian = planted.derivative(lambda q, i=i: _output(model, x, q, t, i), y[i])
+        jacobian = planted.derivative(output, y[i])
         assert (2 * jacobian.T @ jacobian - h).norm() > 0.05 * h.norm()
     assert torch.equal(hessian, hessian.mT)
 

@@ -2,11 +2,11 @@
 
 import inspect
 
-import planted
 import pytest
 import torch
 from torch import Tensor
 
+import planted
 from ired_interp.draws import RowDraws
 from ired_interp.energy.exact import exact_model
 from ired_interp.energy.mlp import EnergyMLP
@@ -63,7 +63,7 @@ def test_typical_points_share_their_noise_between_levels() -> None:
 
 
 def test_typical_noise_is_standard_normal() -> None:
-    model, x, answer = _case()
+    model, x, _ = _case()
     many = planted.normal(600, 4, seed=5)
     points = locate("typical", model, x[:1].expand(600, -1), many, (5,), seed=0)
     noise = (points.y[:, 0] - SCHEDULE.signal[5] * many) / SCHEDULE.sigma[5]

@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import planted
 import pytest
 import torch
 from torch import Tensor
 
+import planted
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.energy.exact import GaussianEnergy, exact_model
@@ -42,7 +42,7 @@ class Path:
     closest: float = np.inf  # the smallest |E₁ - E₀|/E₀ of a step that moves y
 
 
-def _plain(  # noqa: PLR0914 - written out on purpose
+def _plain(
     model: EnergyMLP, x: Tensor, start: Array, rule: Rule, *, steps: int = 5, bound: float = 2.0
 ) -> Path:
     """One problem, one level after the other, nothing batched, derivatives by autograd."""
@@ -96,7 +96,12 @@ def _steep_model(factor: float) -> EnergyMLP:
 
 @pytest.mark.parametrize(
     ("rule", "factor", "refusals"),
-    [("released", 1.0, False), ("released", 10.0, True), ("paper", 1.0, False), ("paper", 7.0, True)],
+    [
+        ("released", 1.0, False),
+        ("released", 10.0, True),
+        ("paper", 1.0, False),
+        ("paper", 7.0, True),
+    ],
 )
 def test_the_solver_is_the_plain_program(rule: Rule, factor: float, *, refusals: bool) -> None:
     # With the last layer 10 times as large the steps overshoot, as they never do on the trained

@@ -74,7 +74,7 @@ def test_a_constant_up_to_round_off_is_a_constant() -> None:
 
 @pytest.mark.parametrize("spread", [1e-15, 1e-14, 1e-12])
 def test_nearly_constant_values_have_a_finite_interval(spread: float) -> None:
-    values = 1 + spread * np.arange(6)
+    values = np.array([1 + spread * i for i in range(6)])
     found = bootstrap_mean(values, seed=0)
     assert found.low <= found.mean <= found.high
     assert found.high - found.low <= 6 * spread

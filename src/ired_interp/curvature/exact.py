@@ -61,6 +61,7 @@ def spectrum(
     """
     d = land.dim_y
     _check_request(top, bottom, tol, d)
+    land.check_points(y)
     limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
     step = max(1, land.max_bytes // (_MATRICES_HELD * d * d * y.element_size()))
     parts = []

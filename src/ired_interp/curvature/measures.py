@@ -17,7 +17,8 @@ __all__ = [
 def condition_number(eigenvalues: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
     """max|λ| / min|λ| over the whole spectrum; infinite where an eigenvalue is 0."""
     size = eigenvalues.abs()
-    return size.amax(dim=1) / size.amin(dim=1)
+    smallest = size.amin(dim=1)
+    return torch.where(smallest > 0, size.amax(dim=1) / smallest, torch.inf)
 
 
 def positive_condition_number(eigenvalues: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

@@ -57,14 +57,17 @@ class AutodiffField:
             gradient = _gradient(self._call(leaf), leaf, create_graph=True)
             if not gradient.requires_grad:  # an energy linear in y
                 return torch.zeros_like(v)
-            (product,) = torch.autograd.grad(
+            products: tuple[Tensor | None, ...] = torch.autograd.grad(
                 gradient,
                 leaf,
-                grad_outputs=v.detach().transpose(0, 1),
+                grad_outputs=_outside_inference(v).transpose(0, 1),
                 is_grads_batched=True,
-                materialize_grads=True,  # piecewise linear in y, as a ReLU is between its kinks
+                allow_unused=True,
             )
-            return product.transpose(0, 1)
+        product = products[0]
+        if product is None:  # piecewise linear in y, as a ReLU is between its kinks
+            return torch.zeros_like(v)
+        return product.transpose(0, 1)
 
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
         """∇²E, symmetrised: the two triangles differ by round-off."""
@@ -72,8 +75,10 @@ class AutodiffField:
         h = self.hvp(y, eye.expand(y.shape[0], -1, -1))
         return (h + h.mT) / 2
 
-    def working_bytes(self, y: Float[Tensor, "n d"], num_vectors: int) -> int:
-        """Bytes a row needs, from what autograd saves for the first row's gradient.
+    def memory(self, y: Float[Tensor, "n d"]) -> Callable[[int], int]:
+        """Bytes a row needs for m Hessian products, as a function of m.
+
+        Estimated as 1 + m times what autograd saves for the first row's gradient.
 
         Cost: one energy and one gradient of one row.
         """
@@ -92,7 +97,8 @@ class AutodiffField:
         ):
             leaf = y[:1].detach().clone().requires_grad_()
             _gradient(first._call(leaf), leaf, create_graph=True)
-        return max(saved, _MIN_GRAPH_BYTES) * (1 + num_vectors)
+        graph = max(saved, _MIN_GRAPH_BYTES)
+        return lambda num_vectors: graph * (1 + num_vectors)
 
     def check_rows(self, y: Float[Tensor, "n d"]) -> None:
         """Raise EnergyError if the first rows of ``energy_fn`` influence one another.
@@ -118,8 +124,11 @@ class AutodiffField:
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = y.detach().clone().requires_grad_()
             together = self._call(leaf)
-            leak = _gradient(together[inside], leaf, create_graph=False)[outside]
+            leak = _gradient(together[inside.clone()], leaf, create_graph=False)[outside]
         together = together.detach()
+        # Rows that are not finite are named by whoever asked; at a kink a derivative is 0·∞.
+        together, alone = together.nan_to_num(0, 0, 0), alone.nan_to_num(0, 0, 0)
+        leak = leak.nan_to_num(0, 0, 0)
         scale = together.abs().max().clamp_min(torch.finfo(y.dtype).tiny)
         gap = (together[inside] - alone).abs().max() / scale
         if bool((leak != 0).any()) or bool(gap > torch.finfo(y.dtype).eps ** 0.5):
@@ -131,7 +140,7 @@ class AutodiffField:
             )
 
     def _call(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        energy = self.energy_fn(*self.arguments, y)
+        energy = self.energy_fn(*map(_outside_inference, self.arguments), y)
         if not isinstance(energy, Tensor):
             raise EnergyError(
                 f"Landscape: expected fn to return a tensor, found {type(energy).__name__}."
@@ -147,6 +156,11 @@ class AutodiffField:
                 f"{energy.dtype} on {energy.device}."
             )
         return energy
+
+
+def _outside_inference(tensor: Tensor) -> Tensor:
+    """A tensor that autograd may save: one made in inference mode is copied."""
+    return tensor.clone() if tensor.is_inference() else tensor.detach()
 
 
 def _gradient(

@@ -89,11 +89,12 @@ class GaussianEnergy(nn.Module):
 
     def minimum(self, x: Float[Tensor, "n dim_x"], t: Int[Tensor, " n"]) -> Float[Tensor, "n d"]:
         """Where E is smallest: s_t·Mx."""
-        return self.signal[t][:, None] * (x @ self.mean_map.mT)
+        return self.schedule.at(self.signal, t)[:, None] * (x @ self.mean_map.mT)
 
     def spectrum(self, t: Int[Tensor, " n"]) -> Float[Tensor, "n d"]:
         """Eigenvalues of the Hessian, σ_t/(s_t²v + σ_t²) for each eigenvalue v of Σ."""
-        sigma, signal = self.sigma[t][:, None], self.signal[t][:, None]
+        sigma = self.schedule.at(self.sigma, t)[:, None]
+        signal = self.schedule.at(self.signal, t)[:, None]
         return sigma / (signal.square() * self.eigenvalues + sigma.square())
 
     def working_bytes(self, num_vectors: int) -> int:
@@ -101,8 +102,15 @@ class GaussianEnergy(nn.Module):
         return 8 * (num_vectors + 2) * self.dim_y * self.eigenvalues.element_size()
 
 
-def exact_model(task: Task, *, dtype: torch.dtype = torch.float64) -> GaussianEnergy:
+def exact_model(
+    task: Task, *, schedule: Schedule | None = None, dtype: torch.dtype = torch.float64
+) -> GaussianEnergy:
     """The perfectly trained model of a task, where it is known.
+
+    Args:
+        task: The gaussian task.
+        schedule: The levels; IRED's by default.
+        dtype: Computed in float64, then cast.
 
     Raises:
         UnknownNameError: The task is not ``gaussian``.
@@ -112,7 +120,9 @@ def exact_model(task: Task, *, dtype: torch.dtype = torch.float64) -> GaussianEn
         raise UnknownNameError(
             f"exact_model: known for the task 'gaussian' alone, found {task.name!r}."
         )
-    return GaussianEnergy(family.mean_map(), family.eigenvalues(), family.eigenvectors()).to(dtype)
+    return GaussianEnergy(
+        family.mean_map(), family.eigenvalues(), family.eigenvectors(), schedule=schedule
+    ).to(dtype)
 
 
 def ideal_spectrum(
@@ -122,9 +132,14 @@ def ideal_spectrum(
 
     σ_t·H = I - (s_t²/σ_t²)·Cov[y* | y, x]: where x determines the answer, I/σ_t. NaN where the
     posterior covariance is not known in closed form (completion); there 1/σ_t is an upper limit.
+
+    Raises:
+        LevelError: A timestep outside the schedule.
     """
+    for timestep in timesteps:
+        schedule.level(timestep)
     t = torch.tensor(list(timesteps), dtype=torch.long)
     if isinstance(task.family, Gaussian):
-        return exact_model(task).spectrum(t).sort(dim=1).values
+        return exact_model(task, schedule=schedule).spectrum(t).sort(dim=1).values
     flat = (1 / schedule.sigma[t])[:, None].expand(-1, task.dim_y)
     return flat.clone() if task.family.determined else torch.full_like(flat, torch.nan)

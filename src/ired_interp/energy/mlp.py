@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ired_interp.errors import LevelError, ShapeError
+from ired_interp.errors import ShapeError
 from ired_interp.schedule import Schedule, cosine_schedule
 
 __all__ = ["DEFAULT_WIDTH", "EnergyMLP"]
@@ -198,21 +198,14 @@ class EnergyMLP(nn.Module):
         self, t: Int[Tensor, " n"] | int, y: Float[Tensor, "n d"]
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """(gain + 1, bias) of layers 2 and 3 at each row, from the table of all K timesteps."""
-        num_levels = self.schedule.num_levels
         weight = self.t_map_fc2.weight
-        steps = torch.arange(num_levels, device=weight.device)
+        steps = torch.arange(self.schedule.num_levels, device=weight.device)
         features: Tensor = self.time_mlp[0](steps).to(weight.dtype)
         for layer in list(self.time_mlp)[1:]:
             features = layer(features)
         if isinstance(t, int):
             t = torch.full(y.shape[:-1], t, dtype=torch.long, device=y.device)
-        try:
-            tables = [m(features).index_select(0, t) for m in (self.t_map_fc2, self.t_map_fc3)]
-        except IndexError as error:
-            raise LevelError(
-                f"timestep: expected 0 … {num_levels - 1} (t = K - k), found one outside that "
-                "range."
-            ) from error
+        tables = [self.schedule.at(m(features), t) for m in (self.t_map_fc2, self.t_map_fc3)]
         (gain2, bias2), (gain3, bias3) = (table.chunk(2, dim=-1) for table in tables)
         return (gain2 + 1, bias2), (gain3 + 1, bias3)
 

@@ -60,7 +60,12 @@ def set_outlier_axis(ax: Axes, drawn: Sequence[xr.DataArray]) -> str:
 
 
 def set_log_axis(ax: Axes) -> None:
-    """A logarithmic axis that is labelled even where it spans less than a decade."""
+    """A logarithmic axis that is labelled even where it spans less than a decade.
+
+    A panel where nothing was drawn stays as it is.
+    """
+    if not np.isfinite(ax.dataLim.minposy):
+        return
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     if high < _FEW_DECADES * low:

@@ -317,11 +317,11 @@ FIGURES = (
         "spectra",
         "The spectrum of the Hessian, level by level",
         "One panel a level, from the noisiest (k = 1) to the sharpest. Each holds σλ of every "
-        "eigenvalue, in ascending order: the line is the median over problems, the dark band their "
-        "middle 50\u00a0%, the light band the middle 90\u00a0%; the control's are over problems and draws of "
-        "weights. Where the answer is determined the ideal is a flat line at 1. Values between 0 "
-        "and 1 read as uncertainty, below 0 the landscape bends the wrong way, and above 1 is "
-        "always model error.",
+        "eigenvalue, in ascending order: the line is the median over problems, the dark band "
+        "their middle 50\u00a0%, the light band the middle 90\u00a0%; the control's are over "
+        "problems and draws of weights. Where the answer is determined the ideal is a flat line "
+        "at 1. Values between 0 and 1 read as uncertainty, below 0 the landscape bends the wrong "
+        "way, and above 1 is always model error.",
         draw_spectra,
     ),
     FigureSpec(
@@ -337,8 +337,8 @@ FIGURES = (
     FigureSpec(
         "measures",
         "What sums the spectrum up",
-        "Means over problems with 95\u00a0% bootstrap intervals (bars and band), where the problem is "
-        "the unit of replication: a problem's draws of untrained weights are averaged first. "
+        "Means over problems with 95\u00a0% bootstrap intervals (bars and band). The problem "
+        "is the unit of replication: its draws of untrained weights are averaged first. "
         "Condition numbers and the gradient's length span decades: their mean is geometric and "
         "their axis logarithmic. With one problem there is no interval.",
         draw_measures,

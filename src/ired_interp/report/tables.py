@@ -145,10 +145,9 @@ def level_words(levels: Sequence[int]) -> str:
     ordered = sorted(levels)
     if len(ordered) == 1:
         return f"1 level (k\u00a0=\u00a0{ordered[0]})"
-    gaps = {after - before for before, after in pairwise(ordered)}
-    named = (
-        f"{ordered[0]}\u00a0…\u00a0{ordered[-1]}" if gaps == {1} else ", ".join(map(str, ordered))
-    )
+    named = ", ".join(map(str, ordered))
+    if ordered[-1] - ordered[0] > 1 and {b - a for a, b in pairwise(ordered)} == {1}:
+        named = f"{ordered[0]}\u00a0…\u00a0{ordered[-1]}"
     return f"{len(ordered)} levels (k\u00a0=\u00a0{named})"
 
 
@@ -266,7 +265,10 @@ def _cell(statistics: xr.DataArray, count: int) -> Cell:
 
 
 def _said(summary: xr.Dataset, name: str, level: int) -> str:
-    cell = _cell(summary[name].sel(level=level), 0)
+    statistics = summary[name].sel(level=level)
+    if int(statistics.sel(statistic="count")) == 0:
+        return "unknown"
+    cell = _cell(statistics, 0)
     return f"{cell.mean} {cell.interval}".strip()
 
 

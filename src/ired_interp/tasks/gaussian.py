@@ -91,8 +91,8 @@ class Gaussian:
         x = _X_SCALE[difficulty] * draws.normal(d)
         standard = draws.normal(d)
         mean_map, vectors = (m.to(x) for m in self._maps())
-        mean = x @ mean_map.mT
-        noise = (standard * self.eigenvalues().sqrt().to(x)) @ vectors.mT
+        root = vectors * self.eigenvalues().sqrt().to(x)
+        mean, noise = _rowwise(mean_map, x), _rowwise(root, standard)
         return Problems(x, mean + noise, {"mean": mean, "noise": noise})
 
     def _maps(self) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
@@ -101,3 +101,11 @@ class Gaussian:
         q, r = torch.linalg.qr(draws[1])
         # The sign convention of QR is the library's; with R's diagonal positive, Q is Haar.
         return draws[0] / d**0.5, q * torch.sign(torch.diagonal(r))
+
+
+def _rowwise(matrix: Float[Tensor, "d k"], rows: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
+    """The matrix times each row, by itself: in one product the bits would depend on n.
+
+    Each row is copied first, since they also depend on how the memory is aligned.
+    """
+    return torch.stack([matrix @ row.clone() for row in rows])

@@ -1,0 +1,313 @@
+"""The report page: whole in one file, safe, the same every time, and true to the results."""
+
+import base64
+import os
+import re
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import tiny
+from ired_interp.errors import RunFolderError
+from ired_interp.experiments import find_experiment
+from ired_interp.experiments.config import config_from_mapping, config_from_words
+from ired_interp.experiments.exp001_measures import DEFINITIONS
+from ired_interp.report import tables
+from ired_interp.report.figures import THEMES, save_figures
+from ired_interp.report.html import write_report
+from ired_interp.report.numbers import with_interval
+from ired_interp.runs.run import Run, execute, open_run, plan_run
+
+EXPERIMENT = find_experiment("exp001")
+NUM_FIGURES = 4
+VOID = {"br", "hr", "img", "link", "meta"}
+LOADING = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background"}
+EVIL = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and a failure where tags do not nest."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text = path.read_text(encoding="utf-8")
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(self.text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def said(self) -> str:
+        """The text that a reader sees, with single spaces."""
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def run_tiny(folder: Path, **changes: object) -> Run:
+    """A finished run of an untrained tiny model."""
+    folder.mkdir(exist_ok=True)
+    model = tiny.checkpoint(folder / "tiny model.safetensors")
+    fields = {"model": str(model), "problems": 3, "levels": (1, 10), "controls": 1} | changes
+    config = config_from_mapping(EXPERIMENT.Config, fields)
+    return execute(plan_run(EXPERIMENT, config, folder / "run"))
+
+
+def store(run: Run, results: xr.DataTree, folder: Path) -> Run:
+    """Other results in a copy of a run's folder."""
+    folder.mkdir()
+    (folder / "run.json").write_bytes((run.path / "run.json").read_bytes())
+    copy = open_run(folder)
+    results.to_netcdf(copy.results_path, engine="h5netcdf")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_tiny(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> Page:
+    path = write_report(run)
+    assert path == run.path / "report.html"
+    return Page(path)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One problem, one level, no control."""
+    folder = tmp_path_factory.mktemp("bare")
+    return run_tiny(folder, problems=1, levels=(7,), controls=0)
+
+
+def drawings(page: Page) -> dict[tuple[str, str], str]:
+    """SVG text by figure and theme."""
+    found, figure = {}, ""
+    for tag, attrs in page.tags:
+        if tag == "figure":
+            figure = attrs["id"]
+        if tag == "img":
+            head, content = attrs["src"].split(",", 1)
+            assert head == "data:image/svg+xml;base64"
+            found[figure, attrs["class"]] = base64.b64decode(content, validate=True).decode()
+    return found
+
+
+def test_loads_nothing_from_anywhere(page: Page) -> None:
+    links = [value for _, attrs in page.tags for name, value in attrs.items() if name in LOADING]
+    assert len(links) >= 2 * NUM_FIGURES
+    for link in links:
+        assert link.startswith(("data:", "#")), link[:60]
+    (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    assert "font" in style
+    assert not re.search(r"@import|url\(", style)
+    assert "<script" not in page.text
+    assert not re.search(r"\bon\w+=", re.sub(r'"data:[^"]*"', "", page.text))
+    (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert "default-src 'none'" in policy
+    for svg in drawings(page).values():
+        assert not re.search(r"@import|url\((?!#)|<!DOCTYPE", svg)
+        for element in ET.fromstring(svg).iter():  # noqa: S314 - our own text
+            assert not str(element.tag).endswith(("script", "foreignObject"))
+            for name, value in element.attrib.items():
+                if name.endswith("href"):
+                    assert value.startswith("#"), value
+
+
+def test_anchors_and_labels_lead_somewhere(page: Page) -> None:
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids)) > NUM_FIGURES
+    wanted = [a["href"][1:] for a in page.all("a")]
+    for name in ("aria-labelledby", "aria-describedby"):
+        wanted += [attrs[name] for _, attrs in page.tags if name in attrs]
+    assert wanted
+    assert set(wanted) <= set(ids)
+
+
+def test_headings_do_not_skip_a_rank(page: Page) -> None:
+    ranks = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert ranks[0] == 1
+    assert ranks.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(ranks))
+
+
+def test_every_figure_is_there_in_both_themes(page: Page) -> None:
+    assert len(EXPERIMENT.figures) == NUM_FIGURES
+    found = drawings(page)
+    expected = {(f"figure-{f.name}", t) for f in EXPERIMENT.figures for t in ("light", "dark")}
+    assert set(found) == expected
+    assert len(set(found.values())) == len(expected)
+    for figure in EXPERIMENT.figures:
+        assert " ".join(figure.caption.split()) in page.said
+        for theme in THEMES:
+            assert theme.ink in found[f"figure-{figure.name}", theme.name]
+            assert theme.model in found[f"figure-{figure.name}", theme.name]
+            assert theme.control in found[f"figure-{figure.name}", theme.name]
+    assert all(len(image["alt"]) > 20 for image in page.all("img"))
+
+
+def test_says_what_was_asked_of_which_model(page: Page, run: Run) -> None:
+    lead = page.said[: page.said.index("Key findings")]
+    for words in (
+        "tiny model.safetensors",
+        run.config.model_sha256[:12],
+        "typical",
+        "3 problems",
+        "2 levels (k = 1, 10)",
+        "1 draw of untrained weights",
+        "all 4 eigenvalues",
+    ):
+        assert words in lead, words
+
+
+def test_table_holds_the_numbers_of_the_results(page: Page, run: Run) -> None:
+    for name in ("model", "untrained"):
+        summary = run.tree[f"summary/{name}"].to_dataset()
+        for measure in ("mean_scaled_eigenvalue", "condition_number", "gradient_norm"):
+            for level in (1, 10):
+                row = summary[measure].sel(level=level)
+                cell = [float(row.sel(statistic=s)) for s in ("mean", "low", "high")]
+                assert " ".join(with_interval(*cell)) in page.said
+
+
+def test_every_variable_has_its_definition_and_error(page: Page, run: Run) -> None:
+    rows = {row.name: row for row in tables.variable_rows(run.tree)}
+    assert set(rows) == set(run.results.data_vars)
+    assert set(rows) <= set(DEFINITIONS)
+    assert all(row.meaning and row.error and row.dims for row in rows.values())
+    assert all(f"<code>{name}</code>" in page.text for name in rows)
+
+
+def test_provenance_is_complete(page: Page, run: Run) -> None:
+    keys = {key for key, _ in tables.provenance_rows(run.tree)}
+    assert {"git_sha", "package_version", "host", "threads", "config: seed"} <= keys
+    assert run.config.model_sha256 in page.said
+    assert set(run.tree.attrs) - {"config"} <= keys
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"point": "minimum", "levels": (3, 1), "dtype": "float32", "bound": 1.5}]
+)
+def test_command_plans_the_same_config(run: Run, changes: dict[str, object]) -> None:
+    config = replace(run.config, model_sha256="", **changes)
+    stored = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(config).items()}
+    command = tables.command_line("exp001", stored, EXPERIMENT.Config)
+    words = shlex.split(command.replace("\\\n", " "))  # as a shell joins lines
+    assert words[:3] == ["ired-interp", "run", "exp001"]
+    assert words[-2:] == ["--out", "NEW"]
+    options = {k[2:].replace("-", "_"): v for k, v in zip(words[3::2], words[4::2], strict=True)}
+    del options["out"]
+    assert config_from_words(EXPERIMENT.Config, options) == config
+
+
+def test_names_are_escaped(run: Run, tmp_path: Path) -> None:
+    results = run.tree
+    results.attrs["host"] = EVIL
+    results.attrs["package_version"] = f'"{EVIL}'
+    results.attrs["config"] = results.attrs["config"].replace(run.config.model, EVIL)
+    evil = Page(write_report(store(run, results, tmp_path / "evil")))
+    assert not evil.all("script")
+    assert EVIL not in evil.text
+    assert evil.said.count(EVIL) >= 4
+
+
+def test_one_problem_without_a_control(bare: Run) -> None:
+    page = Page(write_report(bare))
+    assert "1 problem and 1 level (k = 7), without a control" in page.said
+    assert "with untrained weights" not in page.said
+    assert not re.search(r"\bnan\b", page.said)
+    assert len(drawings(page)) == 2 * NUM_FIGURES
+    for (_, name), svg in drawings(page).items():
+        (theme,) = [t for t in THEMES if t.name == name]
+        assert theme.model in svg
+        assert theme.control not in svg
+
+
+def test_points_that_were_not_found_are_counted(run: Run, tmp_path: Path) -> None:
+    groups = {}
+    for path in ("/", "controls/untrained"):
+        data = run.tree[path].to_dataset().copy(deep=True)
+        missing = (data["level"] == 1) | ((data["problem"] == 0) & (data["level"] == 10))
+        data["status"] = data["status"].where(~missing, 1)
+        for name in data.data_vars:
+            if {"problem", "level"} <= set(data[name].dims) and data[name].dtype == np.float64:
+                data[name] = data[name].where(~missing)
+        groups[path] = data
+    results = xr.DataTree.from_dict(groups)
+    for name, summary in EXPERIMENT.summarise(results).items():
+        results[f"summary/{name}"] = xr.DataTree(summary.drop_vars("level"))
+    page = Page(write_report(store(run, results, tmp_path / "missing")))
+    assert "the others are left out" in page.said
+    assert "The mean σλ is unknown at level 1" in page.said
+    counts = [row.count for level in tables.level_rows(results) for row in level.rows]
+    assert counts == [0, 0, 2, 2]
+    assert len(drawings(page)) == 2 * NUM_FIGURES
+
+
+def test_the_same_results_give_the_same_bytes(run: Run, page: Page, tmp_path: Path) -> None:
+    """In another process too, whatever the user's matplotlibrc and the hash seed say."""
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("font.size: 30\nfont.family: serif\nxtick.major.pad: 20\n")
+    script = (
+        "import sys, matplotlib; from ired_interp.runs.run import open_run; "
+        "from ired_interp.report.html import write_report; "
+        "assert matplotlib.rcParams['font.size'] == 30; write_report(open_run(sys.argv[1]))"
+    )
+    run.report_path.unlink()
+    subprocess.run(
+        [sys.executable, "-c", script, str(run.path)],
+        check=True,
+        env={**os.environ, "MATPLOTLIBRC": str(settings), "PYTHONHASHSEED": "7"},
+    )
+    assert run.report_path.read_text(encoding="utf-8") == page.text
+
+
+def test_figures_for_papers(bare: Run, tmp_path: Path) -> None:
+    paths = save_figures(bare, tmp_path / "new" / "figures")
+    assert len(paths) == 2 * NUM_FIGURES
+    first = [path.read_bytes() for path in paths]
+    assert first == [path.read_bytes() for path in save_figures(bare, tmp_path / "again")]
+    for path, content in zip(paths, first, strict=True):
+        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        assert len(content) > 5_000
+
+
+def test_an_unfinished_run_has_no_report(bare: Run, tmp_path: Path) -> None:
+    unfinished = plan_run(EXPERIMENT, bare.config, tmp_path / "run")
+    with pytest.raises(RunFolderError, match="not finished"):
+        write_report(unfinished)
+    assert not unfinished.report_path.exists()
+
+
+def test_results_of_another_version_are_named(bare: Run, tmp_path: Path) -> None:
+    results = bare.tree
+    summary = results["summary/model"].to_dataset().drop_vars("largest_residual")
+    results["summary/model"] = xr.DataTree(summary.drop_vars("level"))
+    old = store(bare, results, tmp_path / "old")
+    with pytest.raises(RunFolderError, match=r"none of summary/model/largest_residual.*resume"):
+        write_report(old)
