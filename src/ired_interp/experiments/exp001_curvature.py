@@ -108,11 +108,11 @@ class Exp001:
     def plan(self, config: Exp001Config) -> Exp001Config:
         """Check model, task and levels, and fix the model's file and hash."""
         checkpoint = _open(config)
-        check_task(checkpoint, config.task, {})
+        task = check_task(checkpoint, config.task, {})
         for level in config.levels:
             checkpoint.model.schedule.timestep(level)
         path = config.model if checkpoint.bundled else str(checkpoint.path.resolve())
-        return replace(config, model=path, model_sha256=checkpoint.sha256)
+        return replace(config, model=path, task=task.name, model_sha256=checkpoint.sha256)
 
     def units(self, config: Exp001Config) -> int:
         """Problem chunks, times the model and its controls."""

@@ -294,9 +294,9 @@ class _Session:
     def train(self, folder: Path, track: Track, should_stop: Callable[[], bool]) -> TrainReport:
         config = self.config
         if self.step >= config.steps:
-            if self.curve and self.curve[-1]["step"] < self.step:
+            if not self.curve or self.curve[-1]["step"] < self.step:
                 self._validate(folder)
-            self.save(folder)
+                self._save_state(folder)
             return self._report(folder)
         append_log(folder / "log.txt", f"training from step {self.step} to {config.steps}")
         for step in track(range(self.step + 1, config.steps + 1)):
@@ -309,7 +309,7 @@ class _Session:
             if validate:
                 self._validate(folder)
             if validate or stop:
-                self.save(folder)
+                self._save_state(folder)
             if stop and step < config.steps:
                 append_log(folder / "log.txt", f"stopped at step {step} of {config.steps}")
                 break
@@ -368,6 +368,8 @@ class _Session:
         self.curve.append(entry)
         text = " ".join(f"{name}={value:.6g}" for name, value in entry.items())
         append_log(folder / "log.txt", text)
+        # Before the state: a kill in between repeats the steps since the last one and loses none.
+        write_checkpoint(folder / "model.safetensors", self.average.state_dict(), self._card())
 
     def _error(self, model: EnergyMLP) -> float:
         """Mean squared error an entry of the solver's answers to the held-out problems."""
@@ -380,10 +382,7 @@ class _Session:
         )
         return float((answer.y - self.held_out.y).square().mean())
 
-    def save(self, folder: Path) -> None:
-        """Write the model, then the state: a kill in between repeats steps and loses none."""
-        if self.curve:
-            write_checkpoint(folder / "model.safetensors", self.average.state_dict(), self._card())
+    def _save_state(self, folder: Path) -> None:
         tensors = {f"online.{k}": v for k, v in self.online.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for number, entry in self.optimiser.state_dict()["state"].items():
