@@ -79,7 +79,7 @@ def main() -> None:
 
 def show(errors: Tensor) -> str:
     """Mean ± standard error over problems."""
-    return f"{errors.mean():.5f} ± {errors.std() / errors.shape[0] ** 0.5:.5f}"
+    return f"{errors.mean():.3g} ± {errors.std() / errors.shape[0] ** 0.5:.1g}"
 
 
 if __name__ == "__main__":

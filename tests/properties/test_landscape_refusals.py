@@ -52,6 +52,7 @@ COUPLED: dict[str, Callable[[Tensor], Tensor]] = {
     "attention": lambda y: _square((y @ y.T).softmax(-1) @ y),
     "row number": lambda y: _square(y) * (1 + torch.arange(len(y))),
     "total": lambda y: _square(y) + SUBTLE * y.sum(),
+    "whisper": lambda y: _square(y) + 1e-12 * y.sum(),  # seen in the derivative alone
 }
 
 

@@ -16,6 +16,7 @@ _COLUMNS = (
     ("condition_number", "cond."),
 )
 _SMALL = 1e-2
+_BASE = 10
 
 
 def results_table(results: xr.DataTree, title: str) -> Table:
@@ -56,4 +57,6 @@ def _cell(statistics: xr.DataArray) -> str:
     mean, half = mean / 10**exponent, half / 10**exponent
     decimals = max(0, -math.floor(math.log10(half)))
     last_digits = round(half * 10**decimals)
+    if decimals and last_digits == _BASE:  # 0.0096 rounds to one digit more
+        decimals, last_digits = decimals - 1, 1
     return f"{mean:.{decimals}f}({last_digits})" + (f"e{exponent}" if exponent else "")

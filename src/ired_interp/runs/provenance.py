@@ -38,7 +38,7 @@ def provenance() -> dict[str, Any]:
         "machine": platform.machine(),
         "host": platform.node(),
         "threads": torch.get_num_threads(),
-        "command": sys.argv,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
 
 
