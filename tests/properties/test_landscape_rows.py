@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -84,6 +84,33 @@ def test_chunking_does_not_change_the_numbers(make: Make, max_bytes: int) -> Non
     _same(large, small, large[-1])
 
 
+def test_a_model_may_need_no_working_memory() -> None:
+    class Bowl:
+        schedule = EXACT.schedule
+        dim_x = DIM_X
+        dim_y = DIM_Y
+
+        def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+            return y.square().sum(-1) / 2
+
+        def energy_and_gradient(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+            return self.energy(x, y, t), y
+
+        def hvp(self, x: Tensor, y: Tensor, t: Tensor, v: Tensor) -> Tensor:  # noqa: ARG002
+            return v
+
+        def hessian(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+            return torch.eye(DIM_Y, dtype=y.dtype).expand(y.shape[0], -1, -1)
+
+        def working_bytes(self, num_vectors: int) -> int:  # nothing for a gradient
+            return 8 * num_vectors * DIM_Y
+
+    x, y, v = _inputs()
+    land = Landscape(Bowl(), x, 3)
+    assert torch.equal(land.gradient(y), y)
+    assert torch.equal(land.hvp(y, v), v)
+
+
 def test_small_memory_means_small_chunks() -> None:
     sizes: list[int] = []
 
@@ -161,6 +188,7 @@ def test_one_level_is_that_level_in_every_row(model: Energy) -> None:
 
 
 @makers
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), a=st.floats(-5, 5), b=st.floats(-5, 5))
 def test_the_hessian_product_is_linear_symmetric_and_the_hessian_s(
     make: Make, seed: int, a: float, b: float

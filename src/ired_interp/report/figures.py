@@ -63,14 +63,14 @@ def draw_svg(spec: FigureSpec, results: xr.DataTree, theme: Theme) -> Drawing:
     """
     with _own_style():
         figure = spec.draw_fn(results, theme)
-        content = _to_bytes(figure, "svg").decode()
+        content = _to_bytes(figure, "svg", ground="none").decode()
         width, height = (float(side) * _POINTS_PER_INCH for side in figure.get_size_inches())
     # The prolog names a DTD on the network, which nothing needs.
     return Drawing(content[content.index("<svg") :], width, height)
 
 
 def save_figures(run: Run, folder: Path) -> list[Path]:
-    """Write every figure of a run as SVG and as PDF, for papers.
+    """Write every figure of a run as SVG and as PDF on white ground, for papers.
 
     Args:
         run: A finished run.
@@ -90,7 +90,7 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
     for spec in run.experiment.figures:
         for suffix in ("svg", "pdf"):
             with _own_style():
-                content = _to_bytes(spec.draw_fn(results, LIGHT), suffix)
+                content = _to_bytes(spec.draw_fn(results, LIGHT), suffix, ground="white")
             path = folder / f"{spec.name}.{suffix}"
             write_file(path, content)
             paths.append(path)
@@ -109,8 +109,8 @@ def _own_style() -> Iterator[None]:
         yield
 
 
-def _to_bytes(figure: Figure, suffix: str) -> bytes:
+def _to_bytes(figure: Figure, suffix: str, *, ground: str) -> bytes:
     buffer = io.BytesIO()
     metadata = _SVG_METADATA if suffix == "svg" else _PDF_METADATA
-    figure.savefig(buffer, format=suffix, transparent=True, metadata=metadata)
+    figure.savefig(buffer, format=suffix, facecolor=ground, metadata=metadata)
     return buffer.getvalue()
