@@ -83,7 +83,7 @@ class Landscape:
         self,
         model: Energy,
         x: Float[Tensor, "n dim_x"],
-        level: int | Sequence[int] | Int[Tensor, " n"],
+        level: int | Sequence[int] | Int[Tensor, "..."],
         *,
         max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
@@ -225,8 +225,11 @@ class Landscape:
     ) -> Float[Tensor, "n d"] | Float[Tensor, "n d m"]:
         """∇²_yE·v, for one vector a row or for m of them at once.
 
+        Cost: one energy and m Hessian products.
+
         Raises:
-            ShapeError, DtypeError, NonFiniteError: y or v does not fit.
+            ShapeError, DtypeError, NonFiniteError: y or v does not fit, or E or the product is not
+                finite.
         """
         self.check_points(y)
         if v.ndim not in (2, 3) or v.shape[:2] != y.shape:
@@ -236,14 +239,22 @@ class Landscape:
             )
         _check_like("v", v, y, "y")
         _check_finite("v", v)
+        self.energy(y)  # no curvature where there is no energy
         rows = v[:, None] if v.ndim == 2 else v.mT  # noqa: PLR2004 - the number of axes
         out = self._products(y, rows)
         return out[:, 0] if v.ndim == 2 else out.mT  # noqa: PLR2004
 
     @torch.no_grad()
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
-        """∇²_yE at each row, symmetric. Cost: d Hessian products, or the closed form."""
+        """∇²_yE at each row, symmetric.
+
+        Cost: one energy, and d Hessian products or the closed form.
+
+        Raises:
+            ShapeError, DtypeError, NonFiniteError: y does not fit, or E or H is not finite.
+        """
         self.check_points(y)
+        self.energy(y)  # no curvature where there is no energy
         n, d = y.shape
         blocks = self._blocks(y, d)
         if any(columns != slice(0, d) for _, columns in blocks):  # not even one row fits
@@ -266,7 +277,7 @@ class Landscape:
         """Rows, and vectors where one row is too much, whose memory stays near the bound."""
         self._field.check_rows(y)
         bytes_for = self._field.memory(y)
-        num_rows = max(1, self.max_bytes // bytes_for(num_vectors))
+        num_rows = max(1, self.max_bytes // max(bytes_for(num_vectors), 1))
         num_columns = num_vectors
         while num_columns > 1 and bytes_for(num_columns) > self.max_bytes:
             num_columns = (num_columns + 1) // 2

@@ -50,7 +50,8 @@ def minimise(
 ) -> Minimum:
     """Descend from each row of y to a local minimum of its own landscape.
 
-    Rows that do not converge are marked in the result, not raised.
+    Rows that do not converge are marked in the result, not raised. A step to where E is not finite
+    raises for all rows: such an energy wants a start nearer to its minimum.
 
     Args:
         land: The landscape.

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
-from ired_interp.errors import UnknownNameError
-from ired_interp.landscape import Landscape
+from ired_interp.errors import ShapeError, UnknownNameError
+from ired_interp.landscape import Landscape, check_matrix
 from ired_interp.minimise import minimise
 from ired_interp.solve import solve
 
@@ -65,11 +65,15 @@ def locate(
     Raises:
         UnknownNameError: No such kind of point.
         LevelError: A level out of range.
+        ShapeError, DtypeError, NonFiniteError: x or the answers do not fit the model.
     """
     if kind not in get_args(PointKind):
         raise UnknownNameError(
             f"point: expected one of {', '.join(get_args(PointKind))}, found {kind!r}."
         )
+    check_matrix("answer", answer, columns=model.dim_y, of="the model's dim_y")
+    if answer.shape[0] != x.shape[0]:
+        raise ShapeError(f"answer: expected {x.shape[0]} rows as x has, found {answer.shape[0]}.")
     timesteps = [model.schedule.timestep(level) for level in levels]
     signal = model.schedule.signal[timesteps].to(answer)[:, None]
     sigma = model.schedule.sigma[timesteps].to(answer)[:, None]

@@ -102,7 +102,7 @@ class Schedule:
             ) from error
 
     def timesteps(
-        self, level: int | Sequence[int] | Int[Tensor, " n"], num_rows: int
+        self, level: int | Sequence[int] | Int[Tensor, "..."], num_rows: int
     ) -> Int[Tensor, " n"]:
         """One timestep a row from one level or one level a row.
 

@@ -90,9 +90,9 @@ def solve(
         raise UnknownNameError(
             f"rule: expected one of {', '.join(get_args(Rule))}, found {rule!r}."
         )
-    if num_steps < 0 or not bound > 0:
+    if not isinstance(num_steps, int) or num_steps < 0 or not bound > 0:
         raise ShapeError(
-            f"solve: expected num_steps ≥ 0 and bound > 0, found {num_steps}, {bound}."
+            f"solve: expected a whole num_steps ≥ 0 and bound > 0, found {num_steps}, {bound}."
         )
     y = _start(model, x, seed, start, first)
     schedule = model.schedule

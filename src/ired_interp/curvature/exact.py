@@ -76,7 +76,7 @@ def spectrum(
     )
     missed = (found.residuals > limit * found.norm[:, None]).any(dim=1)
     if bool(missed.any()):
-        worst = float((found.residuals / found.norm[:, None]).max())
+        worst = float((found.residuals[missed] / found.norm[missed, None]).max())
         raise ConvergenceError(
             f"spectrum: expected residuals ≤ {limit:.1e}·‖H‖, found {worst:.1e}·‖H‖ at "
             f"{int(missed.sum())} of {len(missed)} points. Use float64 or a larger tol."

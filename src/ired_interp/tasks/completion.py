@@ -40,7 +40,7 @@ class Completion:
         check_size(self.size)
         if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
             raise ShapeError(f"rank: expected a whole number ≥ 1, found {self.rank!r}.")
-        if not 0 <= self.noise < float("inf"):
+        if not isinstance(self.noise, int | float) or not 0 <= self.noise < float("inf"):
             raise ShapeError(f"noise: expected a finite number ≥ 0, found {self.noise!r}.")
 
     @property

@@ -33,7 +33,7 @@ class Inverse:
         check_size(self.size)
         if self.condition is None:
             return
-        if not 1 <= self.condition < math.inf:
+        if not isinstance(self.condition, int | float) or not 1 <= self.condition < math.inf:
             raise ShapeError(f"condition: expected a finite number ≥ 1, found {self.condition!r}.")
         if self.size == 1 and self.condition != 1:
             raise ShapeError(
