@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check lint types examples bench clean
+.PHONY: demo test check lint types examples bench golden clean
 
 demo: $(VENV)/.runtime
 	rm -rf runs/demo
@@ -28,6 +28,10 @@ examples: $(VENV)/.runtime
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/exp001_spectra.py
+
+# The stored files that tests read; see tests/golden/rewrite.py before you run it.
+golden: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/golden/rewrite.py
 
 clean:
 	rm -rf $(VENV) runs/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

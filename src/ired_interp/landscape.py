@@ -14,7 +14,7 @@ from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
 
 __all__ = ["DEFAULT_MAX_BYTES", "Landscape", "check_matrix"]
 
-DEFAULT_MAX_BYTES = 256 * 2**20
+DEFAULT_MAX_BYTES = 64 * 2**20
 
 
 @runtime_checkable

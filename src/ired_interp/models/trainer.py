@@ -5,6 +5,7 @@ that the next step depends on), ``model.safetensors`` (the moving average as a c
 card) and ``log.txt``.
 """
 
+import copy
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -158,9 +159,9 @@ def start_training(
         "config": asdict(config),
         "provenance": origin,
     }
-    session = _Session.fresh(config, origin)
+    training = _Training(config, origin)
     create_folder(folder, {"train.json": to_json(head), "log.txt": b""})
-    return session.train(folder, track, should_stop)
+    return training.train(folder, track, should_stop)
 
 
 def set_steps(folder: Path, steps: int) -> None:
@@ -196,11 +197,11 @@ def resume_training(
     threads = torch.get_num_threads()
     torch.set_num_threads(int(origin["threads"]))
     try:
-        session = _Session.fresh(config, origin)
+        training = _Training(config, origin)
         state = folder / "state.safetensors"
         if state.exists():
-            session.restore(state)
-        return session.train(folder, track, should_stop)
+            training.restore(state)
+        return training.train(folder, track, should_stop)
     finally:
         torch.set_num_threads(threads)
 
@@ -250,7 +251,7 @@ def is_training_folder(folder: Path) -> bool:
     return (folder / "train.json").is_file()
 
 
-class _Session:
+class _Training:
     """Everything that the next step depends on; lives for one call of `start` or `resume`."""
 
     def __init__(self, config: TrainConfig, origin: Mapping[str, Any]) -> None:
@@ -259,9 +260,17 @@ class _Session:
         self.task = config.make_task()
         self.step = 0
         self.curve: list[dict[str, float]] = []
+        weights_seed, batch_seed = ((2 * config.seed + i) % 2**63 for i in (0, 1))
         self.online = EnergyMLP(self.task.dim_x, self.task.dim_y, width=config.width)
-        self.average = EnergyMLP(self.task.dim_x, self.task.dim_y, width=config.width)
-        self.generator = torch.Generator(config.device)
+        weights = torch.Generator().manual_seed(weights_seed)
+        self.online.initialise(weights, gain=config.init_gain).to(config.device)
+        self.average = copy.deepcopy(self.online).requires_grad_(requires_grad=False)
+        self.generator = torch.Generator(config.device).manual_seed(batch_seed)
+        self.optimiser = torch.optim.Adam(
+            self.online.parameters(), lr=config.learning_rate, betas=_ADAM_BETAS, fused=True
+        )
+        # Sums since the last validation: denoising loss, contrastive loss, number of steps.
+        self.window = torch.zeros(3, dtype=torch.float64, device=config.device)
         self.held_out: Problems = self.task.sample(
             config.validation_problems,
             seed=VALIDATION_SEED,
@@ -269,27 +278,6 @@ class _Session:
             dtype=torch.float32,
             device=config.device,
         )
-
-    @classmethod
-    def fresh(cls, config: TrainConfig, origin: Mapping[str, Any]) -> "_Session":
-        session = cls(config, origin)
-        weights_seed, batch_seed = 2 * config.seed, 2 * config.seed + 1
-        weights = torch.Generator().manual_seed(weights_seed % 2**63)
-        session.online.initialise(weights, gain=config.init_gain)
-        session.average.load_state_dict(session.online.state_dict())
-        session.average.requires_grad_(requires_grad=False)
-        for model in (session.online, session.average):
-            model.to(config.device)
-        session.generator.manual_seed(batch_seed % 2**63)
-        session.optimiser = torch.optim.Adam(
-            session.online.parameters(), lr=config.learning_rate, betas=_ADAM_BETAS, fused=True
-        )
-        session.window = torch.zeros(3, dtype=torch.float64, device=config.device)
-        return session
-
-    optimiser: torch.optim.Adam
-    # Sums since the last validation: denoising loss, contrastive loss, number of steps.
-    window: Tensor
 
     def train(self, folder: Path, track: Track, should_stop: Callable[[], bool]) -> TrainReport:
         config = self.config

@@ -1,0 +1,52 @@
+"""Files of every version that was ever written stay readable."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import ired_interp as ii
+from ired_interp.cli import main
+from ired_interp.models.checkpoint import read_checkpoint
+
+DATA = Path(__file__).parent / "data"
+
+
+def test_a_checkpoint_of_version_1() -> None:
+    checkpoint = read_checkpoint(DATA / "model-1.safetensors")
+    assert checkpoint.card is not None
+    assert (checkpoint.card.task, checkpoint.card.size, checkpoint.card.width) == ("inverse", 2, 16)
+    x = torch.tensor([[1.0, 0.5, 0.5, 2.0]], dtype=torch.float64)
+    energy = checkpoint.model.double().energy(x, x, 3)
+    assert energy.item() == pytest.approx(0.0921416219292573, rel=1e-12)
+
+
+def test_a_run_of_version_1(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "run-1", tmp_path / "run")
+    run = ii.open_run(tmp_path / "run")
+    assert run.finished
+    assert run.results["level"].values.tolist() == [1, 10]
+    scaled = run.results["scaled_eigenvalues"]
+    assert 0.7 < float(scaled.min()) < float(scaled.max()) < 1.2
+    assert list(run.controls) == ["untrained"]
+    assert main(["report", str(run.path)]) == 0
+    assert run.report_path.stat().st_size > 10_000
+
+
+def test_a_run_of_version_1_is_collated_again_to_the_same_results(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "run-1", tmp_path / "run")
+    run = ii.open_run(tmp_path / "run")
+    before = run.tree
+    run.results_path.unlink()
+    assert main(["resume", str(run.path)]) == 0
+    assert ii.open_run(run.path).results.equals(before.to_dataset())
+
+
+def test_the_bundled_model_is_of_the_version_that_its_header_says() -> None:
+    for path in Path(ii.__file__).parent.glob("models/bundled/*.safetensors"):
+        head = path.read_bytes()[8:200_000].split(b'"__metadata__":')[1]
+        metadata = json.JSONDecoder().raw_decode(head.decode("utf-8", "ignore").strip())[0]
+        assert metadata["format"] == "ired-interp-model"
+        assert metadata["version"] == "1"
