@@ -21,9 +21,8 @@ from ired_interp.errors import ConfigError, IredInterpError, RunFolderError
 from ired_interp.experiments import Experiment, experiment_names, find_experiment
 from ired_interp.experiments.config import config_from_words
 from ired_interp.models.checkpoint import Weights
+from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.models.trainer import (
-    TrainConfig,
-    TrainReport,
     is_training_folder,
     resume_training,
     set_steps,

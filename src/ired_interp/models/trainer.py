@@ -7,9 +7,8 @@ card) and ``log.txt``.
 
 import copy
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ired_interp.devices import check_device
-from ired_interp.draws import BatchDraws, check_seed
-from ired_interp.energy.mlp import DEFAULT_WIDTH, EnergyMLP
+from ired_interp.draws import BatchDraws
+from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError, RunFolderError, TrainingError
 from ired_interp.models.checkpoint import ModelCard, write_checkpoint
+from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
 from ired_interp.solve import solve
-from ired_interp.tasks import Difficulty, Problems, Task, task
+from ired_interp.tasks import Problems
 from ired_interp.training import Batch, average_decay, losses
 
 __all__ = [
-    "TrainConfig",
-    "TrainReport",
+    "VALIDATION_SEED",
     "is_training_folder",
     "resume_training",
     "set_steps",
@@ -48,88 +46,6 @@ _ADAM_BETAS = (0.9, 0.99)
 # another seed than a run is likely to use.
 VALIDATION_SEED = 20_240_601
 _CHECK_EVERY = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """What to train and how. Defaults are the released code's, but for batch and number of steps.
-
-    Attributes:
-        task: Name of the task.
-        size: Side of the matrix.
-        options: The task's options.
-        difficulty: Which generator to train on.
-        steps: Optimiser steps.
-        batch_size: Problems a step (the reference: 2048).
-        learning_rate: Of Adam.
-        clip: Largest norm of the weights' gradient; larger ones are scaled down.
-        init_gain: Scale of the initial weights, 1 for PyTorch's initialisation.
-        bound: Clamp of negatives and validation answers: 2 fits answers within ±2, the harder
-            addition needs 5.
-        width: Units of a hidden layer.
-        seed: Of weights and batches.
-        validate_every: Steps between validations, which are also when the state is saved.
-        validation_problems: Held-out problems, the same at every validation.
-        device: ``cpu``, ``cuda`` …
-    """
-
-    task: str
-    size: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-    difficulty: Difficulty = "same"
-    steps: int = 20_000
-    batch_size: int = 256
-    learning_rate: float = 1e-4
-    clip: float = 1.0
-    init_gain: float = 1.0
-    bound: float = 2.0
-    width: int = DEFAULT_WIDTH
-    seed: int = 0
-    validate_every: int = 1_000
-    validation_problems: int = 1_000
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
-        counts = ("steps", "batch_size", "width", "validate_every", "validation_problems")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}.")
-        for name in ("learning_rate", "clip", "init_gain", "bound"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(
-                    f"{name}: expected a finite number > 0, found {getattr(self, name)}."
-                )
-        self.make_task()
-        check_device(self.device)
-
-    def make_task(self) -> Task:
-        """The task."""
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
-        return task(self.task, self.size, **options)
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """How far training came.
-
-    Attributes:
-        folder: The training folder.
-        step: Steps done.
-        steps: Steps asked for.
-        curve: One entry a validation: ``step``, ``mse_ema``, ``mse_online`` and the mean losses
-            since the last one.
-    """
-
-    folder: Path
-    step: int
-    steps: int
-    curve: list[dict[str, float]]
-
-    @property
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.step >= self.steps
 
 
 def start_training(

@@ -1,6 +1,7 @@
 """Matrix addition: x = (A, B), y = A + B."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -16,15 +17,13 @@ _HALF_WIDTH: dict[Difficulty, float] = {"same": 1.0, "harder": 2.5}
 class Addition:
     """Entries of A and B uniform in (-1, 1), harder (-2.5, 2.5). Parts: ``a``, ``b``."""
 
+    name: ClassVar[str] = "addition"
+    determined: ClassVar[bool] = True
+
     size: int
 
     def __post_init__(self) -> None:
         check_size(self.size)
-
-    @property
-    def name(self) -> str:
-        """``addition``."""
-        return "addition"
 
     @property
     def dim_x(self) -> int:
@@ -35,11 +34,6 @@ class Addition:
     def dim_y(self) -> int:
         """size²."""
         return self.size**2
-
-    @property
-    def determined(self) -> bool:
-        """x determines y."""
-        return True
 
     def options(self) -> dict[str, OptionValue]:
         """Addition has none."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -45,12 +45,15 @@ class Problems:
 
 @runtime_checkable
 class Family(Protocol):
-    """The mathematics of one task: how draws become problems."""
+    """The mathematics of one task: how draws become problems.
 
-    @property
-    def name(self) -> str:
-        """The task's name."""
-        ...
+    Attributes:
+        name: The task's name.
+        determined: Whether x determines y, so that the posterior is a point.
+    """
+
+    name: ClassVar[str]
+    determined: ClassVar[bool]
 
     @property
     def size(self) -> int:
@@ -65,11 +68,6 @@ class Family(Protocol):
     @property
     def dim_y(self) -> int:
         """Entries of y."""
-        ...
-
-    @property
-    def determined(self) -> bool:
-        """Whether x determines y, so that the posterior is a point."""
         ...
 
     def options(self) -> dict[str, OptionValue]:

@@ -1,6 +1,7 @@
 """Matrix completion: fill in the masked entries of a noisy low-rank matrix."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -32,6 +33,9 @@ class Completion:
         noise: Standard deviation of the noise; 0 gives targets of exactly that rank.
     """
 
+    name: ClassVar[str] = "completion"
+    determined: ClassVar[bool] = False
+
     size: int
     rank: int = _RELEASED_RANK
     noise: float = _RELEASED_NOISE
@@ -44,11 +48,6 @@ class Completion:
             raise ShapeError(f"noise: expected a finite number ≥ 0, found {self.noise!r}.")
 
     @property
-    def name(self) -> str:
-        """``completion``."""
-        return "completion"
-
-    @property
     def dim_x(self) -> int:
         """size²."""
         return self.size**2
@@ -57,11 +56,6 @@ class Completion:
     def dim_y(self) -> int:
         """size²."""
         return self.size**2
-
-    @property
-    def determined(self) -> bool:
-        """x leaves y uncertain."""
-        return False
 
     def options(self) -> dict[str, OptionValue]:
         """``rank`` and ``noise``."""

@@ -1,6 +1,7 @@
 """A planted task whose optimal landscape is known exactly: y | x ~ N(Mx, Σ)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -32,6 +33,9 @@ class Gaussian:
         map_seed: Seed of M and of the eigenvectors.
     """
 
+    name: ClassVar[str] = "gaussian"
+    determined: ClassVar[bool] = False
+
     size: int
     spectrum: tuple[float, ...] = ()
     map_seed: int = 0
@@ -46,11 +50,6 @@ class Gaussian:
             raise ShapeError("spectrum: expected finite eigenvalues > 0; remove the others.")
 
     @property
-    def name(self) -> str:
-        """``gaussian``."""
-        return "gaussian"
-
-    @property
     def dim_x(self) -> int:
         """size²."""
         return self.size**2
@@ -59,11 +58,6 @@ class Gaussian:
     def dim_y(self) -> int:
         """size²."""
         return self.size**2
-
-    @property
-    def determined(self) -> bool:
-        """x leaves y uncertain."""
-        return False
 
     def options(self) -> dict[str, OptionValue]:
         """``spectrum`` (where chosen) and ``map_seed``."""

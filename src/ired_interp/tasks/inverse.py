@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -26,6 +27,9 @@ class Inverse:
             smallest eigenvalue stay, the ratios λ_i/λ_min are raised to the one power that does it.
     """
 
+    name: ClassVar[str] = "inverse"
+    determined: ClassVar[bool] = True
+
     size: int
     condition: float | None = None
 
@@ -41,11 +45,6 @@ class Inverse:
             )
 
     @property
-    def name(self) -> str:
-        """``inverse``."""
-        return "inverse"
-
-    @property
     def dim_x(self) -> int:
         """size²."""
         return self.size**2
@@ -54,11 +53,6 @@ class Inverse:
     def dim_y(self) -> int:
         """size²."""
         return self.size**2
-
-    @property
-    def determined(self) -> bool:
-        """x determines y."""
-        return True
 
     def options(self) -> dict[str, OptionValue]:
         """``condition``, where one was chosen."""

@@ -1,0 +1,97 @@
+"""What to train, and how far a training came."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ired_interp.devices import check_device
+from ired_interp.draws import check_seed
+from ired_interp.energy.mlp import DEFAULT_WIDTH
+from ired_interp.errors import ConfigError
+from ired_interp.tasks import Difficulty, Task, task
+
+__all__ = ["TrainConfig", "TrainReport"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What to train and how. Defaults are the released code's, but for batch and number of steps.
+
+    Attributes:
+        task: Name of the task.
+        size: Side of the matrix.
+        options: The task's options.
+        difficulty: Which generator to train on.
+        steps: Optimiser steps.
+        batch_size: Problems a step (the reference: 2048).
+        learning_rate: Of Adam.
+        clip: Largest norm of the weights' gradient; larger ones are scaled down.
+        init_gain: Scale of the initial weights, 1 for PyTorch's initialisation.
+        bound: Clamp of negatives and validation answers: 2 fits answers within ±2, the harder
+            addition needs 5.
+        width: Units of a hidden layer.
+        seed: Of weights and batches.
+        validate_every: Steps between validations, which are also when the state is saved.
+        validation_problems: Held-out problems, the same at every validation.
+        device: ``cpu``, ``cuda`` …
+    """
+
+    task: str
+    size: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    difficulty: Difficulty = "same"
+    steps: int = 20_000
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    clip: float = 1.0
+    init_gain: float = 1.0
+    bound: float = 2.0
+    width: int = DEFAULT_WIDTH
+    seed: int = 0
+    validate_every: int = 1_000
+    validation_problems: int = 1_000
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        counts = ("steps", "batch_size", "width", "validate_every", "validation_problems")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}.")
+        for name in ("learning_rate", "clip", "init_gain", "bound"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"{name}: expected a finite number > 0, found {getattr(self, name)}."
+                )
+        self.make_task()
+        check_device(self.device)
+
+    def make_task(self) -> Task:
+        """The task."""
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
+        return task(self.task, self.size, **options)
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """How far training came.
+
+    Attributes:
+        folder: The training folder.
+        step: Steps done.
+        steps: Steps asked for.
+        curve: One entry a validation: ``step``, ``mse_ema``, ``mse_online`` and the mean losses
+            since the last one.
+    """
+
+    folder: Path
+    step: int
+    steps: int
+    curve: list[dict[str, float]]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.step >= self.steps
