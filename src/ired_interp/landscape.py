@@ -179,7 +179,11 @@ class Landscape:
         land._timestep = None if self._timestep is None else self._timestep[rows]
         if self._timestep is not None:
             land._schedule = self._schedule
-        num_rows = len(torch.arange(self._num_rows)[rows])
+        num_rows = (
+            len(range(*rows.indices(self._num_rows)))
+            if isinstance(rows, slice)
+            else int(rows.shape[0])
+        )
         land._setup(
             self._field.select(rows),
             dim_y=self.dim_y,
