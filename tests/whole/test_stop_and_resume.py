@@ -177,3 +177,14 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path) -> None:
         run = ii.run("exp001", out=tmp_path / name, model=model, problems=3, levels=[1, 10])
         results.append((run.path / "results.h5").read_bytes())
     assert results[0] == results[1]
+
+
+def test_an_energy_that_explodes_stops_with_its_cures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main((TRAIN + " --learning-rate 1e9").split()) == 1
+    message = " ".join(capsys.readouterr().err.split())
+    assert "the loss is not finite at step 50: the energy exploded" in message
+    assert "--learning-rate (now 1e+09), --clip (1) or --init-gain (1)" in message
+    assert not (tmp_path / "t/model.safetensors").exists()
