@@ -104,7 +104,11 @@ def _parser(experiment: Experiment | None) -> argparse.ArgumentParser:
 
 
 def _add_run(commands: Any, experiment: Experiment | None) -> None:
-    parser = commands.add_parser("run", help="run an experiment on a model")
+    parser = commands.add_parser(
+        "run",
+        help="run an experiment on a model",
+        epilog="'ired-interp run exp001 --help' lists what exp001 can be told.",
+    )
     parser.set_defaults(command=_run)
     parser.add_argument("experiment", help=f"one of {', '.join(experiment_names())}")
     parser.add_argument("--out", type=Path, help="new run folder (default: runs/EXPERIMENT-MODEL)")

@@ -6,7 +6,7 @@ import xarray as xr
 from rich import box
 from rich.table import Table
 
-__all__ = ["results_table"]
+__all__ = ["concise", "results_table"]
 
 _COLUMNS = (
     ("mean_scaled_eigenvalue", "mean σλ"),
@@ -50,13 +50,18 @@ def results_table(results: xr.DataTree, title: str) -> Table:
 
 def _cell(statistics: xr.DataArray) -> str:
     mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
-    half = max(high - mean, mean - low)
+    return concise(mean, max(high - mean, mean - low))
+
+
+def concise(mean: float, half: float) -> str:
+    """0.95(2) is 0.95 ± 0.02: the error, to one digit, in units of the last digit shown."""
     if not half > 0:  # one problem, or no spread
         return f"{mean:.3g}"
-    exponent = math.floor(math.log10(abs(mean))) if 0 < abs(mean) < _SMALL else 0
-    mean, half = mean / 10**exponent, half / 10**exponent
-    decimals = max(0, -math.floor(math.log10(half)))
-    last_digits = round(half * 10**decimals)
-    if decimals and last_digits == _BASE:  # 0.0096 rounds to one digit more
-        decimals, last_digits = decimals - 1, 1
-    return f"{mean:.{decimals}f}({last_digits})" + (f"e{exponent}" if exponent else "")
+    last = math.floor(math.log10(half))
+    if round(half / 10.0**last) == _BASE:  # 0.0096 is 0.01
+        last += 1
+    rounded = round(mean, -last)
+    power = math.floor(math.log10(abs(rounded))) if 0 < abs(rounded) < _SMALL else 0
+    decimals = max(0, power - last)
+    digits = round(half / 10.0 ** (power - decimals))
+    return f"{mean / 10.0**power:.{decimals}f}({digits})" + (f"e{power}" if power else "")
