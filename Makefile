@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 .PHONY: demo test check lint types examples bench golden clean
 
 demo: $(VENV)/.runtime
-	rm -rf runs/demo
-	$(BIN)/ired-interp run exp001 --model inverse-4 --problems 20 --out runs/demo --open
+	if [ -e runs/demo ]; then $(BIN)/ired-interp resume runs/demo; \
+	else $(BIN)/ired-interp run exp001 --model inverse-4 --problems 20 --out runs/demo --open; fi
 	@echo "The page: file://$(CURDIR)/runs/demo/report.html"
 
 test: $(VENV)/.dev

@@ -63,9 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("error:", style="bold red", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         return _FAILED
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        console.print("error:", style="bold red", end=" ")
+        console.print(
+            "out of memory: ask for fewer problems at a time (--unit-problems, --problems, "
+            "--batch-size) or a smaller size.",
+            soft_wrap=True,
+        )
+        return _FAILED
     except KeyboardInterrupt:
         console.print("interrupted", style="bold red")
         return _INTERRUPTED
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """On the CPU torch says so in words only."""
+    words = "can't allocate memory"
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or words in str(error)
 
 
 def _named_experiment(words: Sequence[str]) -> Experiment | None:
@@ -74,6 +90,11 @@ def _named_experiment(words: Sequence[str]) -> Experiment | None:
         return None
     known = [word for word in words[1:] if word in experiment_names()]
     first = [word for word in words[1:2] if not word.startswith("-")]
+    if words[1:] and not first and not known and not {"-h", "--help"} & set(words):
+        raise ConfigError(
+            f"run: expected an experiment ({', '.join(experiment_names())}), as in "
+            "'ired-interp run exp001 --model inverse-4', found options alone."
+        )
     return find_experiment((first or known)[0]) if first or known else None
 
 
@@ -142,7 +163,7 @@ def _add_solve(commands: Any) -> None:
     source.add_argument("--input", type=Path, help="x.npy with one question a row")
     parser.add_argument("--out", type=Path, required=True, help="new file, such as answers.h5")
     parser.add_argument("--seed", type=int, default=0, help="of problems and starts (default: 0)")
-    parser.add_argument("--difficulty", choices=get_args(Difficulty), default="same")
+    parser.add_argument("--difficulty", choices=get_args(Difficulty), help="of drawn problems")
     parser.add_argument("--rule", choices=get_args(Rule), default="released")
     parser.add_argument("--weights", choices=get_args(Weights), help="for a reference .pt")
     parser.add_argument("--steps", type=int, default=5, help="inner steps a level (default: 5)")
@@ -216,6 +237,13 @@ def _finish(run: Run, *, show: bool) -> int:
         api.finish(run, track=track)
     except KeyboardInterrupt:
         done = run.num_units - len(run.missing_units())
+        if run.finished:
+            console.print(
+                f"stopped: {run.results_path} is complete; 'ired-interp resume {run.path}' writes "
+                "the report.",
+                soft_wrap=True,
+            )
+            return _INTERRUPTED
         console.print(
             f"stopped: {done} of {run.num_units} units are done and kept; "
             f"'ired-interp resume {run.path}' goes on.",
@@ -241,7 +269,9 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _solve(options: argparse.Namespace) -> int:
-    source = options.input or DrawnProblems(options.problems, options.difficulty)
+    if options.input is not None and options.difficulty is not None:
+        raise ConfigError("--difficulty is for drawn problems: give it with --problems.")
+    source = options.input or DrawnProblems(options.problems, options.difficulty or "same")
     settings = SolverSettings(
         seed=options.seed,
         rule=options.rule,
@@ -262,8 +292,10 @@ def _solve(options: argparse.Namespace) -> int:
     error = ""
     if "squared_error" in data:
         errors = data["squared_error"]
-        standard_error = float(errors.std(ddof=1)) / errors.size**0.5
-        error = f", MSE {float(errors.mean()):.3g} ± {standard_error:.1g} (standard error)"
+        error = f", MSE {float(errors.mean()):.3g}"
+        if errors.size > 1:
+            standard_error = float(errors.std(ddof=1)) / errors.size**0.5
+            error += f" ± {standard_error:.1g} (standard error)"
     console.print(f"{data.sizes['problem']} answers in {options.out}{error}", soft_wrap=True)
     return 0
 
@@ -289,7 +321,7 @@ def _resume_training(folder: Path, steps: int | None) -> int:
     if steps is not None:
         set_steps(folder, steps)
     before = training_progress(folder)
-    if before.finished and steps is None:
+    if before.finished and steps is None and (folder / "model.safetensors").is_file():
         console.print(f"{folder} is finished.", soft_wrap=True)
         return 0
     with stop_on_interrupt() as should_stop:

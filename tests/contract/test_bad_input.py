@@ -170,6 +170,13 @@ def damaged_shard(folder: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def other_code_since(folder: Path) -> None:
+    without_shards(folder)
+    head = json.loads((folder / "run/run.json").read_text())
+    head["provenance"]["torch"] = "1.0"
+    (folder / "run/run.json").write_text(json.dumps(head))
+
+
 def other_model_since(folder: Path) -> None:
     without_shards(folder)
     tiny.checkpoint(folder / "m.safetensors", seed=5)
@@ -250,6 +257,14 @@ CASES = [
     Case("negative seed", run("--seed -1"), "0 … 2^64 - 1, found -1", sound),
     Case("half precision", run("--dtype float16"), "float64, float32", sound),
     Case("no such device", run("--device cuda:77"), "found 'cuda:77'", sound),
+    Case("a device without numbers", run("--device meta"), "found 'meta'", sound),
+    Case("experiment forgotten", "run --problems 2", "expected an experiment (exp001)"),
+    Case(
+        "difficulty of given questions",
+        f"solve --model m.safetensors --input x.npy --difficulty harder --out {OUT}",
+        "--difficulty is for drawn problems",
+        array(np.zeros((1, 4))),
+    ),
     Case("bound 0", run("--bound 0"), "bound: expected a finite number > 0", sound),
     Case("out exists", run(""), "exists already (a folder)", a_folder),
     Case("out below a file", run(""), "cannot write", a_file),
@@ -348,6 +363,7 @@ CASES = [
         without_shards,
     ),
     Case("damaged shard", "resume run", "is damaged: expected SHA-256", damaged_shard),
+    Case("code changed since", "resume run", "(torch was 1.0, is ", other_code_since),
     Case("model changed since", "resume run", "the model was changed", other_model_since),
     Case("damaged results", "report run", "results.h5 cannot be read", damaged_results),
     Case("damaged training state", "resume t", "saved state is damaged", damaged_state),

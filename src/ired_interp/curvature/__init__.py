@@ -3,6 +3,7 @@
 from ired_interp.curvature.exact import Spectrum, spectrum
 from ired_interp.curvature.measures import (
     condition_number,
+    eigenvalue_errors,
     num_negative,
     num_undetermined,
     participation_ratio,
@@ -13,6 +14,7 @@ from ired_interp.curvature.measures import (
 __all__ = [
     "Spectrum",
     "condition_number",
+    "eigenvalue_errors",
     "num_negative",
     "num_undetermined",
     "participation_ratio",

@@ -6,6 +6,7 @@ from torch import Tensor
 
 __all__ = [
     "condition_number",
+    "eigenvalue_errors",
     "num_negative",
     "num_undetermined",
     "participation_ratio",
@@ -47,17 +48,17 @@ def num_negative(
     eigenvalues: Float[Tensor, "n d"], residuals: Float[Tensor, "n d"]
 ) -> Int[Tensor, " n"]:
     """How many eigenvalues are below 0 by more than their error."""
-    return (eigenvalues < -_errors(eigenvalues, residuals)).sum(dim=1)
+    return (eigenvalues < -eigenvalue_errors(eigenvalues, residuals)).sum(dim=1)
 
 
 def num_undetermined(
     eigenvalues: Float[Tensor, "n d"], residuals: Float[Tensor, "n d"]
 ) -> Int[Tensor, " n"]:
     """How many eigenvalues have a sign that their error leaves open."""
-    return (eigenvalues.abs() <= _errors(eigenvalues, residuals)).sum(dim=1)
+    return (eigenvalues.abs() <= eigenvalue_errors(eigenvalues, residuals)).sum(dim=1)
 
 
-def _errors(
+def eigenvalue_errors(
     eigenvalues: Float[Tensor, "n d"], residuals: Float[Tensor, "n d"]
 ) -> Float[Tensor, "n d"]:
     """The residual, plus the round-off with which it and H were computed: d·ε·‖H‖."""

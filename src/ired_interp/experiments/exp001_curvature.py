@@ -1,5 +1,7 @@
 """EXP-001: the Hessian eigenspectrum of the energy in y, level by level."""
 
+import hashlib
+import json
 import math
 import warnings
 from collections.abc import Sequence
@@ -125,13 +127,20 @@ class Exp001:
         task = check_task(checkpoint, config.task, {})
         model = checkpoint.model.to(config.device, _DTYPES[config.dtype])
         if case > 0:
-            model = untrained_like(model, seed=config.seed + case - 1)
+            model = untrained_like(model, seed=_control_seed(config.seed, case - 1))
         first = chunk * config.unit_problems
         count = min(config.unit_problems, config.problems - first)
         data = _measure(model, task, config, first, count)
         if case > 0:
             data = data.expand_dims(draw=[case - 1])
-        return data.assign_attrs({GROUP: _CONTROL if case > 0 else "/"})
+        return data.assign_attrs(
+            {
+                GROUP: _CONTROL if case > 0 else "/",
+                "task": task.name,
+                "task_size": task.size,
+                "task_options": json.dumps(task.options()),
+            }
+        )
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """Means with bootstrap intervals, and quantiles of the spectrum, over problems."""
@@ -151,6 +160,12 @@ def _open(config: Exp001Config) -> Checkpoint:
             "was changed. Put the old file back, or start a new run."
         )
     return checkpoint
+
+
+def _control_seed(seed: int, draw: int) -> int:
+    """A seed that no other run's control has, nor a training of the same seed."""
+    digest = hashlib.blake2b(f"untrained/{seed}/{draw}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _num_chunks(config: Exp001Config) -> int:
@@ -240,8 +255,15 @@ def _at_level(
             "scaled_eigenvalues": sigma * values,
             "energy": energy,
             "gradient_norm": gradient.norm(dim=1),
-            "condition_number": curvature.condition_number(values),
-            "positive_condition_number": curvature.positive_condition_number(values),
+            "condition_number": _if_determined(
+                curvature.condition_number(values), values.abs().amin(dim=1), values, residuals
+            ),
+            "positive_condition_number": _if_determined(
+                curvature.positive_condition_number(values),
+                torch.where(values > 0, values, torch.inf).amin(dim=1),
+                values,
+                residuals,
+            ),
             "participation_ratio": curvature.participation_ratio(values),
             "spectral_gap": curvature.spectral_gap(values),
             "num_negative": curvature.num_negative(values, residuals),
@@ -261,6 +283,12 @@ def _at_level(
             out[found.cpu()] = measured[name].cpu()
         filled[name] = out
     return filled
+
+
+def _if_determined(ratio: Tensor, smallest: Tensor, values: Tensor, residuals: Tensor) -> Tensor:
+    """A condition number, infinite where its denominator is no larger than its error."""
+    unknown = smallest <= curvature.eigenvalue_errors(values, residuals).amax(dim=1)
+    return torch.where(unknown, torch.inf, ratio)
 
 
 def _summary(data: xr.Dataset) -> xr.Dataset:

@@ -201,6 +201,8 @@ class _Training:
             if not self.curve or self.curve[-1]["step"] < self.step:
                 self._validate(folder)
                 self._save_state(folder)
+            elif not (folder / "model.safetensors").is_file():
+                self._write_model(folder)
             return self._report(folder)
         append_log(folder / "log.txt", f"training from step {self.step} to {config.steps}")
         for step in track(range(self.step + 1, config.steps + 1)):
@@ -273,6 +275,9 @@ class _Training:
         text = " ".join(f"{name}={value:.6g}" for name, value in entry.items())
         append_log(folder / "log.txt", text)
         # Before the state: a kill in between repeats the steps since the last one and loses none.
+        self._write_model(folder)
+
+    def _write_model(self, folder: Path) -> None:
         write_checkpoint(folder / "model.safetensors", self.average.state_dict(), self._card())
 
     def _error(self, model: EnergyMLP) -> float:

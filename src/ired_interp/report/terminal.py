@@ -15,7 +15,7 @@ _COLUMNS = (
     ("num_negative", "λ < 0"),
     ("condition_number", "cond."),
 )
-_SMALL = 1e-2
+_SMALL, _LARGE = 1e-2, 1e4
 _BASE = 10
 
 
@@ -61,7 +61,8 @@ def concise(mean: float, half: float) -> str:
     if round(half / 10.0**last) == _BASE:  # 0.0096 is 0.01
         last += 1
     rounded = round(mean, -last)
-    power = math.floor(math.log10(abs(rounded))) if 0 < abs(rounded) < _SMALL else 0
+    plain = rounded == 0 or _SMALL <= abs(rounded) < _LARGE
+    power = 0 if plain else math.floor(math.log10(abs(rounded)))
     decimals = max(0, power - last)
     digits = round(half / 10.0 ** (power - decimals))
     return f"{mean / 10.0**power:.{decimals}f}({digits})" + (f"e{power}" if power else "")

@@ -22,7 +22,7 @@ from ired_interp.runs.provenance import provenance
 from ired_interp.runs.shards import ROOT, to_bytes
 from ired_interp.runs.storage import guard, write_file
 from ired_interp.solve import Rule, Solution, solve
-from ired_interp.tasks import Difficulty
+from ired_interp.tasks import Difficulty, Task
 
 __all__ = ["DrawnProblems", "SolverSettings", "read_questions", "solve_to_file"]
 
@@ -116,7 +116,9 @@ def solve_to_file(
         bound=settings.bound,
         track=track,
     )
-    data = _dataset(x, solution, answer).assign_attrs(_attributes(checkpoint, settings))
+    data = _dataset(x, solution, answer).assign_attrs(
+        _attributes(checkpoint, known, source, settings)
+    )
     with guard(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     write_file(out, to_bytes({ROOT: data}))
@@ -179,8 +181,15 @@ def _dataset(x: Tensor, solution: Solution, answer: Tensor | None) -> xr.Dataset
     )
 
 
-def _attributes(checkpoint: Checkpoint, settings: SolverSettings) -> dict[str, Any]:
+def _attributes(
+    checkpoint: Checkpoint, task: Task, source: DrawnProblems | Path, settings: SolverSettings
+) -> dict[str, Any]:
+    origin = f"read from {source}" if isinstance(source, Path) else f"drawn, {source.difficulty}"
     return {
+        "task": task.name,
+        "task_size": task.size,
+        "task_options": task.options(),
+        "problems": origin,
         "format": _FORMAT,
         "format_version": _VERSION,
         "model": str(checkpoint.path.name),

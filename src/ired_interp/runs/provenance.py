@@ -1,5 +1,6 @@
 """Where a result came from: code, machine and libraries."""
 
+import logging
 import platform
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ import torch
 
 __all__ = ["provenance"]
 
-_GIT_SECONDS = 20
+_LOG = logging.getLogger(__name__)
+
+_GIT_SECONDS = 5
 
 
 def provenance() -> dict[str, Any]:
@@ -52,11 +55,15 @@ def _git_state(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-        ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is found on the user's PATH
-        capture_output=True,
-        text=True,
-        timeout=_GIT_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - found on the user's PATH
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        _LOG.warning("git did not answer, so the commit is not recorded: %s", error)
+        return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -35,6 +35,7 @@ Track = Callable[[Iterable[int]], Iterable[int]]
 _FORMAT = "ired-interp-run"
 _VERSION = 1
 _SUMMARY = "summary"
+_SAME_CODE = ("package_version", "git_sha", "torch")
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,8 @@ def execute(run: Run, *, track: Track = iter) -> Run:
     """
     if run.finished:
         return run
+    if run.missing_units():
+        _check_same_code(run)
     folder = run.path / "shards"
     with guard(folder):
         folder.mkdir(exist_ok=True)
@@ -207,6 +210,21 @@ def execute(run: Run, *, track: Track = iter) -> Run:
     write_file(run.results_path, to_bytes(groups))
     append_log(run.log_path, "collated results.h5")
     return run
+
+
+def _check_same_code(run: Run) -> None:
+    """One run, one code: the units that are missing must be computed as the others were."""
+    now = provenance()
+    changed = [
+        f"{name} was {run.provenance.get(name)}, is {now[name]}"
+        for name in _SAME_CODE
+        if run.provenance.get(name) != now[name]
+    ]
+    if changed:
+        raise RunFolderError(
+            f"{run.path}: expected the code that planned the run, found another "
+            f"({'; '.join(changed)}). Go back to that code, or start a new run."
+        )
 
 
 def _attributes(run: Run) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ired_interp.errors import RunFolderError
@@ -60,7 +61,9 @@ def collate(shards: Sequence[xr.Dataset]) -> dict[str, xr.Dataset]:
     """Shards joined by group: along ``problem``, and along ``draw`` where there is one."""
     groups: dict[str, list[xr.Dataset]] = {}
     for shard in shards:
-        groups.setdefault(str(shard.attrs[GROUP]), []).append(shard.drop_attrs(deep=False))
+        plain = shard.drop_attrs(deep=False)
+        plain.attrs = {name: value for name, value in shard.attrs.items() if name != GROUP}
+        groups.setdefault(str(shard.attrs[GROUP]), []).append(plain)
     joined = {}
     for name, members in groups.items():
         if "draw" not in members[0].dims:
@@ -100,7 +103,7 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
     """Attributes that every HDF5 tool reads: text and numbers, the rest as one JSON text each."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        if isinstance(value, str | int | float | np.generic) and not isinstance(value, bool):
             return value
         return json.dumps(value, ensure_ascii=False)
 

@@ -57,9 +57,10 @@ def create_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """
     if os.path.lexists(path):
         kind = "folder" if path.is_dir() else "file"
+        unfinished = any((path / name).is_file() for name in files)
+        hint = f", or finish what is there with 'ired-interp resume {path}'" if unfinished else ""
         raise RunFolderError(
-            f"{path} exists already (a {kind}): expected a new name. Choose another --out, or "
-            f"finish what is there with 'ired-interp resume {path}'."
+            f"{path} exists already (a {kind}): expected a new name. Choose another --out{hint}."
         )
     with guard(path):
         path.parent.mkdir(parents=True, exist_ok=True)
