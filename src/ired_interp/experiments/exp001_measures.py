@@ -158,11 +158,12 @@ DEFINITIONS: Mapping[str, Definition] = {
     "energy": Definition("E at the point; only differences have a meaning.", _ROUND_OFF),
     "gradient_norm": Definition("‖∇_yE‖ at the point.", _ROUND_OFF),
     "condition_number": Definition(
-        "max|λ|/min|λ| over the whole spectrum; infinite where an eigenvalue is 0.",
+        "max|λ|/min|λ| over the whole spectrum; infinite where min|λ| is within its error.",
         _OF_EIGENVALUES,
     ),
     "positive_condition_number": Definition(
-        "max λ/min λ over the positive eigenvalues; missing where there is none.",
+        "max λ/min λ over the positive eigenvalues; missing where there is none, "
+        "infinite as above.",
         _OF_EIGENVALUES,
     ),
     "participation_ratio": Definition(
