@@ -1,5 +1,6 @@
 """A landscape: the energy E_θ^k(x, ·) as a function of the candidate answer y alone."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -9,8 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ired_interp.energy.autodiff import AutodiffField
-from ired_interp.energy.base import AnalyticEnergy, Energy
-from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
+from ired_interp.energy.base import AnalyticEnergy, Energy, LinearisedEnergy
+from ired_interp.energy.parts import ModelParts, SplitEnergy, SplitField
+from ired_interp.energy.squares import SquaresField
+from ired_interp.errors import DtypeError, EnergyError, NonFiniteError, ShapeError
 
 __all__ = ["DEFAULT_MAX_BYTES", "Landscape", "check_matrix"]
 
@@ -25,7 +28,10 @@ class _Field(Protocol):
     def energy(self, y: Tensor) -> Tensor: ...
     def energy_and_gradient(self, y: Tensor) -> tuple[Tensor, Tensor]: ...
     def hvp(self, y: Tensor, v: Tensor) -> Tensor: ...
+    def linearise(self, y: Tensor) -> Callable[[Tensor], Tensor]: ...
     def hessian(self, y: Tensor) -> Tensor: ...
+    def hessian_rows(self, max_bytes: int) -> int: ...
+    def work(self, y: Tensor) -> tuple[int, int]: ...
     def memory(self, y: Tensor) -> Callable[[int], int]: ...
     def check_rows(self, y: Tensor) -> None: ...
 
@@ -50,8 +56,26 @@ class _AnalyticField:
     def hvp(self, y: Tensor, v: Tensor) -> Tensor:
         return self.model.hvp(self.x, y, self.t, v)
 
+    def linearise(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        if isinstance(self.model, LinearisedEnergy):
+            return self.model.product(self.x, y, self.t)
+        return lambda v: self.hvp(y, v)
+
     def hessian(self, y: Tensor) -> Tensor:
         return self.model.hessian(self.x, y, self.t)
+
+    def hessian_rows(self, max_bytes: int) -> int:
+        """Rows whose Hessians a model with an assembly of its own makes at once; else 0."""
+        if not isinstance(self.model, LinearisedEnergy):
+            return 0
+        fixed = self.model.hessian_bytes(0)
+        return max(0, (max_bytes - fixed) // (self.model.hessian_bytes(1) - fixed))
+
+    def work(self, y: Tensor) -> tuple[int, int]:
+        """Operations of a product and of a Hessian; without word of them, d² of both."""
+        if isinstance(self.model, LinearisedEnergy):
+            return self.model.product_flops(), self.model.hessian_flops()
+        return y.shape[1] ** 2, y.shape[1] ** 2
 
     def memory(self, y: Tensor) -> Callable[[int], int]:  # noqa: ARG002 - the protocol's
         return self.model.working_bytes
@@ -124,6 +148,33 @@ class Landscape:
             EnergyError: Later, where ``fn`` is called: wrong shape or dtype, rows that influence
                 one another, or no derivative in y.
         """
+        return cls._of(AutodiffField(fn, () if x is None else (x,)), dim_y, x, max_bytes)
+
+    @classmethod
+    def of_squares(
+        cls,
+        fn: Callable[..., Tensor],
+        dim_y: int,
+        x: Float[Tensor, "n dim_x"] | None = None,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> "Landscape":
+        """The landscape of E = ‖f‖², whose Hessian splits into 2·JᵀJ and 2·Σ_i f_i·∇²f_i.
+
+        Args:
+            fn: f: ``fn(y)`` → [n, r], or ``fn(x, y)`` → [n, r] if x is given, for any r ≥ 1. Called
+                as `of` calls its ``fn``.
+            dim_y: Entries of y.
+            x: One row a row of y.
+            max_bytes: Bound of the working memory.
+
+        Raises:
+            EnergyError: Later, where ``fn`` is called, as for `of`.
+        """
+        return cls._of(SquaresField(fn, () if x is None else (x,)), dim_y, x, max_bytes)
+
+    @classmethod
+    def _of(cls, field: _Field, dim_y: int, x: Tensor | None, max_bytes: int) -> "Landscape":
         if isinstance(dim_y, bool) or not isinstance(dim_y, int) or dim_y < 1:
             raise ShapeError(f"dim_y: expected a whole number ≥ 1, found {dim_y!r}.")
         if x is not None:
@@ -131,7 +182,7 @@ class Landscape:
         land = cls.__new__(cls)
         land._timestep = None
         land._setup(
-            AutodiffField(fn, () if x is None else (x,)),
+            field,
             dim_y=dim_y,
             like=x,
             num_rows=None if x is None else x.shape[0],
@@ -236,17 +287,39 @@ class Landscape:
                 finite.
         """
         self.check_points(y)
-        if v.ndim not in (2, 3) or v.shape[:2] != y.shape:
-            raise ShapeError(
-                f"v: expected shape {tuple(y.shape)} or ({y.shape[0]}, {y.shape[1]}, m), found "
-                f"{tuple(v.shape)}."
-            )
-        _check_like("v", v, y, "y")
-        _check_finite("v", v)
+        _check_vectors(v, y)
         self.energy(y)  # no curvature where there is no energy
         rows = v[:, None] if v.ndim == 2 else v.mT  # noqa: PLR2004 - the number of axes
         out = self._products(y, rows)
         return out[:, 0] if v.ndim == 2 else out.mT  # noqa: PLR2004
+
+    @torch.no_grad()
+    def product(
+        self, y: Float[Tensor, "n d"]
+    ) -> Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]:
+        """v ↦ ∇²_yE·v at fixed points, with m vectors as rows: `hvp` for many calls.
+
+        The energy's forward pass at all rows is done here and held as long as the function is.
+
+        Cost: one energy and one gradient; then one Hessian product a vector.
+
+        Raises:
+            ShapeError, DtypeError, NonFiniteError: y does not fit, or E is not finite there. A
+                product that is not finite raises when it is taken.
+        """
+        self.check_points(y)
+        self.energy(y)  # no curvature where there is no energy
+        blocks = [rows for rows, _ in self._blocks(y, 1)]
+        products = [self._field.select(rows).linearise(y[rows]) for rows in blocks]
+
+        @torch.no_grad()
+        def apply(v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
+            if len(blocks) == 1:
+                return _finite(products[0](v), "the Hessian product")
+            parts = [product(v[rows]) for product, rows in zip(products, blocks, strict=True)]
+            return _finite(torch.cat(parts), "the Hessian product")
+
+        return apply
 
     @torch.no_grad()
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
@@ -261,12 +334,129 @@ class Landscape:
         self.energy(y)  # no curvature where there is no energy
         n, d = y.shape
         blocks = self._blocks(y, d)
+        if step := self._field.hessian_rows(self.max_bytes):
+            blocks = [(slice(row, row + step), slice(0, d)) for row in range(0, n, step)]
         if any(columns != slice(0, d) for _, columns in blocks):  # not even one row fits
             eye = torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1)
             h = self._products(y, eye)
             return (h + h.mT) / 2
         parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
         return _finite(torch.cat(parts), "the Hessian")
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The parts that ∇²_yE is a sum of.
+
+        Raises:
+            EnergyError: The energy is not known as such a sum.
+        """
+        return self._split_field().part_names
+
+    @torch.no_grad()
+    def hessian_parts(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n p d d"]:
+        """The parts of ∇²_yE at each row, symmetric, in the order of ``part_names``.
+
+        Cost: as `hessian`.
+
+        Raises:
+            EnergyError: The energy is not known as a sum of parts.
+            ShapeError, DtypeError, NonFiniteError: As for `hessian`.
+        """
+        field = self._split_field()
+        self.check_points(y)
+        self.energy(y)  # no curvature where there is no energy
+        blocks = self._blocks(y, y.shape[1])
+        num_columns = blocks[0][1].stop
+        parts = [
+            field.select(rows).hessian_parts(y[rows], num_columns)
+            for rows, columns in blocks
+            if columns.start == 0
+        ]
+        return _finite(torch.cat(parts), "a part of the Hessian")
+
+    @torch.no_grad()
+    def quadratic_parts(
+        self, y: Float[Tensor, "n d"], v: Float[Tensor, "n d"] | Float[Tensor, "n d m"]
+    ) -> Float[Tensor, "n p"] | Float[Tensor, "n p m"]:
+        """vᵀ(part)v of each part of ∇²_yE, for one vector a row or for m of them.
+
+        Cost: one energy and at most m Hessian products; no matrix is formed.
+
+        Raises:
+            EnergyError: The energy is not known as a sum of parts.
+            ShapeError, DtypeError, NonFiniteError: As for `hvp`.
+        """
+        field = self._split_field()
+        self.check_points(y)
+        _check_vectors(v, y)
+        self.energy(y)  # no curvature where there is no energy
+        vectors = v[:, None] if v.ndim == 2 else v.mT  # noqa: PLR2004 - the number of axes
+        out = y.new_zeros(y.shape[0], len(field.part_names), vectors.shape[1])
+        for rows, columns in self._blocks(y, vectors.shape[1]) if out.numel() else []:
+            out[rows, :, columns] = field.select(rows).quadratic_parts(
+                y[rows], vectors[rows, columns]
+            )
+        _finite(out, "a part of the Hessian")
+        return out[..., 0] if v.ndim == 2 else out  # noqa: PLR2004
+
+    def _split_field(self) -> SplitField:
+        field: object = self._field
+        if isinstance(field, _AnalyticField) and isinstance(field.model, SplitEnergy):
+            return ModelParts(field.model, field.x, field.t)
+        if isinstance(field, SplitField):
+            return field
+        raise EnergyError(
+            "Landscape: this energy is not known as a sum of parts. If it is ‖f‖², build the "
+            "landscape with Landscape.of_squares(fn, dim_y) from the fn that returns f; a model "
+            "has to offer part_names, hessian_parts and quadratic_parts "
+            "(ired_interp.energy.parts.SplitEnergy)."
+        )
+
+    def work(self, y: Float[Tensor, "n d"]) -> tuple[int, int]:
+        """Floating-point operations, a row, of one Hessian product and of one dense Hessian.
+
+        Counted or known, not timed: the same on every machine.
+
+        Cost: nothing for a model that knows them, else two gradients and a product of one row.
+        """
+        return self._field.work(y)
+
+    def product_bytes(self, y: Float[Tensor, "n d"]) -> int:
+        """Bytes that `product` holds for each row, and needs while it works.
+
+        Cost: nothing for a model that knows them, else one gradient of one row.
+        """
+        return self._field.memory(y)(1)
+
+    def in_dtype(self, dtype: torch.dtype) -> "Landscape":
+        """The same landscape with the model's weights and x rounded to another precision.
+
+        Raises:
+            DtypeError: The energy is not a torch module, so its numbers cannot be converted.
+        """
+        field = self._field
+        if not isinstance(field, _AnalyticField) or not isinstance(field.model, nn.Module):
+            raise DtypeError(
+                "in_dtype: expected the landscape of a model that is a torch.nn.Module, found "
+                f"{type(field).__name__.strip('_')}; make it from weights of that dtype."
+            )
+        model = copy.deepcopy(field.model).to(dtype)
+        x = field.x.to(dtype)
+        land = Landscape.__new__(Landscape)
+        land._timestep, land._schedule = self._timestep, self._schedule
+        land._setup(
+            _AnalyticField(model, x, field.t),
+            dim_y=self.dim_y,
+            like=x,
+            num_rows=self._num_rows,
+            max_bytes=self.max_bytes,
+        )
+        return land
+
+    @property
+    def has_other_dtypes(self) -> bool:
+        """Whether `in_dtype` can be used."""
+        return isinstance(self._field, _AnalyticField) and isinstance(self._field.model, nn.Module)
 
     def _products(self, y: Tensor, v: Tensor) -> Tensor:
         """Hessian products with vectors as rows, [n, m, d]."""
@@ -338,6 +528,16 @@ def _check_finite(name: str, value: Tensor) -> None:
         raise NonFiniteError(
             f"{name}: expected finite numbers, found {bad} NaN or infinite of {value.numel()}."
         )
+
+
+def _check_vectors(v: Tensor, y: Tensor) -> None:
+    if v.ndim not in (2, 3) or v.shape[:2] != y.shape:
+        raise ShapeError(
+            f"v: expected shape {tuple(y.shape)} or ({y.shape[0]}, {y.shape[1]}, m), found "
+            f"{tuple(v.shape)}."
+        )
+    _check_like("v", v, y, "y")
+    _check_finite("v", v)
 
 
 def _finite(value: Tensor, what: str) -> Tensor:

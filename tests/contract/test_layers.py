@@ -16,6 +16,8 @@ FLOORS = {
     "errors": 0,
     "draws": 0,
     "devices": 0,
+    "geometry": 1,
+    "lapack": 1,
     "schedule": 1,
     "tasks": 1,
     "stats": 1,

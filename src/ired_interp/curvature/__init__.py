@@ -1,6 +1,24 @@
 """Curvature of a landscape with respect to the answer."""
 
-from ired_interp.curvature.exact import Spectrum, spectrum
+from ired_interp.curvature.alignment import Alignment, alignment
+from ired_interp.curvature.certificates import MorseIndex
+from ired_interp.curvature.certified import Spectrum
+from ired_interp.curvature.density import (
+    EigenvalueCount,
+    SpectralDensity,
+    eigenvalues_below,
+    spectral_density,
+)
+from ired_interp.curvature.eigenspaces import (
+    Clusters,
+    Eigenspace,
+    clusters,
+    eigenspace,
+    take,
+)
+from ired_interp.curvature.estimates import Estimate
+from ired_interp.curvature.following import Followed, follow
+from ired_interp.curvature.logdet import LogDeterminant, log_abs_determinant, log_determinant
 from ired_interp.curvature.measures import (
     condition_number,
     eigenvalue_errors,
@@ -10,15 +28,76 @@ from ired_interp.curvature.measures import (
     positive_condition_number,
     spectral_gap,
 )
+from ired_interp.curvature.meetings import Meeting
+from ired_interp.curvature.overlap import (
+    SharedDirections,
+    SubspaceOverlap,
+    overlap_angles,
+    overlap_between,
+    overlap_levels,
+    overlap_problems,
+    shared_directions,
+)
+from ired_interp.curvature.parts import PartSpectra, Split, part_spectra, part_traces, split
+from ired_interp.curvature.slopes import (
+    LevelChange,
+    Slopes,
+    exact_slopes,
+    level_change,
+    slopes,
+)
+from ired_interp.curvature.spectra import spectrum
+from ired_interp.curvature.trace import frobenius_norm, trace
+from ired_interp.curvature.warm import WarmSpectrum, warm_spectrum
 
 __all__ = [
+    "Alignment",
+    "Clusters",
+    "Eigenspace",
+    "EigenvalueCount",
+    "Estimate",
+    "Followed",
+    "LevelChange",
+    "LogDeterminant",
+    "Meeting",
+    "MorseIndex",
+    "PartSpectra",
+    "SharedDirections",
+    "Slopes",
+    "SpectralDensity",
     "Spectrum",
+    "Split",
+    "SubspaceOverlap",
+    "WarmSpectrum",
+    "alignment",
+    "clusters",
     "condition_number",
+    "eigenspace",
     "eigenvalue_errors",
+    "eigenvalues_below",
+    "exact_slopes",
+    "follow",
+    "frobenius_norm",
+    "level_change",
+    "log_abs_determinant",
+    "log_determinant",
     "num_negative",
     "num_undetermined",
+    "overlap_angles",
+    "overlap_between",
+    "overlap_levels",
+    "overlap_problems",
+    "part_spectra",
+    "part_traces",
     "participation_ratio",
     "positive_condition_number",
+    "shared_directions",
+    "slopes",
+    "spectral_density",
     "spectral_gap",
     "spectrum",
+    "split",
+    "take",
+    "trace",
+    "warm_spectrum",
 ]

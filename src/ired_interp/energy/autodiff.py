@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from ired_interp.errors import EnergyError
 
@@ -17,6 +18,7 @@ __all__ = ["AutodiffField"]
 
 _MIN_GRAPH_BYTES = 1024
 _NUM_PROBE_ROWS = 8
+_FLOPS_PER_NUMBER = 8
 
 
 @dataclass(frozen=True)
@@ -52,28 +54,60 @@ class AutodiffField:
 
     def hvp(self, y: Float[Tensor, "n d"], v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
         """∇²E·v, one backward pass for all m vectors together."""
+        return self.linearise(y)(v)
+
+    def linearise(
+        self, y: Float[Tensor, "n d"]
+    ) -> Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]:
+        """v ↦ ∇²E·v at fixed points; the graph of the gradient lives as long as the function."""
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = y.detach().clone().requires_grad_()
             gradient = _gradient(self._call(leaf), leaf, create_graph=True)
+
+        def product(v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
             if not gradient.requires_grad:  # an energy linear in y
                 return torch.zeros_like(v)
-            products: tuple[Tensor | None, ...] = torch.autograd.grad(
-                gradient,
-                leaf,
-                grad_outputs=_outside_inference(v).transpose(0, 1),
-                is_grads_batched=True,
-                allow_unused=True,
-            )
-        product = products[0]
-        if product is None:  # piecewise linear in y, as a ReLU is between its kinks
-            return torch.zeros_like(v)
-        return product.transpose(0, 1)
+            one = v.shape[1] == 1  # then the energy's operations need no batching rule
+            with torch.inference_mode(mode=False), torch.enable_grad():
+                products: tuple[Tensor | None, ...] = torch.autograd.grad(
+                    gradient,
+                    leaf,
+                    grad_outputs=_outside_inference(v[:, 0] if one else v.transpose(0, 1)),
+                    is_grads_batched=not one,
+                    retain_graph=True,
+                    allow_unused=True,
+                )
+            found = products[0]
+            if found is None:  # piecewise linear in y, as a ReLU is between its kinks
+                return torch.zeros_like(v)
+            return found[:, None] if one else found.transpose(0, 1)
+
+        return product
 
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
         """∇²E, symmetrised: the two triangles differ by round-off."""
         eye = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)
         h = self.hvp(y, eye.expand(y.shape[0], -1, -1))
         return (h + h.mT) / 2
+
+    def hessian_rows(self, max_bytes: int) -> int:  # noqa: ARG002 - the protocol's
+        """0: Hessians are made of products, whose memory `memory` estimates."""
+        return 0
+
+    def work(self, y: Float[Tensor, "n d"]) -> tuple[int, int]:
+        """Floating-point operations of one Hessian product, and of a Hessian made of products.
+
+        Matrix products are counted as they run; of the rest, a few operations a saved number.
+
+        Cost: two energies, gradients and one product of one row.
+        """
+        first = self.select(slice(0, 1))
+        product = first.linearise(y[:1])
+        with FlopCounterMode(display=False) as counter:
+            product(torch.ones_like(y[:1, None]))
+        numbers = self.memory(y)(0) // y.element_size()
+        flops = int(counter.get_total_flops()) + _FLOPS_PER_NUMBER * numbers
+        return flops, flops * y.shape[1]
 
     def memory(self, y: Float[Tensor, "n d"]) -> Callable[[int], int]:
         """Bytes a row needs for m Hessian products, as a function of m.

@@ -1,5 +1,6 @@
 """What an energy is: the protocol that models satisfy, and the closed forms that some can add."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from ired_interp.schedule import Schedule
 
-__all__ = ["AnalyticEnergy", "Energy"]
+__all__ = ["AnalyticEnergy", "Energy", "LinearisedEnergy"]
 
 
 @runtime_checkable
@@ -53,4 +54,27 @@ class AnalyticEnergy(Energy, Protocol):
 
     def working_bytes(self, num_vectors: int) -> int:
         """Bytes of working memory a row needs: 0 vectors for a gradient, m for `hvp`, d for H."""
+        ...
+
+
+@runtime_checkable
+class LinearisedEnergy(AnalyticEnergy, Protocol):
+    """An analytic energy that can fix its points once for many Hessian products."""
+
+    def product(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]:
+        """v ↦ ∇²_yE·v for m vectors a row."""
+        ...
+
+    def hessian_bytes(self, num_rows: int) -> int:
+        """Bytes of working memory of `hessian` for that many rows, its result left out."""
+        ...
+
+    def product_flops(self) -> int:
+        """Floating-point operations of one Hessian product."""
+        ...
+
+    def hessian_flops(self) -> int:
+        """Floating-point operations of one assembled Hessian."""
         ...

@@ -17,6 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ired_interp.energy.mlp_parts import dense_parts, layer_part_names, quadratic_forms
+from ired_interp.energy.mlp_products import MLPProduct, assemble
 from ired_interp.errors import ShapeError
 from ired_interp.schedule import Schedule, cosine_schedule
 
@@ -58,6 +60,13 @@ class _Pass:
         """c_l = δ_l ∘ swish″(a_l)."""
         a, s = self.pre[layer], self.sigmoid[layer]
         return self.adjoint[layer] * s * (1 - s) * (2 + a * (1 - 2 * s))
+
+
+def _folded(run: _Pass) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """e_l = g_l ∘ swish′(a_l) and κ_l = g_l² ∘ c_l of the three layers."""
+    slopes = tuple(g * s for g, s in zip(run.gain, run.slope, strict=True))
+    curvatures = tuple(g.square() * run.curvature(i) for i, g in enumerate(run.gain))
+    return slopes, curvatures
 
 
 class EnergyMLP(nn.Module):
@@ -177,12 +186,43 @@ class EnergyMLP(nn.Module):
     ) -> Float[Tensor, "n d d"]:
         """∇²_yE = 2·JᵀJ + Σ_l A_lᵀ·diag(c_l)·A_l, exactly symmetric."""
         run = self._pass(x, y, t)
+        if y.device.type == "cpu" and not torch.is_grad_enabled():
+            weights = (self._input_weight(), self.fc2.weight, self.fc3.weight, self.fc4.weight)
+            return assemble(weights, *_folded(run))
         first = self._input_weight().mT.expand(y.shape[0], -1, -1)
         tangents, jacobian = self._tangents(run, first)
         total: Tensor = 2 * jacobian @ jacobian.mT
         for layer, tangent in enumerate(tangents):
             total = torch.baddbmm(total, tangent * run.curvature(layer)[:, None], tangent.mT)
         return (total + total.mT) / 2
+
+    def product(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> MLPProduct:
+        """`hvp` at fixed points, for many calls: the forward pass is done here."""
+        slopes, curvatures = _folded(self._pass(x, y, t))
+        first = self._input_weight().contiguous()
+        last = self.fc4.weight
+        return MLPProduct(
+            (first, self.fc2.weight, self.fc3.weight), last.mT @ last, slopes, curvatures
+        )
+
+    def product_flops(self) -> int:
+        """Operations of one product: six matrices of width² or width·d."""
+        return 4 * self.dim_y * self.width + 10 * self.width**2
+
+    def hessian_flops(self) -> int:
+        """Operations of one assembled Hessian, symmetric products counted half."""
+        d, w = self.dim_y, self.width
+        return 4 * d * w * w + 2 * d * d * w + d * (d + 1) * (d + 3 * w)
+
+    def hessian_bytes(self, num_rows: int) -> int:
+        """Working memory of `hessian`, its result left out."""
+        if self.fc1.weight.device.type == "cpu":
+            passes = num_rows * self.working_bytes(0)
+            rows = 4 * self.dim_y * (3 * self.width + 2 * self.dim_y)
+            return passes + rows * int(self.fc1.weight.element_size())
+        return num_rows * self.working_bytes(self.dim_y)
 
     def working_bytes(self, num_vectors: int) -> int:
         """An upper bound for one row, in the weights' dtype."""
@@ -240,3 +280,29 @@ class EnergyMLP(nn.Module):
         second = (first * run.slope[0][:, None]) @ self.fc2.weight.mT * run.gain[1][:, None]
         third = (second * run.slope[1][:, None]) @ self.fc3.weight.mT * run.gain[2][:, None]
         return (first, second, third), (third * run.slope[2][:, None]) @ self.fc4.weight.mT
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The Gauss-Newton part 2·JᵀJ, then the residual part of each hidden layer."""
+        return layer_part_names(3)
+
+    def hessian_parts(
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n p d d"]:
+        """2·JᵀJ and A_lᵀ·diag(c_l)·A_l of each layer, apart."""
+        run = self._pass(x, y, t)
+        first = self._input_weight().mT.expand(y.shape[0], -1, -1)
+        tangents, jacobian = self._tangents(run, first)
+        return dense_parts([run.curvature(i) for i in range(3)], tangents, jacobian)
+
+    def quadratic_parts(
+        self,
+        x: Float[Tensor, "n dim_x"],
+        y: Float[Tensor, "n d"],
+        t: Int[Tensor, " n"],
+        v: Float[Tensor, "n m d"],
+    ) -> Float[Tensor, "n p m"]:
+        """vᵀ(part)v for m vectors a row: one tangent pass forward, none back."""
+        run = self._pass(x, y, t)
+        tangents, change = self._tangents(run, v @ self._input_weight().mT)
+        return quadratic_forms([run.curvature(i) for i in range(3)], tangents, change)

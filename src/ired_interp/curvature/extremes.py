@@ -1,0 +1,363 @@
+"""The ends of many spectra at once, from Krylov spaces that grow until the residuals are small."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ired_interp.curvature.lanczos import (
+    KrylovSpace,
+    Product,
+    grow_,
+    random_start,
+    restart,
+    ritz,
+    start,
+)
+
+__all__ = ["Extremes", "Wanted", "extremes"]
+
+_SAFETY = 0.5  # the stopping test leaves that share of the tolerance to rounding
+_LOOK_AGAIN = 4  # dimensions between two looks at spaces that are nearly there
+_SCOUTS = 4  # points that are looked at first
+_SEARCH = 12  # dimensions that the search for what a space cannot see grows by
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which eigenpairs: ``top`` of the largest |λ|, ``bottom`` of the lowest λ."""
+
+    top: int
+    bottom: int
+
+    @property
+    def num_pairs(self) -> int:
+        """Pairs in the result; one may be in it twice."""
+        return self.top + self.bottom
+
+    def choose(
+        self, values: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"] | None = None
+    ) -> Int[Tensor, "n e"]:
+        """Their indices among the given values: by falling |λ|, then by rising λ."""
+        sizes, heights = values.abs(), values
+        if valid is not None:
+            sizes = sizes.masked_fill(~valid, -1)
+            heights = heights.masked_fill(~valid, torch.inf)
+        by_size = sizes.argsort(dim=1, descending=True, stable=True)[:, : self.top]
+        lowest = heights.argsort(dim=1, stable=True)[:, : self.bottom]
+        return torch.cat([by_size, lowest], dim=1)
+
+    def nearest(self, values: Float[Tensor, "n k"], count: int) -> Int[Tensor, "n c"]:
+        """Indices of as many different ones: the wanted ones first, then those next to them."""
+        by_size = values.abs().argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        from_below = values.argsort(dim=1, stable=True).argsort(dim=1)
+        rank = torch.minimum(by_size - self.top, from_below - self.bottom)
+        return rank.argsort(dim=1, stable=True)[:, :count]
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """Ritz pairs at the ends of n spectra.
+
+    Attributes:
+        values: In the order of `Wanted.choose`.
+        vectors: Of unit length, as rows.
+        images: H times the vectors, as the products gave them.
+        norm: The largest |Ritz value| of each point.
+        num_products: Hessian products of each point.
+        dimensions: Of the first space of each point when it was left.
+        converged: Whether all residuals are within the tolerance.
+    """
+
+    values: Float[Tensor, "n e"]
+    vectors: Float[Tensor, "n e d"]
+    images: Float[Tensor, "n e d"]
+    norm: Float[Tensor, " n"]
+    num_products: Int[Tensor, " n"]
+    dimensions: Int[Tensor, " n"]
+    converged: Bool[Tensor, " n"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Ritz pairs of p points, as rows; where ``valid`` is false there is none."""
+
+    values: Float[Tensor, "p e"]
+    vectors: Float[Tensor, "p e d"]
+    images: Float[Tensor, "p e d"]
+    valid: Bool[Tensor, "p e"]
+
+    def select(self, rows: Tensor) -> "_Found":
+        return _Found(self.values[rows], self.vectors[rows], self.images[rows], self.valid[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What does not change from round to round."""
+
+    restrict: Callable[[Tensor], Product]
+    wanted: Wanted
+    tol: float
+    capacity: int
+    most_products: int
+    first_look: int
+
+
+def extremes(
+    restrict: Callable[[Tensor], Product],
+    like: Float[Tensor, "n d"],
+    wanted: Wanted,
+    *,
+    tol: float,
+    capacity: int,
+    most_products: int,
+    first_look: int,
+) -> Extremes:
+    """Find the wanted pairs of each point to residuals ≤ tol·‖H‖.
+
+    A space sees one vector of each eigenspace. So when it has converged, a short space in its
+    orthogonal complement looks for copies. If that finds a value that belongs to the wanted ones,
+    the pairs found are locked and another space is grown beside them from there, until a search
+    finds nothing.
+
+    Args:
+        restrict: The product at some of the points, given their indices.
+        like: Any tensor of the points' shape, dtype and device.
+        wanted: Which ends.
+        tol: Largest residual, as a share of the largest |Ritz value|.
+        capacity: Dimensions of a space held at once; beyond that it is restarted.
+        most_products: Points that need more are given up.
+        first_look: Dimension at which convergence is first tested.
+    """
+    n, d = like.shape
+    e = wanted.num_pairs
+    out = Extremes(
+        values=like.new_full((n, e), torch.nan),
+        vectors=like.new_full((n, e, d), torch.nan),
+        images=like.new_full((n, e, d), torch.nan),
+        norm=like.new_zeros(n),
+        num_products=torch.zeros(n, dtype=torch.int64),
+        dimensions=torch.zeros(n, dtype=torch.int64),
+        converged=torch.zeros(n, dtype=torch.bool),
+    )
+    request = _Request(restrict, wanted, tol, capacity, most_products, first_look)
+    nothing = like.new_zeros(n, 0, d)
+    locked = _Found(nothing[..., 0], nothing, nothing, nothing[..., 0].bool())
+    waiting = [(torch.arange(n), random_start(like), locked)]
+    num_rounds = 0
+    while waiting:
+        num_rounds += 1
+        waiting.extend(_round(request, num_rounds, *waiting.pop(), out))
+    return out
+
+
+def _round(
+    request: _Request, number: int, points: Tensor, first: Tensor, locked: _Found, out: Extremes
+) -> list[tuple[Tensor, Tensor, _Found]]:
+    """Grow one space at each point until it has converged, or is given up; fill in ``out``.
+
+    Returns the points, in groups, where a search of the complement found more, with where it found
+    it and with what is to be locked.
+    """
+    outside = (locked.vectors,) if locked.vectors.shape[1] else ()
+    free = first.shape[1] - int(locked.valid.sum(dim=1).max())
+    space = start(first, min(request.capacity, free), outside=outside, stream=f"lanczos/{number}")
+    product = request.restrict(points)
+    look = min(request.first_look, space.capacity)
+    again: list[tuple[Tensor, Tensor, _Found]] = []
+    while points.numel():
+        out.num_products[points] += look - space.size
+        space = grow_(space, product, look)
+        spent = out.num_products[points] >= request.most_products
+        if (
+            bool(spent.any())
+            or space.size == space.capacity
+            or _scouts_done(request, space, locked)
+        ):
+            seen = _examine(request, space, locked)
+            leave = spent | (seen.done & (2 * int(seen.done.sum()) >= points.numel()))
+            rows = leave.nonzero().flatten()
+            if rows.numel():
+                again += _leave(
+                    request, number, points[rows], space.select(rows), locked.select(rows), out
+                )
+                rows = (~leave).nonzero().flatten()
+                points, space, locked = points[rows], space.select(rows), locked.select(rows)
+                product = request.restrict(points) if rows.numel() else product
+            if points.numel() and space.size == space.capacity:
+                space = _restart(request, space)
+        look = min(space.size + max(_LOOK_AGAIN, space.size // 16), space.capacity)
+    return again
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a space knows of its points' ends: indices into the locked values, then its own."""
+
+    chosen: Int[Tensor, "p e"]
+    done: Bool[Tensor, " p"]
+    norm: Float[Tensor, " p"]
+    vectors: Float[Tensor, "p k k"]
+
+
+def _scouts_done(request: _Request, space: KrylovSpace, locked: _Found) -> bool:
+    """Whether the few points that are looked at first have converged."""
+    n = space.basis.shape[0]
+    if n <= _SCOUTS:
+        return True
+    rows = torch.linspace(0, n - 1, _SCOUTS).round().long()
+    scouts = replace(
+        space, projected=space.projected[rows], basis=space.basis[rows, :0], scale=space.scale[rows]
+    )
+    return bool(_examine(request, scouts, locked.select(rows)).done.all())
+
+
+def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
+    values, vectors = ritz(space)
+    estimates = space.remainder[:, None] * vectors[:, -1].abs()
+    nothing = torch.zeros_like(locked.values, dtype=torch.float64)
+    everything = torch.cat([locked.values.double(), values], dim=1)
+    errors = torch.cat([nothing, estimates], dim=1)
+    valid = torch.cat([locked.valid, torch.ones_like(values, dtype=torch.bool)], dim=1)
+    chosen = request.wanted.choose(everything, valid)
+    norm = everything.abs().amax(dim=1, keepdim=True)
+    close = errors.gather(1, chosen) <= _SAFETY * request.tol * norm
+    enough = valid.sum(dim=1) >= max(request.wanted.top, request.wanted.bottom)
+    return _Look(chosen, close.all(dim=1) & enough, norm[:, 0], vectors)
+
+
+def _leave(
+    request: _Request,
+    number: int,
+    points: Tensor,
+    space: KrylovSpace,
+    locked: _Found,
+    out: Extremes,
+) -> list[tuple[Tensor, Tensor, _Found]]:
+    """Write down what was found at some points; return those where a search found more."""
+    seen = _examine(request, space, locked)
+    found = _pairs(seen, space, locked)
+    converged = seen.done.clone()
+    again: list[tuple[Tensor, Tensor, _Found]] = []
+    searched = seen.done.nonzero().flatten()
+    if searched.numel():
+        hits, directions = _search(
+            request,
+            number,
+            points[searched],
+            space.select(searched),
+            locked.select(searched),
+            found,
+            out,
+        )
+        rows = searched[hits]
+        affordable = out.num_products[points[rows]] < request.most_products
+        converged[rows] = False
+        if bool(affordable.any()):
+            kept = rows[affordable]
+            again.append(
+                (points[kept], directions[affordable], _distinct(seen, found).select(kept))
+            )
+    if number == 1:
+        out.dimensions[points] = space.size
+    out.norm[points] = seen.norm.to(out.norm)
+    out.values[points] = found.values
+    out.vectors[points] = found.vectors
+    out.images[points] = found.images
+    out.converged[points] = converged
+    return again
+
+
+def _pairs(seen: _Look, space: KrylovSpace, locked: _Found) -> _Found:
+    """The chosen pairs, of unit length, with their Rayleigh quotients."""
+    num_locked = locked.values.shape[1]
+    own = (seen.chosen - num_locked).clamp_min(0)
+    k = seen.vectors.shape[1]
+    mixing = seen.vectors.gather(2, own[:, None, :].expand(-1, k, -1)).mT.to(space.basis)
+    mixing = mixing * (seen.chosen >= num_locked)[:, :, None]
+    vectors = mixing @ space.basis[:, :k]
+    images = mixing @ space.images[:, :k]
+    if num_locked:
+        old = (seen.chosen < num_locked)[:, :, None]
+        index = seen.chosen.clamp_max(num_locked - 1)[:, :, None].expand_as(vectors)
+        vectors = torch.where(old, locked.vectors.gather(1, index), vectors)
+        images = torch.where(old, locked.images.gather(1, index), images)
+    length = torch.linalg.vector_norm(vectors, dim=2, keepdim=True)
+    vectors, images = vectors / length, images / length
+    valid = torch.ones_like(seen.chosen, dtype=torch.bool)
+    return _Found((vectors * images).sum(dim=2), vectors, images, valid)
+
+
+def _distinct(seen: _Look, found: _Found) -> _Found:
+    """The pairs without those that stand among the top ones and the lowest: zeros instead."""
+    same = seen.chosen[:, :, None] == seen.chosen[:, None, :]
+    first = ~same.tril(-1).any(dim=2)
+    keep = first[:, :, None].to(found.vectors)
+    return _Found(found.values, found.vectors * keep, found.images * keep, first)
+
+
+def _search(
+    request: _Request,
+    number: int,
+    points: Tensor,
+    space: KrylovSpace,
+    locked: _Found,
+    found: _Found,
+    out: Extremes,
+) -> tuple[Tensor, Tensor]:
+    """Look for wanted values outside the spaces.
+
+    Returns the indices of the points where there is one, and a direction towards it.
+    """
+    basis = space.basis[:, : space.size]
+    free = basis.shape[2] - space.size - int(locked.valid.sum(dim=1).max())
+    if free < 1:
+        return points[:0], basis[:0, 0]
+    outside = (locked.vectors, basis) if locked.vectors.shape[1] else (basis,)
+    most = min(free, max(_SEARCH, 2 * space.size))
+    stream = f"lanczos/search/{number}"
+    direction = random_start(basis[:, 0], stream)
+    complement = start(direction, most, outside=outside, stream=stream)
+    product = request.restrict(points)
+    while True:
+        size = min(complement.size + _SEARCH, most)
+        out.num_products[points] += size - complement.size
+        complement = grow_(complement, product, size)
+        values, vectors = ritz(complement)
+        errors = complement.remainder[:, None] * vectors[:, -1].abs()
+        hits = _beats(request, found, values, values)
+        open_still = _beats(request, found, values - errors, values + errors)
+        if size == most or not bool((open_still.any(dim=1) & ~hits.any(dim=1)).any()):
+            break
+    rows = hits.any(dim=1).nonzero().flatten()
+    mixing = (vectors * hits[:, None, :]).sum(dim=2, keepdim=True).to(basis)
+    directions = (complement.basis[:, :size] * mixing).sum(dim=1)
+    return rows, directions[rows]
+
+
+def _beats(request: _Request, found: _Found, low: Tensor, high: Tensor) -> Tensor:
+    """Which of some values, known to lie in low … high, may belong to the wanted ones."""
+    wanted = request.wanted
+    sizes = torch.maximum(low.abs(), high.abs())
+    norm = torch.maximum(found.values.abs().amax(dim=1), sizes.amax(dim=1).to(found.values))
+    margin = (request.tol * norm)[:, None]
+    beats = torch.zeros_like(low, dtype=torch.bool)
+    if wanted.top:
+        least = found.values[:, : wanted.top].abs().amin(dim=1, keepdim=True)
+        beats |= sizes > least + margin
+    if wanted.bottom:
+        highest = found.values[:, wanted.top :].amax(dim=1, keepdim=True)
+        beats |= low < highest - margin
+    return beats
+
+
+def _restart(request: _Request, space: KrylovSpace) -> KrylovSpace:
+    """Keep the Ritz vectors nearest to the wanted ends, a third of the space beyond them."""
+    values, vectors = ritz(space)
+    num_kept = request.wanted.num_pairs
+    num_kept += max(1, (space.capacity - num_kept) // 3)
+    kept = request.wanted.nearest(values, num_kept)
+    combinations = vectors.gather(2, kept[:, None, :].expand(-1, vectors.shape[1], -1))
+    return restart(space, combinations, values.gather(1, kept))
