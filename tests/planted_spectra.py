@@ -67,8 +67,8 @@ def plant(
     rounded = ((matrix + matrix.T) / 2).astype(np.float64)
     if dtype == torch.float32:
         rounded = rounded.astype(np.float32).astype(np.float64)
-        truth = np.linalg.eigvalsh(rounded)
-        doubt = 10 * d * np.finfo(np.float64).eps * float(np.abs(truth).max(initial=0))
+        truth: npt.NDArray[np.float64] = np.linalg.eigvalsh(rounded).astype(np.float64)
+        doubt = 10 * d * 2.2e-16 * float(np.abs(truth).max(initial=0))
     else:
         truth = np.sort(eigenvalues)
         lost = (rounded - matrix).astype(np.float64)
@@ -81,7 +81,7 @@ def draw(seed: int) -> Draw:
     rng = np.random.default_rng(seed)
     size = rng.random()
     most = 60 if size < 0.9 else 400 if size < 0.99 else 2000
-    d = int(round(math.exp(rng.uniform(0, math.log(most)))))
+    d = round(math.exp(rng.uniform(0, math.log(most))))
     n = int(rng.integers(1, 4)) if d <= 100 else 1
     dtype = torch.float32 if rng.random() < 0.2 else torch.float64
     planted = [plant(_eigenvalues(d, rng), rng, dtype) for _ in range(n)]
@@ -199,7 +199,7 @@ def _missed_ends(
 
 def _once(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
     overlaps = np.abs(vectors.T @ vectors)
-    result: npt.NDArray[Any] = ~(np.tril(overlaps, -1) > 0.5).any(axis=1)  # noqa: PLR2004
+    result: npt.NDArray[Any] = ~(np.tril(overlaps, -1) > 0.5).any(axis=1)
     return result
 
 

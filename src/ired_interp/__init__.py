@@ -3,7 +3,7 @@
 All curvature is with respect to the answer y, at fixed weights θ and question x.
 """
 
-from ired_interp import curvature
+from ired_interp import curvature, geometry
 from ired_interp.api import run
 from ired_interp.energy.exact import exact_model
 from ired_interp.landscape import Landscape
@@ -19,6 +19,7 @@ __all__ = [
     "cosine_schedule",
     "curvature",
     "exact_model",
+    "geometry",
     "list_models",
     "load_model",
     "minimise",

@@ -23,14 +23,15 @@ class DensePairs:
         values: Of the pairs.
         vectors: As columns, orthonormal.
         images: H times the vectors.
-        spectrum: All d eigenvalues, ascending, to the accuracy of LAPACK.
+        spectrum: All d eigenvalues, ascending, to the accuracy of LAPACK; of a Krylov space only
+            the pairs' own.
         reductions: Of each matrix to tridiagonal form, where only some vectors were computed.
     """
 
     values: Float[Tensor, "n e"]
     vectors: Float[Tensor, "n d e"]
     images: Float[Tensor, "n d e"]
-    spectrum: Float[Tensor, "n d"]
+    spectrum: Float[Tensor, "n c"]
     reductions: tuple[lapack.Reduction, ...] = ()
 
 
