@@ -35,7 +35,7 @@ def all_by_matrices(
     for rows in _chunks(land, y, _MATRICES_OF_ALL):
         h = land.select(rows).hessian(y[rows])
         pairs = all_pairs(h)
-        part = _certified(land.select(rows), y[rows], h, pairs, "dense", index=index)
+        part = _certified(land.select(rows), y[rows], h, pairs, "dense", index=index, full=True)
         parts.append(part if keep else part.without_vectors())
     return join(parts)
 
@@ -86,7 +86,14 @@ def refined_by_matrices(
 
 
 def _certified(
-    land: Landscape, y: Tensor, h: Tensor, pairs: DensePairs, route: Route, *, index: bool
+    land: Landscape,
+    y: Tensor,
+    h: Tensor,
+    pairs: DensePairs,
+    route: Route,
+    *,
+    index: bool,
+    full: bool = False,
 ) -> Spectrum:
     d = y.shape[1]
     norm = pairs.spectrum.abs().amax(dim=1)
@@ -99,6 +106,7 @@ def _certified(
         pairs.vectors,
         defects,
         error,
+        full=full,
         spectrum=pairs.spectrum,
         spread=lapack_error(d, h.dtype, norm) + error_of_h,
     )
@@ -109,7 +117,7 @@ def _certified(
         enclosure,
         morse_index(h, error_of_h)
         if index
-        else index_bounds(pairs.values, pairs.vectors, enclosure),
+        else index_bounds(pairs.values, pairs.vectors, enclosure, full=full),
         norm=norm,
         roundoff=error,
         ends_certain=True,

@@ -126,16 +126,19 @@ def enclose(
     defects: Float[Tensor, "n d e"],
     error: Float[Tensor, " n"],
     *,
+    full: bool = False,
     spectrum: Float[Tensor, "n d"] | None = None,
     spread: Float[Tensor, " n"] | None = None,
 ) -> Enclosure:
     """Intervals and clusters of computed pairs.
 
     Args:
-        values: Rayleigh quotients; all d of them are taken to be ascending.
+        values: Rayleigh quotients.
         vectors: Unit columns, orthonormal but for pairs that are there twice.
         defects: HV - VΛ with the products that were computed.
         error: η, how far those may be from the true ones.
+        full: Whether the pairs are a full decomposition by LAPACK: then their vectors are taken to
+            be orthonormal to its error bound.
         spectrum: All eigenvalues, ascending, to ``spread``: with them the gaps are known and the
             quadratic bound is used.
         spread: Bound of their error.
@@ -143,7 +146,7 @@ def enclose(
     length = torch.linalg.vector_norm(vectors, dim=1)
     residuals = torch.linalg.vector_norm(defects, dim=1)
     linear = residuals / length + error[:, None]
-    once, skew = _orthonormality(vectors)
+    once, skew = _orthonormality(vectors, full=full)
     clusters = _clusters(values, linear)
     squares = _total(residuals.square() * once, clusters)
     sizes = _extreme(values.abs(), clusters, "amax")
@@ -172,20 +175,24 @@ def enclose(
 
 
 def index_bounds(
-    values: Float[Tensor, "n e"], vectors: Float[Tensor, "n d e"], enclosure: Enclosure
+    values: Float[Tensor, "n e"],
+    vectors: Float[Tensor, "n d e"],
+    enclosure: Enclosure,
+    *,
+    full: bool = False,
 ) -> MorseIndex:
     """The index's range from pairs alone: clusters that lie below 0, and those above it."""
-    once, _ = _orthonormality(vectors)
+    once, _ = _orthonormality(vectors, full=full)
     low = _extreme(values - enclosure.cluster_radii, enclosure.clusters, "amin")
     high = _extreme(values + enclosure.cluster_radii, enclosure.clusters, "amax")
     negative, positive = ((high < 0) & once).sum(dim=1), ((low > 0) & once).sum(dim=1)
     return MorseIndex(negative, vectors.shape[1] - positive)
 
 
-def _orthonormality(vectors: Tensor) -> tuple[Tensor, Tensor]:
+def _orthonormality(vectors: Tensor, *, full: bool) -> tuple[Tensor, Tensor]:
     """False for pairs that stand further up already, and ‖VᵀV - I‖ at most, of the others."""
     n, d, e = vectors.shape
-    if e == d:  # a full decomposition: by LAPACK's own bound
+    if full:
         share = min(0.5, _LAPACK * d * torch.finfo(vectors.dtype).eps)
         return vectors.new_ones(n, e, dtype=torch.bool), vectors.new_full((n,), share)
     gram = vectors.mT @ vectors

@@ -35,7 +35,7 @@ class Spectrum:
         index_high: It has no more.
         ends_certain: Whether it is certain that no eigenvalue that belongs to the ones asked for
             was missed. A Krylov route can only search for such, with a random direction, and to it
-            eigenvalues that differ by less than tol·‖H‖ are the same.
+            eigenvalues that differ by less than 4·tol·‖H‖ are the same.
         num_products: Hessian products of each point, certificates included, pilots not; a dense
             Hessian counts as none.
         routes: Which way was taken, at each point.

@@ -37,16 +37,10 @@ class Wanted:
         """Pairs in the result; one may be in it twice."""
         return self.top + self.bottom
 
-    def choose(
-        self, values: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"] | None = None
-    ) -> Int[Tensor, "n e"]:
+    def choose(self, values: Float[Tensor, "n k"]) -> Int[Tensor, "n e"]:
         """Their indices among the given values: by falling |λ|, then by rising λ."""
-        sizes, heights = values.abs(), values
-        if valid is not None:
-            sizes = sizes.masked_fill(~valid, -1)
-            heights = heights.masked_fill(~valid, torch.inf)
-        by_size = sizes.argsort(dim=1, descending=True, stable=True)[:, : self.top]
-        lowest = heights.argsort(dim=1, stable=True)[:, : self.bottom]
+        by_size = values.abs().argsort(dim=1, descending=True, stable=True)[:, : self.top]
+        lowest = values.argsort(dim=1, stable=True)[:, : self.bottom]
         return torch.cat([by_size, lowest], dim=1)
 
     def nearest(self, values: Float[Tensor, "n k"], count: int) -> Int[Tensor, "n c"]:
@@ -82,15 +76,14 @@ class Extremes:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Ritz pairs of p points, as rows; where ``valid`` is false there is none."""
+    """Ritz pairs of p points, as rows."""
 
     values: Float[Tensor, "p e"]
     vectors: Float[Tensor, "p e d"]
     images: Float[Tensor, "p e d"]
-    valid: Bool[Tensor, "p e"]
 
     def select(self, rows: Tensor) -> "_Found":
-        return _Found(self.values[rows], self.vectors[rows], self.images[rows], self.valid[rows])
+        return _Found(self.values[rows], self.vectors[rows], self.images[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ def extremes(
     )
     request = _Request(restrict, wanted, tol, capacity, most_products, first_look)
     nothing = like.new_zeros(n, 0, d)
-    locked = _Found(nothing[..., 0], nothing, nothing, nothing[..., 0].bool())
+    locked = _Found(nothing[..., 0], nothing, nothing)
     waiting = [(torch.arange(n), random_start(like), locked)]
     num_rounds = 0
     while waiting:
@@ -162,7 +155,7 @@ def _round(
     it and with what is to be locked.
     """
     outside = (locked.vectors,) if locked.vectors.shape[1] else ()
-    free = first.shape[1] - int(locked.valid.sum(dim=1).max())
+    free = first.shape[1] - locked.vectors.shape[1]
     space = start(first, min(request.capacity, free), outside=outside, stream=f"lanczos/{number}")
     product = request.restrict(points)
     look = min(request.first_look, space.capacity)
@@ -220,12 +213,12 @@ def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
     nothing = torch.zeros_like(locked.values, dtype=torch.float64)
     everything = torch.cat([locked.values.double(), values], dim=1)
     errors = torch.cat([nothing, estimates], dim=1)
-    valid = torch.cat([locked.valid, torch.ones_like(values, dtype=torch.bool)], dim=1)
-    chosen = request.wanted.choose(everything, valid)
+    chosen = request.wanted.choose(everything)
     norm = everything.abs().amax(dim=1, keepdim=True)
     close = errors.gather(1, chosen) <= _SAFETY * request.tol * norm
-    enough = valid.sum(dim=1) >= max(request.wanted.top, request.wanted.bottom)
-    return _Look(chosen, close.all(dim=1) & enough, norm[:, 0], vectors)
+    enough = everything.shape[1] >= max(request.wanted.top, request.wanted.bottom)
+    done = close.all(dim=1) if enough else torch.zeros_like(close[:, 0])
+    return _Look(chosen, done, norm[:, 0], vectors)
 
 
 def _leave(
@@ -256,10 +249,7 @@ def _leave(
         affordable = out.num_products[points[rows]] < request.most_products
         converged[rows] = False
         if bool(affordable.any()):
-            kept = rows[affordable]
-            again.append(
-                (points[kept], directions[affordable], _distinct(seen, found).select(kept))
-            )
+            again = _locked(points, seen, found, rows[affordable], directions[affordable])
     if number == 1:
         out.dimensions[points] = space.size
     out.norm[points] = seen.norm.to(out.norm)
@@ -286,16 +276,29 @@ def _pairs(seen: _Look, space: KrylovSpace, locked: _Found) -> _Found:
         images = torch.where(old, locked.images.gather(1, index), images)
     length = torch.linalg.vector_norm(vectors, dim=2, keepdim=True)
     vectors, images = vectors / length, images / length
-    valid = torch.ones_like(seen.chosen, dtype=torch.bool)
-    return _Found((vectors * images).sum(dim=2), vectors, images, valid)
+    return _Found((vectors * images).sum(dim=2), vectors, images)
 
 
-def _distinct(seen: _Look, found: _Found) -> _Found:
-    """The pairs without those that stand among the top ones and the lowest: zeros instead."""
+def _locked(
+    points: Tensor, seen: _Look, found: _Found, rows: Tensor, directions: Tensor
+) -> list[tuple[Tensor, Tensor, _Found]]:
+    """Where to look on, with the pairs found so far: each once, in groups of as many."""
     same = seen.chosen[:, :, None] == seen.chosen[:, None, :]
-    first = ~same.tril(-1).any(dim=2)
-    keep = first[:, :, None].to(found.vectors)
-    return _Found(found.values, found.vectors * keep, found.images * keep, first)
+    first = ~same.tril(-1).any(dim=2)[rows]
+    counts = first.sum(dim=1)
+    groups = []
+    for count in torch.unique(counts).tolist():
+        group = (counts == count).nonzero().flatten()
+        order = first[group].to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :count]
+        wide = order[:, :, None].expand(-1, -1, found.vectors.shape[2])
+        there = rows[group]
+        pairs = _Found(
+            found.values[there].gather(1, order),
+            found.vectors[there].gather(1, wide),
+            found.images[there].gather(1, wide),
+        )
+        groups.append((points[there], directions[group], pairs))
+    return groups
 
 
 def _search(
@@ -312,7 +315,7 @@ def _search(
     Returns the indices of the points where there is one, and a direction towards it.
     """
     basis = space.basis[:, : space.size]
-    free = basis.shape[2] - space.size - int(locked.valid.sum(dim=1).max())
+    free = basis.shape[2] - space.size - locked.vectors.shape[1]
     if free < 1:
         return points[:0], basis[:0, 0]
     outside = (locked.vectors, basis) if locked.vectors.shape[1] else (basis,)
