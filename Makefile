@@ -23,11 +23,11 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-examples: $(VENV)/.runtime
+examples: $(VENV)/.examples
 	for script in examples/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
 
 bench: $(VENV)/.runtime
-	$(BIN)/python benchmarks/exp001_spectra.py
+	$(BIN)/python benchmarks/spectra.py
 
 # The stored files that tests read; see tests/golden/rewrite.py before you run it.
 golden: $(VENV)/.dev
@@ -42,6 +42,10 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e .
 	touch $@
 
+$(VENV)/.examples: $(VENV)/.runtime
+	$(PIP) install -c constraints.txt -e '.[examples]'
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.runtime
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PIP) install -c constraints.txt -e '.[dev,examples]'
 	touch $@

@@ -33,7 +33,7 @@ class Draw:
         matrices: As the energy has them, rounded to its dtype.
         truth: Their eigenvalues, ascending, in float64.
         doubt: How far, at most, the truth may be from the rounded matrices' eigenvalues.
-        shift: Added to and subtracted from the energy's curvature, so that it loses digits.
+        shift: The energy is one of (1 + shift)·y - shift·y, so that its curvature loses digits.
         top: As for `spectrum`.
         bottom: As for `spectrum`.
         max_bytes: Of the landscape: small ones leave no room for a dense Hessian.
@@ -92,12 +92,11 @@ def draw(seed: int) -> Draw:
     if top == 0 and bottom == 0:
         bottom = 1
     dense = rng.random() < 0.5
-    scale = max(float(np.abs(t).max(initial=0)) for _, t, _ in planted)
     return Draw(
         torch.stack([m for m, _, _ in planted]),
         np.stack([t for _, t, _ in planted]),
         np.array([e for _, _, e in planted]),
-        shift=scale * 10 ** rng.uniform(0, 4) if rng.random() < 0.3 else 0.0,
+        shift=float(round(10 ** rng.uniform(0, 4))) if rng.random() < 0.3 else 0.0,
         top=top,
         bottom=bottom,
         max_bytes=DEFAULT_MAX_BYTES if dense else 3 * d * d * 4 - 1,
@@ -138,8 +137,8 @@ def landscape(request: Draw) -> tuple[Landscape, Tensor]:
 
     def energy(x: Tensor, y: Tensor) -> Tensor:
         a = matrices[x[:, 0].long()]
-        bowl = shift * y.square().sum(-1) / 2
-        return (torch.einsum("nij,nj->ni", a, y) * y).sum(-1) / 2 + bowl - bowl
+        z = (1 + shift) * y - shift * y if shift else y
+        return (torch.einsum("nij,nj->ni", a, z) * z).sum(-1) / 2
 
     rows = torch.arange(n, dtype=matrices.dtype)[:, None]
     land = Landscape.of(energy, d, rows, max_bytes=request.max_bytes)

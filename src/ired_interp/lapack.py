@@ -85,7 +85,9 @@ def project_out_(
     for target, rows in zip(targets, bases, strict=True):
         columns = rows.T
         inside = gemv(1.0, columns, target, trans=1)
-        gemv(-1.0, columns, inside, beta=1.0, y=target, overwrite_y=1)
+        result = gemv(-1.0, columns, inside, beta=1.0, y=target, overwrite_y=1)
+        if result is not target:  # not contiguous: the routine took a copy
+            target[:] = result
     return vectors
 
 
@@ -274,9 +276,10 @@ def inertia(matrix: Float[Tensor, "d d"]) -> Inertia:
     second = np.roll(first, 1)
     single = ~(first | second)
     blocks = np.flatnonzero(first)
-    determinants = diagonal[blocks] * diagonal[blocks + 1] - below[blocks] ** 2
-    both = (determinants > 0) & (diagonal[blocks] < 0)
-    count = (diagonal[single] < 0).sum() + (determinants < 0).sum() + 2 * both.sum()
+    # Signs of the determinants, by ratios: products of tiny or huge entries are out of range.
+    ratios = (diagonal[blocks] / below[blocks]) * (diagonal[blocks + 1] / below[blocks])
+    both = (ratios > 1) & (diagonal[blocks] < 0)
+    count = (diagonal[single] < 0).sum() + (ratios < 1).sum() + 2 * both.sum()
     return Inertia(int(count), _gamma(d + 10, matrix.dtype) * float((lower @ scaled).max()))
 
 

@@ -17,10 +17,10 @@ DATA = Path(__file__).parent / "data"
 def main() -> None:
     """Write a checkpoint and a finished run of the present versions."""
     tiny.checkpoint(DATA / "model-1.safetensors")
-    shutil.rmtree(DATA / "run-1", ignore_errors=True)
-    out = DATA / "run-1"
+    out = DATA / "run-2"
+    shutil.rmtree(out, ignore_errors=True)
     ii.run("exp001", model="inverse-4", out=out, problems=2, levels=[1, 10], controls=1)
-    (DATA / "run-1/report.html").unlink()
+    (out / "report.html").unlink()
 
 
 if __name__ == "__main__":

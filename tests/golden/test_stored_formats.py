@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import xarray as xr
 
 import ired_interp as ii
 from ired_interp.cli import main
 from ired_interp.models.checkpoint import read_checkpoint
+from ired_interp.report.figures import save_figures
 
 DATA = Path(__file__).parent / "data"
 
@@ -33,6 +35,39 @@ def test_a_run_of_version_1(tmp_path: Path) -> None:
     assert list(run.controls) == ["untrained"]
     assert main(["report", str(run.path)]) == 0
     assert run.report_path.stat().st_size > 10_000
+
+
+def test_a_run_of_version_1_did_not_measure_what_came_later(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "run-1", tmp_path / "run")
+    run = ii.open_run(tmp_path / "run")
+    config = run.config
+    assert (config.eigenvectors, config.parts, config.noise_draws) == (0, "no", 1)
+    drawn = {path.stem for path in save_figures(run, tmp_path / "figures")}
+    assert drawn == {"spectra", "eigenvalues", "measures", "residuals"}
+    assert main(["report", str(run.path)]) == 0
+    text = run.report_path.read_text(encoding="utf-8")
+    assert "Not drawn, because this run did not measure what they show" in text
+    for words in ("--eigenvectors 0", "--parts no", "--noise-draws 1"):
+        assert words in text
+
+
+def test_a_run_of_version_2(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "run-2", tmp_path / "run")
+    run = ii.open_run(tmp_path / "run")
+    results = run.results
+    assert results.attrs["format_version"] == 2
+    assert results["eigenvectors"].dims == ("problem", "level", "end", "vector", "y_dim")
+    assert results["wanted"].values.tolist() == ["all"] * 16
+    assert float((results["radii"] / abs(results["eigenvalues"]).max("eigen")).max()) < 1e-10
+    assert results["part"].values.tolist() == ["gauss_newton", "layer_1", "layer_2", "layer_3"]
+    before = run.tree
+    run.results_path.unlink()
+    assert main(["resume", str(run.path)]) == 0
+    after = ii.open_run(run.path).tree
+    for path in ("/", "controls/untrained"):
+        assert after[path].to_dataset().equals(before[path].to_dataset())
+    for path in ("summary/model", "summary/untrained"):
+        xr.testing.assert_allclose(after[path].to_dataset(), before[path].to_dataset())
 
 
 def test_a_run_of_version_1_is_collated_again_to_the_same_results(tmp_path: Path) -> None:

@@ -20,13 +20,18 @@ from ired_interp.curvature.estimates import Estimate
 from ired_interp.curvature.following import Followed, follow
 from ired_interp.curvature.logdet import LogDeterminant, log_abs_determinant, log_determinant
 from ired_interp.curvature.measures import (
+    Interval,
     condition_number,
+    condition_number_interval,
     eigenvalue_errors,
     num_negative,
     num_undetermined,
     participation_ratio,
+    participation_ratio_interval,
     positive_condition_number,
+    positive_condition_number_interval,
     spectral_gap,
+    spectral_gap_interval,
 )
 from ired_interp.curvature.meetings import Meeting
 from ired_interp.curvature.overlap import (
@@ -57,6 +62,7 @@ __all__ = [
     "EigenvalueCount",
     "Estimate",
     "Followed",
+    "Interval",
     "LevelChange",
     "LogDeterminant",
     "Meeting",
@@ -72,6 +78,7 @@ __all__ = [
     "alignment",
     "clusters",
     "condition_number",
+    "condition_number_interval",
     "eigenspace",
     "eigenvalue_errors",
     "eigenvalues_below",
@@ -90,11 +97,14 @@ __all__ = [
     "part_spectra",
     "part_traces",
     "participation_ratio",
+    "participation_ratio_interval",
     "positive_condition_number",
+    "positive_condition_number_interval",
     "shared_directions",
     "slopes",
     "spectral_density",
     "spectral_gap",
+    "spectral_gap_interval",
     "spectrum",
     "split",
     "take",

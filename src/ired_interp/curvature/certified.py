@@ -43,7 +43,7 @@ class Spectrum:
     """
 
     eigenvalues: Float[Tensor, "n e"]
-    eigenvectors: Float[Tensor, "n d e"]
+    eigenvectors: Float[Tensor, "n d kept"]
     residuals: Float[Tensor, "n e"]
     norm: Float[Tensor, " n"]
     roundoff: Float[Tensor, " n"]

@@ -11,6 +11,7 @@ from ired_interp.curvature.lanczos import (
     KrylovSpace,
     Product,
     grow_,
+    grow_until_invariant_,
     random_start,
     restart,
     ritz,
@@ -113,7 +114,7 @@ def extremes(
     A space sees one vector of each eigenspace. So when it has converged, a short space in its
     orthogonal complement looks for copies. If that finds a value that belongs to the wanted ones,
     the pairs found are locked and another space is grown beside them from there, until a search
-    finds nothing.
+    finds nothing. The same happens where a space becomes invariant before it has enough pairs.
 
     Args:
         restrict: The product at some of the points, given their indices.
@@ -161,16 +162,15 @@ def _round(
     look = min(request.first_look, space.capacity)
     again: list[tuple[Tensor, Tensor, _Found]] = []
     while points.numel():
-        out.num_products[points] += look - space.size
-        space = grow_(space, product, look)
+        before = space.size
+        space = grow_until_invariant_(space, product, look)
+        out.num_products[points] += space.size - before
         spent = out.num_products[points] >= request.most_products
-        if (
-            bool(spent.any())
-            or space.size == space.capacity
-            or _scouts_done(request, space, locked)
-        ):
+        invariant = space.remainder == 0
+        due = bool((spent | invariant).any()) or space.size == space.capacity
+        if due or _scouts_done(request, space, locked):
             seen = _examine(request, space, locked)
-            leave = spent | (seen.done & (2 * int(seen.done.sum()) >= points.numel()))
+            leave = spent | invariant | (seen.done & (2 * int(seen.done.sum()) >= points.numel()))
             rows = leave.nonzero().flatten()
             if rows.numel():
                 again += _leave(
@@ -202,7 +202,11 @@ def _scouts_done(request: _Request, space: KrylovSpace, locked: _Found) -> bool:
         return True
     rows = torch.linspace(0, n - 1, _SCOUTS).round().long()
     scouts = replace(
-        space, projected=space.projected[rows], basis=space.basis[rows, :0], scale=space.scale[rows]
+        space,
+        basis=space.basis[rows, :, :0],
+        images=space.images[rows, :, :0],
+        projected=space.projected[rows],
+        scale=space.scale[rows],
     )
     return bool(_examine(request, scouts, locked.select(rows)).done.all())
 
@@ -217,7 +221,13 @@ def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
     norm = everything.abs().amax(dim=1, keepdim=True)
     close = errors.gather(1, chosen) <= _SAFETY * request.tol * norm
     enough = everything.shape[1] >= max(request.wanted.top, request.wanted.bottom)
-    done = close.all(dim=1) if enough else torch.zeros_like(close[:, 0])
+    if not enough:
+        return _Look(chosen, torch.zeros_like(close[:, 0]), norm[:, 0], vectors)
+    # A second vector of a cluster may stand in the space half finished: nothing that is not
+    # chosen may still be on its way to the wanted ones.
+    found = everything.gather(1, chosen)
+    others = _beats(request, found, everything - errors, everything + errors)
+    done = close.all(dim=1) & ~others.scatter(1, chosen, value=False).any(dim=1)
     return _Look(chosen, done, norm[:, 0], vectors)
 
 
@@ -232,6 +242,12 @@ def _leave(
     """Write down what was found at some points; return those where a search found more."""
     seen = _examine(request, space, locked)
     found = _pairs(seen, space, locked)
+    if number == 1:
+        out.dimensions[points] = space.size
+    if seen.chosen.shape[1] < request.wanted.num_pairs:  # invariant, and too small
+        rows = torch.arange(points.numel())
+        onwards = random_start(space.basis[:, 0], f"lanczos/onwards/{number}")
+        return _locked(points, seen, found, rows, onwards)
     converged = seen.done.clone()
     again: list[tuple[Tensor, Tensor, _Found]] = []
     searched = seen.done.nonzero().flatten()
@@ -250,8 +266,6 @@ def _leave(
         converged[rows] = False
         if bool(affordable.any()):
             again = _locked(points, seen, found, rows[affordable], directions[affordable])
-    if number == 1:
-        out.dimensions[points] = space.size
     out.norm[points] = seen.norm.to(out.norm)
     out.values[points] = found.values
     out.vectors[points] = found.vectors
@@ -319,7 +333,7 @@ def _search(
     if free < 1:
         return points[:0], basis[:0, 0]
     outside = (locked.vectors, basis) if locked.vectors.shape[1] else (basis,)
-    most = min(free, max(_SEARCH, 2 * space.size))
+    most = min(free, request.capacity)
     stream = f"lanczos/search/{number}"
     direction = random_start(basis[:, 0], stream)
     complement = start(direction, most, outside=outside, stream=stream)
@@ -330,8 +344,8 @@ def _search(
         complement = grow_(complement, product, size)
         values, vectors = ritz(complement)
         errors = complement.remainder[:, None] * vectors[:, -1].abs()
-        hits = _beats(request, found, values, values)
-        open_still = _beats(request, found, values - errors, values + errors)
+        hits = _beats(request, found.values, values, values)
+        open_still = _beats(request, found.values, values - errors, values + errors)
         if size == most or not bool((open_still.any(dim=1) & ~hits.any(dim=1)).any()):
             break
     rows = hits.any(dim=1).nonzero().flatten()
@@ -340,18 +354,18 @@ def _search(
     return rows, directions[rows]
 
 
-def _beats(request: _Request, found: _Found, low: Tensor, high: Tensor) -> Tensor:
+def _beats(request: _Request, found: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Which of some values, known to lie in low … high, may belong to the wanted ones."""
     wanted = request.wanted
     sizes = torch.maximum(low.abs(), high.abs())
-    norm = torch.maximum(found.values.abs().amax(dim=1), sizes.amax(dim=1).to(found.values))
+    norm = torch.maximum(found.abs().amax(dim=1), sizes.amax(dim=1).to(found))
     margin = (request.tol * norm)[:, None]
     beats = torch.zeros_like(low, dtype=torch.bool)
     if wanted.top:
-        least = found.values[:, : wanted.top].abs().amin(dim=1, keepdim=True)
+        least = found[:, : wanted.top].abs().amin(dim=1, keepdim=True)
         beats |= sizes > least + margin
     if wanted.bottom:
-        highest = found.values[:, wanted.top :].amax(dim=1, keepdim=True)
+        highest = found[:, wanted.top :].amax(dim=1, keepdim=True)
         beats |= low < highest - margin
     return beats
 

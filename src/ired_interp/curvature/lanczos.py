@@ -76,7 +76,7 @@ class KrylovSpace:
     size: int = 0
     kept: int = 0
     stream: str = "lanczos"
-    outside: tuple[Float[Tensor, "n l d"], ...] = ()
+    outside: tuple[Float[Tensor, "n _ d"], ...] = ()
 
     @property
     def remainder(self) -> Float[Tensor, " n"]:
@@ -107,11 +107,11 @@ def start(
     capacity: int,
     *,
     stream: str = "lanczos",
-    outside: tuple[Float[Tensor, "n l d"], ...] = (),
+    outside: tuple[Float[Tensor, "n _ d"], ...] = (),
 ) -> KrylovSpace:
     """The empty space whose first direction is the given one (orthogonal to ``outside``)."""
     n, d = vector.shape
-    first = _orthogonal(vector.clone(), outside)
+    first = _orthogonal(_orthogonal(vector.clone(), outside), outside)
     first /= torch.linalg.vector_norm(first, dim=1, keepdim=True)
     return KrylovSpace(
         basis=first[:, None],
@@ -165,37 +165,54 @@ def restart(
 def grow_(space: KrylovSpace, product: Product, size: int) -> KrylovSpace:
     """The space at a larger dimension, in the same buffers.
 
+    Where it becomes invariant, a random direction orthogonal to it goes on.
+
     Cost: one Hessian product a dimension.
     """
     space = _with_room(space, size)
-    basis, images, projected = space.basis, space.images, space.projected
-    scale = space.scale
+    while space.size < size:
+        space = _advance_(space, product)
+    return space
+
+
+def grow_until_invariant_(space: KrylovSpace, product: Product, size: int) -> KrylovSpace:
+    """The space at a larger dimension, or at the first at which H leaves some point's invariant."""
+    space = _with_room(space, size)
+    while space.size < size:
+        space = _advance_(space, product)
+        if bool((space.remainder == 0).any()):
+            break
+    return space
+
+
+def _advance_(space: KrylovSpace, product: Product) -> KrylovSpace:
+    """One step of the recurrence, with full reorthogonalisation."""
+    basis, projected, j = space.basis, space.projected, space.size
     d = basis.shape[2]
-    free = d - sum(o.shape[1] for o in space.outside)
-    for j in range(space.size, size):
-        image = product(basis[:, j])
-        images[:, j] = image
-        scale = torch.maximum(scale, torch.linalg.vector_norm(image, dim=1))
-        rows = basis[:, : j + 1]
-        diagonal = (image * basis[:, j]).sum(dim=1)
-        rest = image - diagonal[:, None] * basis[:, j]
-        if j > space.kept:
-            rest -= projected[:, j, j - 1, None].to(rest) * basis[:, j - 1]
-        rest = _orthogonal(rest, (*space.outside, rows))
+    last = j + 1 >= d - sum(o.shape[1] for o in space.outside)
+    image = product(basis[:, j])
+    space.images[:, j] = image
+    scale = torch.maximum(space.scale, torch.linalg.vector_norm(image, dim=1))
+    diagonal = (image * basis[:, j]).sum(dim=1)
+    rest = image - diagonal[:, None] * basis[:, j]
+    if j > space.kept:
+        rest -= projected[:, j, j - 1, None].to(rest) * basis[:, j - 1]
+    bases = (*space.outside, basis[:, : j + 1])
+    rest = _orthogonal(rest, bases)
+    norm = torch.linalg.vector_norm(rest, dim=1)
+    if bool((norm < _CANCELLED * scale).any()):
+        rest = _orthogonal(rest, bases)
         norm = torch.linalg.vector_norm(rest, dim=1)
-        if bool((norm < _CANCELLED * scale).any()):
-            rest = _orthogonal(rest, (*space.outside, rows))
-            norm = torch.linalg.vector_norm(rest, dim=1)
-        nothing = norm <= _ROUND_OFF * torch.finfo(norm.dtype).eps * d**0.5 * scale
-        if bool(nothing.any()) or j + 1 >= free:
-            norm = torch.where(nothing | (j + 1 >= free), 0, norm)
-            if j + 1 < free:
-                rest = torch.where(nothing[:, None], _fresh(space, j), rest)
-        projected[:, j, j] = diagonal.double()
-        projected[:, j, j + 1] = projected[:, j + 1, j] = norm.double()
-        length = torch.linalg.vector_norm(rest, dim=1, keepdim=True)
-        basis[:, j + 1] = rest / torch.where(length > 0, length, 1)
-    return replace(space, scale=scale, size=size)
+    nothing = norm <= _ROUND_OFF * torch.finfo(norm.dtype).eps * d**0.5 * scale
+    if last:
+        nothing = torch.ones_like(nothing)
+    elif bool(nothing.any()):
+        rest = torch.where(nothing[:, None], _fresh(space, j), rest)
+    projected[:, j, j] = diagonal.double()
+    projected[:, j, j + 1] = projected[:, j + 1, j] = torch.where(nothing, 0, norm).double()
+    length = torch.linalg.vector_norm(rest, dim=1, keepdim=True)
+    basis[:, j + 1] = rest / torch.where(length > 0, length, 1)
+    return replace(space, scale=scale, size=j + 1)
 
 
 def lanczos(product: Product, start_vectors: Float[Tensor, "n d"], num_steps: int) -> Tridiagonal:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ired_interp.curvature.extremes import Wanted, extremes
-from ired_interp.curvature.lanczos import Product
+from ired_interp.curvature.lanczos import Product, random_start
 from ired_interp.landscape import Landscape
 
 __all__ = ["MATRICES_OF_FEW", "Plan", "Route", "capacity_of", "choose_route", "products"]
@@ -102,7 +102,8 @@ def choose_route(
         reason = f"a dense Hessian costs less than the {first} products a Krylov space begins with"
         return Plan(krylov=False, reason=reason, tol=tol, dense_fits=fits)
     num_pilots = min(_MOST_PILOTS, 1 + n // _SHARE_OF_PILOTS)
-    pilots = torch.linspace(0, n - 1, num_pilots).round().long()
+    places = torch.linspace(0, n - 1, num_pilots).round().long()
+    pilots = (y @ random_start(y[:1], "routes/pilots")[0]).argsort()[places]  # in any order of y
     found = extremes(
         products(land.select(pilots), y[pilots]),
         y[pilots],

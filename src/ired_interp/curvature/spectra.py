@@ -1,5 +1,6 @@
 """Spectra of ∇²_yE: the whole of them or their ends, each pair with a certificate."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -15,7 +16,7 @@ from ired_interp.curvature.by_matrices import (
 from ired_interp.curvature.certified import Spectrum
 from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.routes import choose_route
-from ired_interp.errors import ConvergenceError, ShapeError
+from ired_interp.errors import ConvergenceError, DtypeError, ShapeError
 from ired_interp.landscape import Landscape
 
 __all__ = ["COARSE", "Spectrum", "spectrum"]
@@ -24,6 +25,7 @@ COARSE = 2e-6
 """Residuals that float32 work reaches by itself, as a share of ‖H‖."""
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-5}
 _SHARE_OF_COARSE = 0.5  # of the tolerance, for the float32 residuals: rounding takes some
+_FIRST_ROWS = 8  # as many as a landscape compares
 _FEW = 4  # fewer than d / 4 pairs
 
 
@@ -66,7 +68,11 @@ def spectrum(
     d = land.dim_y
     _check_request(top, bottom, tol, d)
     land.check_points(y)
-    limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
+    if y.dtype not in _TOLERANCE:
+        raise DtypeError(f"y: expected float64 or float32, found {y.dtype}; convert it with .to().")
+    limit = _TOLERANCE[y.dtype] if tol is None else tol
+    few = slice(0, _FIRST_ROWS)
+    land.select(few).energy(y[few])  # shows rows that influence one another, whatever the chunks
     if top is None:
         found = all_by_matrices(land, y, keep=vectors, index=index)
         found = replace(found, reason="all eigenpairs were asked for")
@@ -112,9 +118,11 @@ def _ends(
     return replace(found, reason=plan.reason)
 
 
-def _check_request(top: int | None, bottom: int, tol: float | None, d: int) -> None:
-    for name, value in (("top", top), ("bottom", bottom)):
-        if value is not None and not 0 <= value <= d:
+def _check_request(top: object, bottom: object, tol: object, d: int) -> None:
+    for name, value in (("top", d if top is None else top), ("bottom", bottom)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ShapeError(f"{name}: expected a whole number of eigenpairs, found {value!r}.")
+        if not 0 <= value <= d:
             raise ShapeError(f"{name}: expected 0 … d = {d} eigenpairs, found {value}.")
     if top is None and bottom:
         raise ShapeError(
@@ -123,5 +131,5 @@ def _check_request(top: int | None, bottom: int, tol: float | None, d: int) -> N
         )
     if top == 0 and bottom == 0:
         raise ShapeError("spectrum: expected top or bottom above 0, found nothing asked for.")
-    if tol is not None and not tol > 0:
-        raise ShapeError(f"tol: expected a positive share of ‖H‖, found {tol}.")
+    if tol is not None and not (isinstance(tol, float | int) and 0 < tol < math.inf):
+        raise ShapeError(f"tol: expected a positive share of ‖H‖, found {tol!r}.")

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ired_interp.experiments.base import Theme
@@ -90,12 +91,14 @@ def label_levels(
         ax.set_xlabel("level k, σ below it", fontsize=TEXT, color=theme.ink)
 
 
-def add_legend(figure: Figure, handles: Sequence[Line2D], theme: Theme) -> None:
-    """A row above the panels."""
+def add_legend(
+    figure: Figure, handles: Sequence[Line2D | Patch], theme: Theme, *, columns: int | None = None
+) -> None:
+    """A row above the panels, or several of so many columns."""
     figure.legend(
-        handles=handles,
+        handles=list(handles),
         loc="outside upper left",
-        ncols=len(handles),
+        ncols=columns or len(handles),
         frameon=False,
         fontsize=TEXT,
         labelcolor=theme.ink,

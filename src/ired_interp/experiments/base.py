@@ -47,12 +47,29 @@ class FigureSpec:
         title: A line.
         caption: What is drawn, of what, and how to read it.
         draw_fn: (results, theme) → Figure; it draws what the results hold and computes nothing.
+        needs: Paths of variables without which there is nothing to draw: not every run measures
+            everything.
     """
 
     name: str
     title: str
     caption: str
     draw_fn: Callable[[xr.DataTree, Theme], Figure]
+    needs: Sequence[str] = ()
+
+    def missing(self, results: xr.DataTree) -> list[str]:
+        """What of ``needs`` the results do not hold."""
+        return [path for path in self.needs if not _holds(results, path)]
+
+
+def _holds(results: xr.DataTree, path: str) -> bool:
+    *groups, name = path.split("/")
+    node = results
+    for group in groups:
+        if group not in node.children:
+            return False
+        node = node.children[group]
+    return name in node.data_vars
 
 
 @runtime_checkable

@@ -4,9 +4,7 @@ The statistics are in ``summary/model`` and, where the run has a control, ``summ
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,11 +23,20 @@ from ired_interp.experiments.axes import (
     set_outlier_axis,
 )
 from ired_interp.experiments.base import FigureSpec, Theme
+from ired_interp.experiments.exp001_cases import WIDTH, Case, cases_of, legend, root_of
+from ired_interp.experiments.exp001_certified_figures import (
+    CERTIFICATES,
+    DENSITY,
+    INDEX,
+)
 from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_ideal
+from ired_interp.experiments.exp001_overlap_figures import OVERLAP_LEVELS, OVERLAP_PROBLEMS
+from ired_interp.experiments.exp001_part_figures import CONTRIBUTIONS, PARTS
+from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
+from ired_interp.experiments.exp001_vector_figures import EIGENVECTORS
 
 __all__ = ["FIGURES"]
 
-_WIDTH = 9.0
 _COLUMNS = 5
 # More eigenvalues than this are drawn as a line without markers.
 _MARKED = 40
@@ -37,68 +44,69 @@ _MARKED = 40
 _NARROW = 6
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One summary and the look it has in every figure; ``shift`` keeps two cases apart."""
-
-    label: str
-    data: xr.Dataset
-    color: str
-    line: Literal["-", "--"]
-    marker: str
-    shift: float
-
-
 def draw_spectra(results: xr.DataTree, theme: Theme) -> Figure:
     """σλ of every eigenvalue, ascending, a panel a level."""
-    cases, root = _cases(results, theme), _root(results)
+    cases, root = cases_of(results, theme), root_of(results)
     num_levels = root.sizes["level"]
     columns = min(num_levels, _COLUMNS)
     rows = math.ceil(num_levels / columns)
-    width = max(4.5, _WIDTH * columns / _COLUMNS)
+    width = max(4.5, WIDTH * columns / _COLUMNS)
     figure = Figure((width, 0.7 + 2.2 * rows + (1.0 if rows == 1 else 0)), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     number = root["eigen"].values + 1
+    wanted = _wanted_of(root)
     for i, ax in enumerate(panels):
         dress(ax, theme)
         if i >= num_levels:
             ax.set_visible(False)
             continue
         ax.axhline(0, color=theme.muted, linewidth=0.8)
-        for case in cases:
-            _draw_bands(ax, case, number, i)
-        _draw_ideal_spectrum(ax, root.isel(level=i), number, theme)
+        for columns_of_end in wanted.values():
+            for case in cases:
+                _draw_bands(ax, case, number, i, columns_of_end)
+            _draw_ideal_spectrum(ax, root.isel(level=i, eigen=columns_of_end), theme)
         ax.set_title(_level_title(root, cases[0], i), fontsize=TEXT, color=theme.ink)
-        ax.set_xticks(sorted({1, (number.size + 1) // 2, number.size}))
+        ends = {1, number.size, *(columns_of_end.start + 1 for columns_of_end in wanted.values())}
+        ax.set_xticks(sorted(ends | {(number.size + 1) // 2} if ALL in wanted else ends))
         if i + columns >= num_levels:
             ax.tick_params(labelbottom=True)
     label = "σλ" + set_outlier_axis(panels[0], [c.data["scaled_eigenvalues"] for c in cases])
     figure.supylabel(label, fontsize=TEXT, color=theme.ink)
-    figure.supxlabel("eigenvalue, in ascending order", fontsize=TEXT, color=theme.ink)
-    _legend(figure, cases, theme, _ideal_label(root, "ideal", "upper limit of any posterior, 1"))
+    order = "eigenvalue, in ascending order"
+    if ALL not in wanted:
+        said = {TOP: "top by falling |λ|", BOTTOM: "bottom by rising λ"}
+        order = "eigenvalue: " + ", then ".join(said[end] for end in wanted)
+    figure.supxlabel(order, fontsize=TEXT, color=theme.ink)
+    legend(figure, cases, theme, _ideal_label(root, "ideal", "upper limit of any posterior, 1"))
     return figure
 
 
 def draw_eigenvalues(results: xr.DataTree, theme: Theme) -> Figure:
     """The range of the raw eigenvalues λ at each level."""
-    cases, root = _cases(results, theme), _root(results)
-    figure = Figure((_WIDTH, 4.0), layout="constrained")
+    cases, root = cases_of(results, theme), root_of(results)
+    figure = Figure((WIDTH, 4.0), layout="constrained")
     ax = figure.subplots()
     dress(ax, theme)
-    levels, d = root["level"].values, root.sizes["eigen"]
+    levels, e = root["level"].values, root.sizes["eigen"]
+    every = ALL in _wanted_of(root)
     ax.axhline(0, color=theme.muted, linewidth=0.8)
     for case in cases:
         x = levels + case.shift
         spectrum = case.data["scaled_eigenvalues"] / case.data["sigma"]
         median = spectrum.sel(quantile=0.5)
-        low, high = spectrum.isel(eigen=0, quantile=0), spectrum.isel(eigen=-1, quantile=-1)
+        low, high = spectrum.isel(quantile=0).min("eigen"), spectrum.isel(quantile=-1).max("eigen")
         ax.vlines(x, low.values, high.values, color=case.color, linewidth=1.2)
-        inner = (median.isel(eigen=d // 4).values, median.isel(eigen=3 * d // 4).values)
+        look: dict[str, Any] = {"color": case.color, "linestyle": "none", "marker": case.marker}
+        if not every:
+            for column in range(e):
+                ax.plot(x, median.isel(eigen=column).values, markersize=3, **look)
+            continue
+        inner = (median.isel(eigen=e // 4).values, median.isel(eigen=3 * e // 4).values)
         ax.vlines(x, *inner, color=case.color, linewidth=5, alpha=0.45)
-        middle = median.isel(eigen=d // 2).values
-        ax.plot(x, middle, case.marker, color=case.color, markersize=4.5, linestyle="none")
+        ax.plot(x, median.isel(eigen=e // 2).values, markersize=4.5, **look)
     if _ideal_known(root):
-        curves = [root["ideal_eigenvalues"].isel(eigen=end).values for end in (0, -1)]
+        ideal_values = root["ideal_eigenvalues"]
+        curves = [ideal_values.min("eigen").values, ideal_values.max("eigen").values]
     else:
         curves = [1 / root["sigma"].values]
     for curve in curves:
@@ -110,16 +118,16 @@ def draw_eigenvalues(results: xr.DataTree, theme: Theme) -> Figure:
     )
     ax.set_ylabel(label, fontsize=TEXT, color=theme.ink)
     ideal = _ideal_label(root, "ideal", "upper limit 1/σ")
-    _legend(figure, cases, theme, ideal, joined=False, dash="-")
+    legend(figure, cases, theme, ideal, joined=False, dash="-")
     return figure
 
 
 def draw_measures(results: xr.DataTree, theme: Theme) -> Figure:
     """Every measure against level, with its interval."""
-    cases, root = _cases(results, theme), _root(results)
+    cases, root = cases_of(results, theme), root_of(results)
     columns = 3
     rows = math.ceil(len(MEASURES) / columns)
-    figure = Figure((_WIDTH, 0.6 + 2.15 * rows), layout="constrained")
+    figure = Figure((WIDTH, 0.6 + 2.15 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).flatten()
     every = 1 if root.sizes["level"] <= _NARROW else 3
     for measure, ax in zip(MEASURES, panels, strict=False):
@@ -138,14 +146,14 @@ def draw_measures(results: xr.DataTree, theme: Theme) -> Figure:
             ax.set_ylim(-0.04 * top, top)
         label_levels(ax, root, theme, sigma_every=every, label=ax in panels[-columns:])
     known = "ideal" if _determined(root) else "ideal, or its upper limit 1"
-    _legend(figure, cases, theme, _ideal_label(root, known, "upper limit of any posterior, 1"))
+    legend(figure, cases, theme, _ideal_label(root, known, "upper limit of any posterior, 1"))
     return figure
 
 
 def draw_residuals(results: xr.DataTree, theme: Theme) -> Figure:
     """The largest and the median residual at each level."""
-    cases, root = _cases(results, theme), _root(results)
-    figure = Figure((_WIDTH, 3.4), layout="constrained")
+    cases, root = cases_of(results, theme), root_of(results)
+    figure = Figure((WIDTH, 3.4), layout="constrained")
     ax = figure.subplots()
     dress(ax, theme)
     levels = root["level"].values
@@ -187,20 +195,15 @@ def draw_residuals(results: xr.DataTree, theme: Theme) -> Figure:
     return figure
 
 
-def _cases(results: xr.DataTree, theme: Theme) -> list[_Case]:
-    def summary(name: str) -> xr.Dataset:
-        return results[f"summary/{name}"].to_dataset().sortby("level")
-
-    if "untrained" not in results["summary"].children:
-        return [_Case("model", summary("model"), theme.model, "-", "o", 0.0)]
-    return [
-        _Case("model", summary("model"), theme.model, "-", "o", -0.15),
-        _Case("untrained control", summary("untrained"), theme.control, "--", "s", 0.15),
-    ]
-
-
-def _root(results: xr.DataTree) -> xr.Dataset:
-    return results.to_dataset().sortby("level")
+def _wanted_of(root: xr.Dataset) -> dict[str, slice]:
+    """Which eigenvalues are there for which reason; runs of version 1 have all."""
+    if "wanted" not in root.coords:
+        return {ALL: slice(0, root.sizes["eigen"])}
+    names = root["wanted"].values.tolist()
+    return {
+        name: slice(names.index(name), names.index(name) + names.count(name))
+        for name in dict.fromkeys(names)
+    }
 
 
 def _ideal_known(root: xr.Dataset) -> bool:
@@ -215,15 +218,16 @@ def _ideal_label(root: xr.Dataset, known: str, unknown: str) -> str:
     return known if _ideal_known(root) else f"{unknown} (ideal not known)"
 
 
-def _level_title(root: xr.Dataset, case: _Case, i: int) -> str:
+def _level_title(root: xr.Dataset, case: Case, i: int) -> str:
     level, sigma = int(root["level"][i]), float(root["sigma"][i])
     title = f"k = {level},  σ = {sigma:.2f}"
-    count = int(case.data["mean_scaled_eigenvalue"].sel(statistic="count")[i])
+    count = int(case.data["gradient_norm"].sel(statistic="count")[i])
     return title if count == root.sizes["problem"] else f"{title}\n{count} points found"
 
 
-def _draw_bands(ax: Axes, case: _Case, number: Any, i: int) -> None:
-    here = case.data["scaled_eigenvalues"].isel(level=i)
+def _draw_bands(ax: Axes, case: Case, numbers: Any, i: int, columns: slice) -> None:
+    here = case.data["scaled_eigenvalues"].isel(level=i, eigen=columns)
+    number = numbers[columns]
     for low, high, alpha in ((0.05, 0.95, 0.18), (0.25, 0.75, 0.32)):
         bottom, top = (here.sel(quantile=q).values for q in (low, high))
         ax.fill_between(number, bottom, top, color=case.color, alpha=alpha, linewidth=0)
@@ -239,7 +243,8 @@ def _draw_bands(ax: Axes, case: _Case, number: Any, i: int) -> None:
     )
 
 
-def _draw_ideal_spectrum(ax: Axes, here: xr.Dataset, number: Any, theme: Theme) -> None:
+def _draw_ideal_spectrum(ax: Axes, here: xr.Dataset, theme: Theme) -> None:
+    number = here["eigen"].values + 1
     if not _ideal_known(here):
         ax.axhline(1, color=theme.ideal, linewidth=1.2, linestyle=":")
         return
@@ -257,17 +262,18 @@ def _draw_ideal_spectrum(ax: Axes, here: xr.Dataset, number: Any, theme: Theme) 
 
 def _draw_ideal_measure(ax: Axes, root: xr.Dataset, measure: Measure, theme: Theme) -> None:
     constant = constant_ideal(measure, root)
-    ends = {"smallest_scaled_eigenvalue": 0, "largest_scaled_eigenvalue": -1}
+    ends = ("smallest_scaled_eigenvalue", "largest_scaled_eigenvalue")
     if constant is not None:
         ax.axhline(constant, color=theme.ideal, linewidth=1.2, linestyle=":")
     elif measure.name in ends and _ideal_known(root):
-        end = root["ideal_eigenvalues"].isel(eigen=ends[measure.name]) * root["sigma"]
+        at = root["ideal_eigenvalues"] * root["sigma"]
+        end = at.min("eigen") if measure.name == "smallest_scaled_eigenvalue" else at.max("eigen")
         ax.plot(root["level"].values, end.values, color=theme.ideal, linewidth=1.2, linestyle=":")
     elif measure.name.endswith("scaled_eigenvalue"):
         ax.axhline(1, color=theme.ideal, linewidth=1.2, linestyle=":")
 
 
-def _draw_measure(ax: Axes, case: _Case, measure: Measure) -> None:
+def _draw_measure(ax: Axes, case: Case, measure: Measure) -> None:
     data = case.data[measure.name]
     x, mean = data["level"].values + case.shift / 2, data.sel(statistic="mean").values
     low, high = (data.sel(statistic=end).values for end in ("low", "high"))
@@ -279,37 +285,8 @@ def _draw_measure(ax: Axes, case: _Case, measure: Measure) -> None:
 def _unit(root: xr.Dataset, measure: Measure) -> str:
     unit = str(root[measure.name].attrs["units"])
     if unit == "eigenvalues":
-        return f"of {root.sizes['eigen']}"
+        return f"of {root.sizes['y_dim']}"
     return "" if unit == "1" else unit.replace("^2", "²")
-
-
-def _legend(
-    figure: Figure,
-    cases: Sequence[_Case],
-    theme: Theme,
-    ideal: str | None,
-    *,
-    joined: bool = True,
-    dash: Literal[":", "-"] = ":",
-) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=case.color,
-            linestyle=case.line if joined else "none",
-            marker=case.marker,
-            markersize=4,
-            linewidth=1.5,
-            label=case.label,
-        )
-        for case in cases
-    ]
-    if ideal is not None:
-        handles.append(
-            Line2D([], [], color=theme.ideal, linestyle=dash, linewidth=1.3, label=ideal)
-        )
-    add_legend(figure, handles, theme)
 
 
 FIGURES = (
@@ -324,6 +301,7 @@ FIGURES = (
         "way, and above 1 is always model error.",
         draw_spectra,
     ),
+    EIGENVECTORS,
     FigureSpec(
         "eigenvalues",
         "The raw eigenvalues, and the curve they should follow",
@@ -334,6 +312,7 @@ FIGURES = (
         "sharper the level, the stronger the curvature.",
         draw_eigenvalues,
     ),
+    DENSITY,
     FigureSpec(
         "measures",
         "What sums the spectrum up",
@@ -343,13 +322,19 @@ FIGURES = (
         "their axis logarithmic. With one problem there is no interval.",
         draw_measures,
     ),
+    INDEX,
+    PARTS,
+    CONTRIBUTIONS,
+    OVERLAP_LEVELS,
+    OVERLAP_PROBLEMS,
     FigureSpec(
         "residuals",
         "The error of every eigenvalue",
-        "Each eigenpair comes with its residual ‖Hv − λv‖: an eigenvalue of H lies within that "
-        "distance of λ. Shown as a share of the largest |λ| at the same point: the largest over "
-        "all eigenvalues of all problems (filled) and their median (hollow). A run stops if one "
-        "exceeds 10⁻⁸ in float64 or 10⁻⁵ in float32.",
+        "Each eigenpair comes with its residual ‖Hv − λv‖: an eigenvalue of the computed H lies "
+        "within that distance of λ. Shown as a share of the largest |λ| at the same point: the "
+        "largest over all eigenvalues of all problems (filled) and their median (hollow). A run "
+        "stops if one exceeds 10⁻⁸ in float64 or 10⁻⁵ in float32.",
         draw_residuals,
     ),
+    CERTIFICATES,
 )

@@ -70,14 +70,14 @@ def draw_svg(spec: FigureSpec, results: xr.DataTree, theme: Theme) -> Drawing:
 
 
 def save_figures(run: Run, folder: Path) -> list[Path]:
-    """Write every figure of a run as SVG and as PDF on white ground, for papers.
+    """Write a run's figures as SVG and as PDF on white ground, for papers.
 
     Args:
         run: A finished run.
         folder: Made if it is not there; files of the same names are replaced.
 
     Returns:
-        The files, ``NAME.svg`` and ``NAME.pdf`` for each figure.
+        The files, ``NAME.svg`` and ``NAME.pdf`` for each figure that the run measured all of.
 
     Raises:
         RunFolderError: The run is not finished, or its results are damaged.
@@ -88,6 +88,8 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for spec in run.experiment.figures:
+        if spec.missing(results):
+            continue
         for suffix in ("svg", "pdf"):
             with _own_style():
                 content = _to_bytes(spec.draw_fn(results, LIGHT), suffix, ground="white")

@@ -72,6 +72,7 @@ def _render(run: Run, results: xr.DataTree) -> str:
     controls = results.children["controls"].children if "controls" in results.children else {}
     point, sizes = str(results["point"].item()), results.sizes
     level_rows = tables.level_rows(results)
+    drawable = [spec for spec in experiment.figures if not spec.missing(results)]
     environment = Environment(
         loader=PackageLoader("ired_interp", "report"),
         autoescape=True,
@@ -94,6 +95,8 @@ def _render(run: Run, results: xr.DataTree) -> str:
         point=point,
         point_meaning=tables.POINTS[point],
         sizes=sizes,
+        asked=tables.asked_words(results),
+        certified="radii" in results.data_vars,
         levels=tables.level_words(config["levels"]),
         draws=controls["untrained"].sizes["draw"] if "untrained" in controls else 0,
         ideal_known=bool(results["ideal_eigenvalues"].notnull().all()),
@@ -101,7 +104,8 @@ def _render(run: Run, results: xr.DataTree) -> str:
         level_rows=level_rows,
         incomplete=any(row.count < sizes["problem"] for level in level_rows for row in level.rows),
         sentences=tables.in_words(results),
-        pictures=[_picture(spec, results) for spec in experiment.figures],
+        pictures=[_picture(spec, results) for spec in drawable],
+        left_out=[spec.title for spec in experiment.figures if spec not in drawable],
         variables=tables.variable_rows(results),
         provenance=tables.provenance_rows(results),
         command=tables.command_line(experiment.name, config, experiment.Config),

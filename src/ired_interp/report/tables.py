@@ -10,12 +10,8 @@ from typing import Any
 
 import xarray as xr
 
-from ired_interp.experiments.exp001_measures import (
-    DEFINITIONS,
-    MEASURES,
-    Definition,
-    constant_ideal,
-)
+from ired_interp.experiments.exp001_measures import MEASURES, constant_ideal
+from ired_interp.experiments.exp001_variables import DEFINITIONS, Definition
 from ired_interp.report.numbers import number, with_interval
 
 __all__ = [
@@ -25,6 +21,7 @@ __all__ = [
     "LevelRows",
     "Row",
     "VariableRow",
+    "asked_words",
     "columns",
     "command_line",
     "config_of",
@@ -151,6 +148,16 @@ def level_words(levels: Sequence[int]) -> str:
     return f"{len(ordered)} levels (k\u00a0=\u00a0{named})"
 
 
+def asked_words(results: xr.DataTree) -> str:
+    """Which eigenvalues were computed: ``all 16 eigenvalues``, or those of the ends."""
+    config, d = config_of(results), results.sizes["y_dim"]
+    top, bottom = config.get("top"), config.get("bottom", 0)
+    if top is None:
+        return f"all {d} eigenvalues"
+    said = [f"the {top} largest by |λ|"] * (top > 0) + [f"the {bottom} lowest"] * (bottom > 0)
+    return f"{' and '.join(said)} of the {d} eigenvalues"
+
+
 def columns(results: xr.DataTree) -> list[Column]:
     """Heads of the table of findings."""
     root, heads = results.to_dataset(), []
@@ -160,7 +167,7 @@ def columns(results: xr.DataTree) -> list[Column]:
         heads.append(
             Column(
                 measure.label,
-                {"1": "", "eigenvalues": f"of {root.sizes['eigen']}"}.get(unit, unit),
+                {"1": "", "eigenvalues": f"of {root.sizes['y_dim']}"}.get(unit, unit),
                 "–" if ideal is None else number(ideal),
             )
         )
@@ -175,7 +182,7 @@ def level_rows(results: xr.DataTree) -> list[LevelRows]:
         rows = []
         for key, label, summary in cases:
             here = summary.sel(level=level)
-            count = int(here[_FINDINGS[0]].sel(statistic="count"))
+            count = int(here["gradient_norm"].sel(statistic="count"))
             cells = tuple(_cell(here[name], count) for name in _FINDINGS)
             rows.append(Row(key, label, count, cells))
         sigma = float(results["sigma"].sel(level=level))
@@ -192,7 +199,7 @@ def in_words(results: xr.DataTree) -> list[str]:
     sentences = []
     for name, subject in _SENTENCES:
         said = [f"{_said(cases[0][2], name, level)} at level {level}" for level in ends]
-        text = f"{subject.format(d=results.sizes['eigen'])} is {' and '.join(said)}"
+        text = f"{subject.format(d=results.sizes['y_dim'])} is {' and '.join(said)}"
         if len(cases) > 1:
             control = [_said(cases[1][2], name, level) for level in ends]
             text += f"; with untrained weights {' and '.join(control)}"
@@ -232,8 +239,10 @@ def command_line(experiment: str, config: Mapping[str, Any], config_class: type[
     for field in fields(config_class):
         if field.name in options or field.metadata.get("planned") or field.default is MISSING:
             continue
-        if config[field.name] != field.default:
-            options[field.name] = config[field.name]
+        # A run that was planned before the field was there did as its metadata say.
+        value = config.get(field.name, field.metadata.get("before", field.default))
+        if value != field.default:
+            options[field.name] = value
     words = [
         f"--{name.replace('_', '-')} {shlex.quote(_plain(value))}"
         for name, value in options.items()

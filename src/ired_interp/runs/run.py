@@ -6,7 +6,7 @@ run resumes and ends with the same data.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -33,7 +33,9 @@ __all__ = ["Run", "execute", "is_run_folder", "open_run", "plan_run"]
 Track = Callable[[Iterable[int]], Iterable[int]]
 
 _FORMAT = "ired-interp-run"
-_VERSION = 1
+# Version 2: eigenvalues may be those of the ends only, and each has its certificate.
+_VERSION = 2
+_READ = (1, 2)
 _SUMMARY = "summary"
 _SAME_CODE = ("package_version", "git_sha", "torch")
 
@@ -148,6 +150,15 @@ def plan_run(experiment: Experiment, config: Any, out: Path) -> Run:
     return run
 
 
+def _before(config_class: type[Any]) -> dict[str, Any]:
+    """What runs did that were planned before a field of the config was there."""
+    return {
+        field.name: field.metadata["before"]
+        for field in fields(config_class)
+        if "before" in field.metadata
+    }
+
+
 def is_run_folder(path: Path) -> bool:
     """Whether a folder was made by `plan_run`."""
     return (path / "run.json").is_file()
@@ -161,14 +172,15 @@ def open_run(path: str | Path) -> Run:
     """
     folder = Path(path)
     head = read_json(folder / "run.json")
-    if head.get("format") != _FORMAT or head.get("version") != _VERSION:
+    if head.get("format") != _FORMAT or head.get("version") not in _READ:
         raise RunFolderError(
-            f"{folder}: expected {_FORMAT} version {_VERSION}, found {head.get('format')!r} "
-            f"version {head.get('version')!r}."
+            f"{folder}: expected {_FORMAT} version {' or '.join(map(str, _READ))}, found "
+            f"{head.get('format')!r} version {head.get('version')!r}."
         )
     try:
         experiment = find_experiment(head["experiment"])
-        config = config_from_mapping(experiment.Config, head["config"])
+        content = _before(experiment.Config) | head["config"]
+        config = config_from_mapping(experiment.Config, content)
         return Run(folder, experiment, config, int(head["units"]), head["provenance"])
     except KeyError as error:
         raise RunFolderError(f"{folder / 'run.json'}: no entry {error}: it is damaged.") from error

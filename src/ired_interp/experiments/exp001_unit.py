@@ -1,0 +1,379 @@
+"""What one work unit of EXP-001 measures: a chunk of problems at all levels, of one network."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+from torch import Tensor
+
+from ired_interp import curvature
+from ired_interp.curvature.eigenspaces import Eigenpairs, End
+from ired_interp.curvature.routes import Route
+from ired_interp.energy.exact import ideal_spectrum
+from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.experiments.exp001_config import Dtype, Exp001Config
+from ired_interp.experiments.exp001_variables import (
+    ALL,
+    BOTTOM,
+    COUNTS,
+    DEFINITIONS,
+    TOP,
+    UNITS,
+    dims_of,
+    measured_names,
+)
+from ired_interp.landscape import Landscape
+from ired_interp.points import Points, locate
+from ired_interp.tasks import Task
+
+__all__ = ["DTYPES", "measure_problems"]
+
+DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
+_ROUTES = get_args(Route)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of the spectrum at each point.
+
+    Attributes:
+        top: Largest by |λ|, or None for all.
+        bottom: Lowest.
+        vectors: Eigenvectors to keep of each end.
+        parts: Whether to split by layer.
+    """
+
+    top: int | None
+    bottom: int
+    vectors: int
+    parts: bool
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The ends of which something was asked."""
+        if self.top is None:
+            return (TOP, BOTTOM)
+        asked: tuple[tuple[End, int], ...] = ((TOP, self.top), (BOTTOM, self.bottom))
+        return tuple(end for end, num in asked if num)
+
+    def wanted(self, d: int) -> list[str]:
+        """Why each eigenvalue is there."""
+        return [ALL] * d if self.top is None else [TOP] * self.top + [BOTTOM] * self.bottom
+
+    def columns(self, end: End) -> slice:
+        """Which eigenvalues the vectors of an end are looked for among."""
+        if self.top is None:
+            return slice(None)
+        return slice(0, self.top) if end == TOP else slice(self.top, None)
+
+
+def measure_problems(
+    model: EnergyMLP, task: Task, config: Exp001Config, first: int, count: int
+) -> xr.Dataset:
+    """Everything about ``count`` problems from number ``first`` on; the config is planned."""
+    problems = task.sample(
+        count,
+        seed=config.seed,
+        difficulty=config.difficulty,
+        first=first,
+        dtype=DTYPES[config.dtype],
+        device=config.device,
+    )
+    places = [
+        locate(
+            config.point,
+            model,
+            problems.x,
+            problems.y,
+            config.levels,
+            seed=seed,
+            first=first,
+            bound=config.bound,
+        )
+        for seed in (config.seed, _second_seed(config.seed))[: config.noise_draws or 1]
+    ]
+    request = _Request(config.top, config.bottom, config.eigenvectors or 0, config.parts == "yes")
+    columns: dict[str, list[Tensor]] = {}
+    for i, level in enumerate(config.levels):
+        land = Landscape(model, problems.x, level)
+        at = [points.y[:, i] for points in places]
+        found = places[0].found[:, i]
+        sigma = float(model.schedule.sigma[model.schedule.timestep(level)])
+        for name, value in _at_level(land, at, found, sigma, request).items():
+            columns.setdefault(name, []).append(value)
+    data_vars = _given(problems.x, problems.y, places, config)
+    for name, values in columns.items():
+        attrs = {"units": UNITS[name], "long_name": DEFINITIONS[name].meaning}
+        if name == "route":
+            attrs["flag_meanings"] = "; ".join(f"{i}: {route}" for i, route in enumerate(_ROUTES))
+        data_vars[name] = (
+            ("problem", "level", *dims_of(name)),
+            _numpy(torch.stack(values, dim=1)),
+            attrs,
+        )
+    timesteps = [model.schedule.timestep(level) for level in config.levels]
+    ideal = ideal_spectrum(task, model.schedule, timesteps)
+    data_vars["ideal_eigenvalues"] = (
+        ("level", "eigen"),
+        _numpy(_as_wanted(ideal, request)),
+        {"units": "energy / y^2", "long_name": DEFINITIONS["ideal_eigenvalues"].meaning},
+    )
+    coords: dict[str, Any] = {
+        "problem": np.arange(first, first + count),
+        "level": ("level", np.array(config.levels)),
+        "timestep": ("level", np.array(timesteps)),
+        "sigma": ("level", model.schedule.sigma[timesteps].numpy()),
+        "signal": ("level", model.schedule.signal[timesteps].numpy()),
+        "eigen": np.arange(len(request.wanted(task.dim_y))),
+        "wanted": ("eigen", request.wanted(task.dim_y)),
+        "point": config.point,
+    }
+    if request.vectors:
+        coords |= {"end": list(request.ends), "vector": np.arange(request.vectors)}
+    if request.parts:
+        coords["part"] = list(model.part_names)
+    return xr.Dataset(data_vars, coords=coords)
+
+
+def _given(x: Tensor, answer: Tensor, places: list[Points], config: Exp001Config) -> dict[str, Any]:
+    """The problems and the points."""
+    data_vars: dict[str, Any] = {
+        "x": (("problem", "x_dim"), _numpy(x), {"long_name": "the question"}),
+        "answer": (("problem", "y_dim"), _numpy(answer), {"long_name": "the true answer y*"}),
+        "y": (
+            ("problem", "level", "y_dim"),
+            _numpy(places[0].y),
+            {"long_name": f"point examined ({config.point}), in the level's coordinates"},
+        ),
+        "status": (
+            ("problem", "level"),
+            _numpy((~places[0].found).to(torch.int8)),
+            {"long_name": "0: a point was found; 1: the search for a minimum did not converge"},
+        ),
+    }
+    for points in places[1:]:
+        data_vars["second_y"] = (
+            ("problem", "level", "y_dim"),
+            _numpy(points.y),
+            {"long_name": DEFINITIONS["second_y"].meaning},
+        )
+    return data_vars
+
+
+def _at_level(
+    land: Landscape, at: list[Tensor], found: Tensor, sigma: float, request: _Request
+) -> dict[str, Tensor]:
+    """Everything measured at one level; NaN (and -1 for counts) where no point was found."""
+    y = at[0]
+    n, d = y.shape
+    measured: dict[str, Tensor] = {}
+    rows = found.nonzero().flatten()
+    if len(rows):
+        there, here = land.select(rows), y[rows]
+        spec = curvature.spectrum(there, here, request.top, request.bottom)
+        measured = _of_spectrum(spec, sigma, request)
+        energy, gradient = there.energy_and_gradient(here)
+        measured |= {"energy": energy, "gradient_norm": gradient.norm(dim=1)}
+        spaces: dict[End, curvature.Eigenspace] = {}
+        if request.vectors:
+            kept, spaces = _of_ends(spec, request)
+            measured |= kept
+        if request.parts:
+            measured |= _of_parts(there, here, spec, measured, request)
+            if request.top is not None:  # the traces tell what the ends do not
+                trace = measured["part_traces"].sum(dim=1)
+                measured["mean_scaled_eigenvalue"] = sigma * trace / d
+        for second in at[1:]:
+            measured |= _of_second(there, second[rows], spaces, request)
+    names = measured_names(
+        every=request.top is None,
+        vectors=request.vectors > 0,
+        parts=request.parts,
+        draws=len(at) > 1,
+    )
+    sizes = {
+        "eigen": len(request.wanted(d)),
+        "end": len(request.ends),
+        "vector": request.vectors,
+        "y_dim": d,
+        "part": len(land.part_names) if request.parts else 0,
+    }
+    filled = {}
+    for name in names:
+        shape = (n, *(sizes[dim] for dim in dims_of(name)))
+        dtype = COUNTS.get(name, y.dtype)
+        out = torch.full(shape, -1 if name in COUNTS else torch.nan, dtype=dtype)
+        if measured:
+            out[found.cpu()] = measured[name].cpu().to(dtype)
+        filled[name] = out
+    return filled
+
+
+def _of_spectrum(spec: curvature.Spectrum, sigma: float, request: _Request) -> dict[str, Tensor]:
+    """Eigenvalues, their certificates, and what sums them up as far as it is known."""
+    values, residuals = spec.eigenvalues, spec.residuals
+    measured = {
+        "eigenvalues": values,
+        "residuals": residuals,
+        "radii": spec.radii,
+        "clusters": spec.clusters,
+        "cluster_radii": spec.cluster_radii,
+        "index_low": spec.index_low,
+        "index_high": spec.index_high,
+        "roundoff": spec.roundoff,
+        "route": torch.tensor([_ROUTES.index(route) for route in spec.routes]),
+        "scaled_eigenvalues": sigma * values,
+    }
+    if request.top is not None:
+        unknown = torch.full_like(spec.norm, torch.nan)
+        largest, lowest = values.amax(dim=1), values.amin(dim=1)
+        # Top pairs of either sign hold that end of the spectrum, as they are the largest by |λ|.
+        top = request.top > 0
+        measured |= dict.fromkeys(_OF_ALL, unknown)
+        measured |= {
+            "num_negative": spec.index_low,
+            "num_undetermined": spec.index_high - spec.index_low,
+            "largest_scaled_eigenvalue": sigma * torch.where((largest > 0) & top, largest, unknown),
+            "smallest_scaled_eigenvalue": sigma
+            * (lowest if request.bottom else torch.where(lowest < 0, lowest, unknown)),
+        }
+        return measured
+    return measured | {
+        "condition_number": _if_determined(
+            curvature.condition_number(values), values.abs().amin(dim=1), values, residuals
+        ),
+        "positive_condition_number": _if_determined(
+            curvature.positive_condition_number(values),
+            torch.where(values > 0, values, torch.inf).amin(dim=1),
+            values,
+            residuals,
+        ),
+        "participation_ratio": curvature.participation_ratio(values),
+        "spectral_gap": curvature.spectral_gap(values),
+        "num_negative": curvature.num_negative(values, residuals),
+        "num_undetermined": curvature.num_undetermined(values, residuals),
+        "mean_scaled_eigenvalue": sigma * values.mean(dim=1),
+        "largest_scaled_eigenvalue": sigma * values[:, -1],
+        "smallest_scaled_eigenvalue": sigma * values[:, 0],
+    }
+
+
+_OF_ALL = (
+    "condition_number",
+    "positive_condition_number",
+    "participation_ratio",
+    "spectral_gap",
+    "mean_scaled_eigenvalue",
+)
+
+
+def _of_ends(
+    spec: curvature.Spectrum, request: _Request
+) -> tuple[dict[str, Tensor], dict[End, curvature.Eigenspace]]:
+    """The first eigenvectors of each end, and the subspaces that they span."""
+    kept: dict[str, list[Tensor]] = {}
+    spaces = {}
+    for end in request.ends:
+        columns = request.columns(end)
+        pairs: Eigenpairs = curvature.take(spec, columns)
+        labels = spec.clusters[:, columns]
+        values = pairs.eigenvalues
+        key = -values.abs() if end == TOP else values
+        first = key.argsort(dim=1, stable=True)[:, : request.vectors]
+        sizes = (labels[:, :, None] == labels[:, None, :]).sum(dim=2)
+        space = curvature.eigenspace(pairs, request.vectors, end)
+        spaces[end] = space
+        for name, value in {
+            "eigenvectors": _signed(space.frame).mT,
+            "vector_eigen": first + (columns.start or 0),
+            "vector_cluster_size": sizes.gather(1, first),
+            "vector_gap": curvature.clusters(pairs).gap.gather(1, first),
+            "subspace_gap": space.gap,
+            "subspace_angle_error": space.angle_error,
+        }.items():
+            kept.setdefault(name, []).append(value)
+    return {name: torch.stack(values, dim=1) for name, values in kept.items()}, spaces
+
+
+def _of_parts(
+    land: Landscape,
+    y: Tensor,
+    spec: curvature.Spectrum,
+    measured: Mapping[str, Tensor],
+    request: _Request,
+) -> dict[str, Tensor]:
+    """Traces and shares of the parts, and what they contribute along the stored eigenvectors."""
+    n, d = y.shape
+    if request.top is None:
+        apart = curvature.split(land, y, spec.eigenvectors)
+        along, values = apart.contributions, spec.eigenvalues
+        out = {
+            "part_traces": along.sum(dim=2),
+            "part_shares": (along * values[:, None]).sum(dim=2)
+            / values.square().sum(dim=1, keepdim=True),
+        }
+    else:
+        out = {"part_traces": curvature.part_traces(land, y)}
+    if request.vectors:
+        vectors = measured["eigenvectors"].reshape(n, -1, d).mT
+        kept = curvature.split(land, y, vectors)
+        shape = (n, len(request.ends), request.vectors)
+        out["contributions"] = kept.contributions.reshape(n, -1, *shape[1:])
+        out["contribution_defects"] = kept.defects.reshape(shape)
+    return out
+
+
+def _of_second(
+    land: Landscape,
+    y: Tensor,
+    spaces: Mapping[End, curvature.Eigenspace],
+    request: _Request,
+) -> dict[str, Tensor]:
+    """How far the subspaces at a second point agree with those at the first."""
+    num = min(request.vectors + 1, land.dim_y)
+    top, bottom = (num if end in request.ends else 0 for end in (TOP, BOTTOM))
+    spec = curvature.spectrum(land, y, top, bottom, index=False)
+    overlaps = []
+    for end in request.ends:
+        columns = slice(0, top) if end == TOP else slice(top, None)
+        space = curvature.eigenspace(curvature.take(spec, columns), request.vectors, end)
+        overlaps.append(curvature.overlap_between(spaces[end], space))
+    return {
+        "draw_overlap": torch.stack([found.overlap for found in overlaps], dim=1),
+        "draw_overlap_error": torch.stack([found.error for found in overlaps], dim=1),
+    }
+
+
+def _signed(vectors: Tensor) -> Tensor:
+    """Each with its largest entry positive: the sign of an eigenvector is arbitrary."""
+    largest = vectors.abs().argmax(dim=1, keepdim=True)
+    return vectors * vectors.gather(1, largest).sign()
+
+
+def _as_wanted(ideal: Tensor, request: _Request) -> Tensor:
+    """The eigenvalues of the ideal that stand where those that were asked for do."""
+    if request.top is None:
+        return ideal
+    order = (-ideal.abs()).argsort(dim=1, stable=True)[:, : request.top]
+    return torch.cat([ideal.gather(1, order), ideal[:, : request.bottom]], dim=1)
+
+
+def _if_determined(ratio: Tensor, smallest: Tensor, values: Tensor, residuals: Tensor) -> Tensor:
+    """A condition number, infinite where its denominator is no larger than its error."""
+    unknown = smallest <= curvature.eigenvalue_errors(values, residuals).amax(dim=1)
+    return torch.where(unknown, torch.inf, ratio)
+
+
+def _second_seed(seed: int) -> int:
+    """Of the noise of the second point, which no other run has as its first."""
+    digest = hashlib.blake2b(f"second noise/{seed}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def _numpy(tensor: Tensor) -> npt.NDArray[Any]:
+    return tensor.detach().cpu().numpy()
