@@ -10,7 +10,7 @@ within 3 %. ``25`` are the 20 largest by magnitude and the 5 lowest, ``all`` are
 Each method runs in a process of its own, on one core, with one thread. Times are process CPU
 seconds, least and median of the repeats after one warm-up; memory is the growth of the peak
 resident size during the repeats. Errors are against float64 eigenvalues by torch.func.hessian and
-eigh, as a share of the largest, and of the 25 also of each. If ours are not small, the script fails.
+eigh, as a share of the largest, and of the 25 also of each. Where ours are large, the script fails.
 JAX needs an interpreter that has jax and matfree; without one its rows are left out. matfree is
 told how many dimensions its spaces need (90 and 260): it has no stopping test.
 """

@@ -3,85 +3,28 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ired_interp.checks import (
+    check_like,
+    check_matrix,
+    check_model_dtype,
+    check_vectors,
+    finite,
+)
 from ired_interp.energy.autodiff import AutodiffField
-from ired_interp.energy.base import AnalyticEnergy, Energy, LinearisedEnergy
+from ired_interp.energy.base import AnalyticEnergy, Energy, FixedProduct, SelectableProduct
+from ired_interp.energy.fields import AnalyticField, Field
 from ired_interp.energy.parts import ModelParts, SplitEnergy, SplitField
 from ired_interp.energy.squares import SquaresField
-from ired_interp.errors import DtypeError, EnergyError, NonFiniteError, ShapeError
+from ired_interp.errors import DtypeError, EnergyError, ShapeError
 
-__all__ = ["DEFAULT_MAX_BYTES", "Landscape", "check_matrix"]
+__all__ = ["DEFAULT_MAX_BYTES", "HessianProduct", "Landscape"]
 
 DEFAULT_MAX_BYTES = 64 * 2**20
-
-
-@runtime_checkable
-class _Field(Protocol):
-    """E and its derivatives at fixed rows; tangents and vectors as rows."""
-
-    def select(self, rows: slice | Tensor) -> "_Field": ...
-    def energy(self, y: Tensor) -> Tensor: ...
-    def energy_and_gradient(self, y: Tensor) -> tuple[Tensor, Tensor]: ...
-    def hvp(self, y: Tensor, v: Tensor) -> Tensor: ...
-    def linearise(self, y: Tensor) -> Callable[[Tensor], Tensor]: ...
-    def hessian(self, y: Tensor) -> Tensor: ...
-    def hessian_rows(self, max_bytes: int) -> int: ...
-    def work(self, y: Tensor) -> tuple[int, int]: ...
-    def memory(self, y: Tensor) -> Callable[[int], int]: ...
-    def check_rows(self, y: Tensor) -> None: ...
-
-
-@dataclass(frozen=True)
-class _AnalyticField:
-    """A model with closed-form derivatives, at fixed x and t."""
-
-    model: AnalyticEnergy
-    x: Tensor
-    t: Tensor
-
-    def select(self, rows: slice | Tensor) -> "_AnalyticField":
-        return _AnalyticField(self.model, self.x[rows], self.t[rows])
-
-    def energy(self, y: Tensor) -> Tensor:
-        return self.model.energy(self.x, y, self.t)
-
-    def energy_and_gradient(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model.energy_and_gradient(self.x, y, self.t)
-
-    def hvp(self, y: Tensor, v: Tensor) -> Tensor:
-        return self.model.hvp(self.x, y, self.t, v)
-
-    def linearise(self, y: Tensor) -> Callable[[Tensor], Tensor]:
-        if isinstance(self.model, LinearisedEnergy):
-            return self.model.product(self.x, y, self.t)
-        return lambda v: self.hvp(y, v)
-
-    def hessian(self, y: Tensor) -> Tensor:
-        return self.model.hessian(self.x, y, self.t)
-
-    def hessian_rows(self, max_bytes: int) -> int:
-        """Rows whose Hessians a model with an assembly of its own makes at once; else 0."""
-        if not isinstance(self.model, LinearisedEnergy):
-            return 0
-        fixed = self.model.hessian_bytes(0)
-        return max(0, (max_bytes - fixed) // (self.model.hessian_bytes(1) - fixed))
-
-    def work(self, y: Tensor) -> tuple[int, int]:
-        """Operations of a product and of a Hessian; without word of them, d² of both."""
-        if isinstance(self.model, LinearisedEnergy):
-            return self.model.product_flops(), self.model.hessian_flops()
-        return y.shape[1] ** 2, y.shape[1] ** 2
-
-    def memory(self, y: Tensor) -> Callable[[int], int]:  # noqa: ARG002 - the protocol's
-        return self.model.working_bytes
-
-    def check_rows(self, y: Tensor) -> None:
-        """A model's rows are independent by its protocol."""
 
 
 class Landscape:
@@ -112,12 +55,12 @@ class Landscape:
         max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
         check_matrix("x", x, columns=model.dim_x, of="the model's dim_x")
-        _check_model_dtype(model, x)
+        check_model_dtype(model, x)
         timestep = model.schedule.timesteps(level, x.shape[0]).to(x.device)
         self._timestep: Tensor | None = timestep
         self._schedule = model.schedule
         self._setup(
-            _AnalyticField(model, x, timestep)
+            AnalyticField(model, x, timestep)
             if isinstance(model, AnalyticEnergy)
             else AutodiffField(lambda x, t, y: model.energy(x, y, t), (x, timestep)),
             dim_y=model.dim_y,
@@ -174,7 +117,7 @@ class Landscape:
         return cls._of(SquaresField(fn, () if x is None else (x,)), dim_y, x, max_bytes)
 
     @classmethod
-    def _of(cls, field: _Field, dim_y: int, x: Tensor | None, max_bytes: int) -> "Landscape":
+    def _of(cls, field: Field, dim_y: int, x: Tensor | None, max_bytes: int) -> "Landscape":
         if isinstance(dim_y, bool) or not isinstance(dim_y, int) or dim_y < 1:
             raise ShapeError(f"dim_y: expected a whole number ≥ 1, found {dim_y!r}.")
         if x is not None:
@@ -192,7 +135,7 @@ class Landscape:
 
     def _setup(
         self,
-        field: _Field,
+        field: Field,
         *,
         dim_y: int,
         like: Tensor | None,
@@ -255,7 +198,7 @@ class Landscape:
         out = torch.cat(
             [self._field.select(rows).energy(y[rows]) for rows, _ in self._blocks(y, 0)]
         )
-        return _finite(out, "the energy")
+        return finite(out, "the energy")
 
     def gradient(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """∇_yE at each row. Cost: one forward and one backward pass."""
@@ -272,7 +215,7 @@ class Landscape:
         ]
         energy = torch.cat([energy for energy, _ in parts])
         gradient = torch.cat([gradient for _, gradient in parts])
-        return _finite(energy, "the energy"), _finite(gradient, "the gradient")
+        return finite(energy, "the energy"), finite(gradient, "the gradient")
 
     @torch.no_grad()
     def hvp(
@@ -287,19 +230,17 @@ class Landscape:
                 finite.
         """
         self.check_points(y)
-        _check_vectors(v, y)
+        check_vectors(v, y)
         self.energy(y)  # no curvature where there is no energy
         rows = v[:, None] if v.ndim == 2 else v.mT  # noqa: PLR2004 - the number of axes
         out = self._products(y, rows)
         return out[:, 0] if v.ndim == 2 else out.mT  # noqa: PLR2004
 
     @torch.no_grad()
-    def product(
-        self, y: Float[Tensor, "n d"]
-    ) -> Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]:
+    def product(self, y: Float[Tensor, "n d"]) -> "HessianProduct":
         """v ↦ ∇²_yE·v at fixed points, with m vectors as rows: `hvp` for many calls.
 
-        The energy's forward pass at all rows is done here and held as long as the function is.
+        The energy's forward pass at all rows is done here and held as long as the result is.
 
         Cost: one energy and one gradient; then one Hessian product a vector.
 
@@ -309,17 +250,9 @@ class Landscape:
         """
         self.check_points(y)
         self.energy(y)  # no curvature where there is no energy
-        blocks = [rows for rows, _ in self._blocks(y, 1)]
-        products = [self._field.select(rows).linearise(y[rows]) for rows in blocks]
-
-        @torch.no_grad()
-        def apply(v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
-            if len(blocks) == 1:
-                return _finite(products[0](v), "the Hessian product")
-            parts = [product(v[rows]) for product, rows in zip(products, blocks, strict=True)]
-            return _finite(torch.cat(parts), "the Hessian product")
-
-        return apply
+        blocks = tuple(rows for rows, _ in self._blocks(y, 1))
+        parts = tuple(self._field.select(rows).linearise(y[rows]) for rows in blocks)
+        return HessianProduct(self, y, blocks, parts)
 
     @torch.no_grad()
     def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
@@ -341,7 +274,7 @@ class Landscape:
             h = self._products(y, eye)
             return (h + h.mT) / 2
         parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
-        return _finite(torch.cat(parts), "the Hessian")
+        return finite(torch.cat(parts), "the Hessian")
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -372,7 +305,7 @@ class Landscape:
             for rows, columns in blocks
             if columns.start == 0
         ]
-        return _finite(torch.cat(parts), "a part of the Hessian")
+        return finite(torch.cat(parts), "a part of the Hessian")
 
     @torch.no_grad()
     def quadratic_parts(
@@ -388,7 +321,7 @@ class Landscape:
         """
         field = self._split_field()
         self.check_points(y)
-        _check_vectors(v, y)
+        check_vectors(v, y)
         self.energy(y)  # no curvature where there is no energy
         vectors = v[:, None] if v.ndim == 2 else v.mT  # noqa: PLR2004 - the number of axes
         out = y.new_zeros(y.shape[0], len(field.part_names), vectors.shape[1])
@@ -396,12 +329,12 @@ class Landscape:
             out[rows, :, columns] = field.select(rows).quadratic_parts(
                 y[rows], vectors[rows, columns]
             )
-        _finite(out, "a part of the Hessian")
+        finite(out, "a part of the Hessian")
         return out[..., 0] if v.ndim == 2 else out  # noqa: PLR2004
 
     def _split_field(self) -> SplitField:
         field: object = self._field
-        if isinstance(field, _AnalyticField) and isinstance(field.model, SplitEnergy):
+        if isinstance(field, AnalyticField) and isinstance(field.model, SplitEnergy):
             return ModelParts(field.model, field.x, field.t)
         if isinstance(field, SplitField):
             return field
@@ -435,7 +368,7 @@ class Landscape:
             DtypeError: The energy is not a torch module, so its numbers cannot be converted.
         """
         field = self._field
-        if not isinstance(field, _AnalyticField) or not isinstance(field.model, nn.Module):
+        if not isinstance(field, AnalyticField) or not isinstance(field.model, nn.Module):
             raise DtypeError(
                 "in_dtype: expected the landscape of a model that is a torch.nn.Module, found "
                 f"{type(field).__name__.strip('_')}; make it from weights of that dtype."
@@ -445,7 +378,7 @@ class Landscape:
         land = Landscape.__new__(Landscape)
         land._timestep, land._schedule = self._timestep, self._schedule
         land._setup(
-            _AnalyticField(model, x, field.t),
+            AnalyticField(model, x, field.t),
             dim_y=self.dim_y,
             like=x,
             num_rows=self._num_rows,
@@ -456,7 +389,7 @@ class Landscape:
     @property
     def has_other_dtypes(self) -> bool:
         """Whether `in_dtype` can be used."""
-        return isinstance(self._field, _AnalyticField) and isinstance(self._field.model, nn.Module)
+        return isinstance(self._field, AnalyticField) and isinstance(self._field.model, nn.Module)
 
     def _products(self, y: Tensor, v: Tensor) -> Tensor:
         """Hessian products with vectors as rows, [n, m, d]."""
@@ -465,7 +398,7 @@ class Landscape:
             return out
         for rows, columns in self._blocks(y, v.shape[1]):
             out[rows, columns] = self._field.select(rows).hvp(y[rows], v[rows, columns])
-        return _finite(out, "the Hessian product")
+        return finite(out, "the Hessian product")
 
     def _blocks(self, y: Tensor, num_vectors: int) -> list[tuple[slice, slice]]:
         """Rows, and vectors where one row is too much, whose memory stays near the bound."""
@@ -493,75 +426,41 @@ class Landscape:
                 f"y: expected {self._num_rows} rows, one a row of x, found {y.shape[0]}."
             )
         if self._like is not None:
-            _check_like("y", y, self._like, "x")
+            check_like("y", y, self._like, "x")
 
 
-def check_matrix(
-    name: str, value: Tensor, *, columns: int | None = None, of: str = "columns"
-) -> None:
-    """Check that an input is a finite floating-point tensor [n, columns] with n ≥ 1.
+@dataclass(frozen=True, slots=True)
+class HessianProduct:
+    """v ↦ ∇²_yE·v at fixed points, as `Landscape.product` makes it.
 
-    Raises:
-        ShapeError, DtypeError, NonFiniteError: Naming the input and what was found.
+    Attributes:
+        land: The landscape.
+        y: The points.
+        blocks: The rows of each part.
+        parts: The products of the blocks.
     """
-    if not isinstance(value, Tensor):
-        raise DtypeError(
-            f"{name}: expected a torch tensor, found {type(value).__name__}; convert it with "
-            "torch.as_tensor."
-        )
-    if not value.is_floating_point():
-        raise DtypeError(f"{name}: expected a floating-point tensor, found {value.dtype}.")
-    if value.ndim != 2 or value.shape[0] == 0:  # noqa: PLR2004 - the number of axes
-        raise ShapeError(
-            f"{name}: expected shape [n, {columns or 'd'}] with n ≥ 1, found {tuple(value.shape)}."
-        )
-    if columns is not None and value.shape[1] != columns:
-        raise ShapeError(
-            f"{name}: expected {columns} entries a row ({of}), found {value.shape[1]}."
-        )
-    _check_finite(name, value)
 
+    land: Landscape
+    y: Float[Tensor, "n d"]
+    blocks: tuple[slice, ...]
+    parts: tuple[FixedProduct, ...]
 
-def _check_finite(name: str, value: Tensor) -> None:
-    bad = int((~torch.isfinite(value)).sum())
-    if bad:
-        raise NonFiniteError(
-            f"{name}: expected finite numbers, found {bad} NaN or infinite of {value.numel()}."
-        )
+    @torch.no_grad()
+    def __call__(self, v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
+        """H·v for m vectors a point, as rows.
 
+        Raises:
+            NonFiniteError: A product is not finite.
+        """
+        if len(self.parts) == 1:
+            return finite(self.parts[0](v), "the Hessian product")
+        pairs = zip(self.parts, self.blocks, strict=True)
+        return finite(torch.cat([part(v[rows]) for part, rows in pairs]), "the Hessian product")
 
-def _check_vectors(v: Tensor, y: Tensor) -> None:
-    if v.ndim not in (2, 3) or v.shape[:2] != y.shape:
-        raise ShapeError(
-            f"v: expected shape {tuple(y.shape)} or ({y.shape[0]}, {y.shape[1]}, m), found "
-            f"{tuple(v.shape)}."
-        )
-    _check_like("v", v, y, "y")
-    _check_finite("v", v)
-
-
-def _finite(value: Tensor, what: str) -> Tensor:
-    wrong = ~torch.isfinite(value).flatten(1).all(1) if value.ndim > 1 else ~torch.isfinite(value)
-    if bool(wrong.any()):
-        rows = wrong.nonzero().flatten().tolist()
-        raise NonFiniteError(
-            f"{what} is NaN or infinite at {len(rows)} of {value.shape[0]} rows (first: row "
-            f"{rows[0]}). Look at the size of y there and at the model's weights."
-        )
-    return value
-
-
-def _check_like(name: str, value: Tensor, like: Tensor, like_name: str) -> None:
-    if value.dtype != like.dtype or value.device != like.device:
-        raise DtypeError(
-            f"{name}: expected {like.dtype} on {like.device} as {like_name} is, found "
-            f"{value.dtype} on {value.device}; convert one with .to()."
-        )
-
-
-def _check_model_dtype(model: Energy, x: Tensor) -> None:
-    if not isinstance(model, nn.Module):
-        return
-    weights = [p for p in (*model.parameters(), *model.buffers()) if p.is_floating_point()]
-    if weights:
-        _check_like("x", x, weights[0], "the model")
+    def select(self, rows: Int[Tensor, " k"]) -> "HessianProduct":
+        """The product at some of the points, without a new forward pass where that is possible."""
+        land, y = self.land.select(rows), self.y[rows]
+        part = self.parts[0]
+        if len(self.parts) == 1 and isinstance(part, SelectableProduct):
+            return HessianProduct(land, y, (slice(0, len(rows)),), (part.select(rows),))
+        return land.product(y)

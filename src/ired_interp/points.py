@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ired_interp.checks import check_matrix
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
-from ired_interp.landscape import Landscape, check_matrix
+from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
 from ired_interp.solve import solve
 

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ired_interp.checks import check_matrix
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
-from ired_interp.landscape import Landscape, check_matrix
+from ired_interp.landscape import Landscape
 
 __all__ = ["Rule", "Solution", "accept_no_rise", "propose", "solve"]
 

@@ -16,6 +16,7 @@ FLOORS = {
     "errors": 0,
     "draws": 0,
     "devices": 0,
+    "checks": 0,
     "geometry": 1,
     "lapack": 1,
     "schedule": 1,

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp.curvature.by_matrices import wanted_by_matrices
-from ired_interp.curvature.certificates import enclose, index_bounds, roundoff
+from ired_interp.curvature.certificates import enclose, index_bounds, num_probes, roundoff
 from ired_interp.curvature.certified import Spectrum, assemble, join
 from ired_interp.curvature.dense import DensePairs
 from ired_interp.curvature.extremes import Extremes, Wanted, extremes
@@ -121,7 +121,7 @@ def _certified(
         roundoff=error,
         ends_certain=False,
         route=route,
-        num_products=found.num_products + 4,
+        num_products=found.num_products + 2 * num_probes(y.shape[1]),
     )
 
 

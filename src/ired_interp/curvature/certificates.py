@@ -31,11 +31,13 @@ __all__ = [
     "index_bounds",
     "lapack_error",
     "morse_index",
+    "num_probes",
     "probe_vectors",
     "roundoff",
 ]
 
-_RESCALED = (1.1, 1.3)  # of each probe; no powers of 2: the second evaluation rounds elsewhere
+_NUM_PROBES = 2
+_LEAST_SAMPLES = 8  # entries of all probes: in few dimensions more of them, against bad luck
 _SAFETY = 8.0  # two samples of a noise, against the noise
 _LEAST = 4.0  # of ε·√d·‖H‖: what products lose in any case
 _LAPACK = 10.0  # p(d) = 10·d of the error bound ε·p(d)·‖H‖
@@ -84,8 +86,8 @@ def roundoff(
 ) -> Float[Tensor, " n"]:
     """How far, in the 2-norm, the Hessian that was computed may be from the true one.
 
-    Products with random vectors are compared with products of the vectors times 1.1 and 1.3 (in
-    one dimension the vectors are alike, and one factor may round alike), at a y whose entries are
+    Products with random vectors are compared with products of the vectors times 1.1,
+    1.2, … (no powers of 2: these round elsewhere, each its own way), at a y whose entries are
     one unit of the last place further: that shows the rounding of the tangents and of the point. A
     noise matrix N that is not aligned with the probes has ‖N‖ ≤ √d·‖N·z‖ on average over unit z;
     the bound is 8 times that, and at least 4·ε·√d·‖H‖. It is a measurement, not a theorem.
@@ -96,12 +98,13 @@ def roundoff(
         images: H times `probes` as it was computed; None: by ``land.product``.
         norm: ‖H‖.
 
-    Cost: 2 products, and 2 more if ``images`` is None; two energies and gradients.
+    Cost: 2 products (more below 4 dimensions), twice that if ``images`` is None; two energies and
+    gradients.
     """
     probes = probe_vectors(y)
     eps, d = torch.finfo(y.dtype).eps, y.shape[1]
     signs = random_start(y, "roundoff/signs").sign()
-    factors = probes.new_tensor(_RESCALED)[:, None]
+    factors = 1.1 + 0.1 * torch.arange(probes.shape[1], device=y.device).to(y)[:, None]
     again = land.product(y * (1 + eps * signs))(factors * probes) / factors
     first = land.product(y)(probes) if images is None else images
     noise = torch.linalg.vector_norm(first - again, dim=2).amax(dim=1)
@@ -109,9 +112,14 @@ def roundoff(
     return bound
 
 
+def num_probes(d: int) -> int:
+    """How many vectors `roundoff` multiplies in d dimensions."""
+    return max(_NUM_PROBES, math.ceil(_LEAST_SAMPLES / d))
+
+
 def probe_vectors(like: Float[Tensor, "n d"]) -> Float[Tensor, "n m d"]:
     """The random unit vectors that `roundoff` compares products of."""
-    draws = [random_start(like, f"roundoff/{i}") for i in range(len(_RESCALED))]
+    draws = [random_start(like, f"roundoff/{i}") for i in range(num_probes(like.shape[1]))]
     return torch.stack(draws, dim=1)
 
 

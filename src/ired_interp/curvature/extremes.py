@@ -23,7 +23,7 @@ __all__ = ["Extremes", "Wanted", "extremes"]
 _SAFETY = 0.5  # the stopping test leaves that share of the tolerance to rounding
 _LOOK_AGAIN = 4  # dimensions between two looks at spaces that are nearly there
 _SCOUTS = 4  # points that are looked at first
-_SEARCH = 12  # dimensions that the search for what a space cannot see grows by
+_SEARCH = 8  # dimensions that the search for what a space cannot see grows by
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,13 @@ def _round(
             rows = leave.nonzero().flatten()
             if rows.numel():
                 again += _leave(
-                    request, number, points[rows], space.select(rows), locked.select(rows), out
+                    request,
+                    number,
+                    points[rows],
+                    seen.select(rows),
+                    space.select(rows),
+                    locked.select(rows),
+                    out,
                 )
                 rows = (~leave).nonzero().flatten()
                 points, space, locked = points[rows], space.select(rows), locked.select(rows)
@@ -193,6 +199,9 @@ class _Look:
     done: Bool[Tensor, " p"]
     norm: Float[Tensor, " p"]
     vectors: Float[Tensor, "p k k"]
+
+    def select(self, rows: Tensor) -> "_Look":
+        return _Look(self.chosen[rows], self.done[rows], self.norm[rows], self.vectors[rows])
 
 
 def _scouts_done(request: _Request, space: KrylovSpace, locked: _Found) -> bool:
@@ -235,12 +244,12 @@ def _leave(
     request: _Request,
     number: int,
     points: Tensor,
+    seen: _Look,
     space: KrylovSpace,
     locked: _Found,
     out: Extremes,
 ) -> list[tuple[Tensor, Tensor, _Found]]:
     """Write down what was found at some points; return those where a search found more."""
-    seen = _examine(request, space, locked)
     found = _pairs(seen, space, locked)
     if number == 1:
         out.dimensions[points] = space.size

@@ -190,16 +190,19 @@ def _advance_(space: KrylovSpace, product: Product) -> KrylovSpace:
     basis, projected, j = space.basis, space.projected, space.size
     d = basis.shape[2]
     last = j + 1 >= d - sum(o.shape[1] for o in space.outside)
-    image = product(basis[:, j])
+    direction = basis[:, j]
+    image = product(direction)
     space.images[:, j] = image
-    scale = torch.maximum(space.scale, torch.linalg.vector_norm(image, dim=1))
-    diagonal = (image * basis[:, j]).sum(dim=1)
-    rest = image - diagonal[:, None] * basis[:, j]
+    diagonal = torch.linalg.vecdot(image, direction)
+    rest = torch.addcmul(image, direction, diagonal[:, None], value=-1)
     if j > space.kept:
-        rest -= projected[:, j, j - 1, None].to(rest) * basis[:, j - 1]
+        rest.addcmul_(basis[:, j - 1], projected[:, j, j - 1, None].to(rest), value=-1)
     bases = (*space.outside, basis[:, : j + 1])
     rest = _orthogonal(rest, bases)
     norm = torch.linalg.vector_norm(rest, dim=1)
+    # ‖Hq‖² = α² + the squares of both couplings, as far as there are not more of them.
+    couplings = projected[:, j, :j].square().sum(dim=1).to(norm)
+    scale = torch.maximum(space.scale, (diagonal.square() + couplings + norm.square()).sqrt())
     if bool((norm < _CANCELLED * scale).any()):
         rest = _orthogonal(rest, bases)
         norm = torch.linalg.vector_norm(rest, dim=1)

@@ -33,8 +33,8 @@ _LOOK = 40.0  # k³ of the Ritz values of k dimensions, and the vectors
 _STEP = 4e7  # a step of the recurrence for however few points
 _SLACK = 1.5  # points may need that many times the pilots' products before they are given up
 MATRICES_OF_FEW = 3  # H, its reduction and a copy
-_MOST_PILOTS = 3
-_SHARE_OF_PILOTS = 24  # one pilot for so many points
+_MOST_PILOTS = 2
+_SHARE_OF_PILOTS = 48  # one pilot for so many points
 _LOOK_BACK = 3
 
 
@@ -135,9 +135,10 @@ def choose_route(
 
 def products(land: Landscape, y: Float[Tensor, "n d"]) -> Callable[[Int[Tensor, " k"]], Product]:
     """The product of one vector a point, at some of the points."""
+    whole, everything = land.product(y), torch.arange(y.shape[0])
 
     def restrict(rows: Int[Tensor, " k"]) -> Product:
-        product = land.select(rows).product(y[rows])
+        product = whole if torch.equal(rows, everything) else whole.select(rows)
         return lambda v: product(v[:, None])[:, 0]
 
     return restrict

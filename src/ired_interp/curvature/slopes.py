@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import check_matrix
 from ired_interp.curvature.eigenspaces import (
     Clusters,
     Eigenpairs,
@@ -21,7 +22,7 @@ from ired_interp.curvature.eigenspaces import (
 )
 from ired_interp.curvature.following import follow
 from ired_interp.errors import DtypeError, EnergyError, ShapeError
-from ired_interp.landscape import Landscape, check_matrix
+from ired_interp.landscape import Landscape
 
 __all__ = ["LevelChange", "Slopes", "exact_slopes", "level_change", "slopes"]
 

@@ -8,7 +8,13 @@ from torch import Tensor
 
 from ired_interp.schedule import Schedule
 
-__all__ = ["AnalyticEnergy", "Energy", "LinearisedEnergy"]
+__all__ = [
+    "AnalyticEnergy",
+    "Energy",
+    "FixedProduct",
+    "LinearisedEnergy",
+    "SelectableProduct",
+]
 
 
 @runtime_checkable
@@ -57,13 +63,30 @@ class AnalyticEnergy(Energy, Protocol):
         ...
 
 
+FixedProduct = Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]
+"""v ↦ ∇²_yE·v for m vectors a row, at fixed points."""
+
+
+@runtime_checkable
+class SelectableProduct(Protocol):
+    """A product at fixed points that can be had at some of them."""
+
+    def __call__(self, v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
+        """∇²_yE·v for m vectors a row."""
+        ...
+
+    def select(self, rows: Int[Tensor, " k"]) -> "SelectableProduct":
+        """The same at some of the rows."""
+        ...
+
+
 @runtime_checkable
 class LinearisedEnergy(AnalyticEnergy, Protocol):
     """An analytic energy that can fix its points once for many Hessian products."""
 
     def product(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
-    ) -> Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]:
+    ) -> SelectableProduct:
         """v ↦ ∇²_yE·v for m vectors a row."""
         ...
 

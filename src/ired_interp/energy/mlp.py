@@ -204,7 +204,7 @@ class EnergyMLP(nn.Module):
         first = self._input_weight().contiguous()
         last = self.fc4.weight
         return MLPProduct(
-            (first, self.fc2.weight, self.fc3.weight), last.mT @ last, slopes, curvatures
+            (first, self.fc2.weight, self.fc3.weight), 2 * last.mT @ last, slopes, curvatures
         )
 
     def product_flops(self) -> int:

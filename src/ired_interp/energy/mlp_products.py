@@ -8,10 +8,10 @@ e_l = g_l ∘ swish′(a_l) and κ_l = g_l² ∘ c_l (g_1 = 1):
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ired_interp import lapack
@@ -25,7 +25,7 @@ class MLPProduct:
 
     Attributes:
         weights: W_1 (its columns of y), W_2 and W_3.
-        output_gram: W_4ᵀW_4.
+        output_gram: 2·W_4ᵀW_4.
         slopes: e_1, e_2 and e_3 of each point.
         curvatures: κ_1, κ_2 and κ_3 of each point.
     """
@@ -42,10 +42,18 @@ class MLPProduct:
         z1 = v @ first.mT
         z2 = (z1 * e1) @ second.mT
         z3 = (z2 * e2) @ third.mT
-        back = ((z3 * e3) @ self.output_gram).mul_(e3).mul_(2).addcmul_(z3, k3)
+        back = ((z3 * e3) @ self.output_gram).mul_(e3).addcmul_(z3, k3)
         back = (back @ third).mul_(e2).addcmul_(z2, k2)
         back = (back @ second).mul_(e1).addcmul_(z1, k1)
         return back @ first
+
+    def select(self, rows: Int[Tensor, " k"]) -> "MLPProduct":
+        """The same at some of the points."""
+        return replace(
+            self,
+            slopes=tuple(e[rows] for e in self.slopes),
+            curvatures=tuple(k[rows] for k in self.curvatures),
+        )
 
 
 def assemble(

@@ -12,10 +12,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from ired_interp.checks import check_matrix
 from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, RunFolderError, ShapeError
-from ired_interp.landscape import check_matrix
 from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
 from ired_interp.models.zoo import open_checkpoint
 from ired_interp.runs.provenance import provenance

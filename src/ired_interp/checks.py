@@ -1,0 +1,91 @@
+"""Checks of the tensors that come in at public doors, and of those that go out."""
+
+import torch
+from torch import Tensor, nn
+
+from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
+
+__all__ = [
+    "check_finite",
+    "check_like",
+    "check_matrix",
+    "check_model_dtype",
+    "check_vectors",
+    "finite",
+]
+
+
+def check_matrix(
+    name: str, value: Tensor, *, columns: int | None = None, of: str = "columns"
+) -> None:
+    """Check that an input is a finite floating-point tensor [n, columns] with n ≥ 1.
+
+    Raises:
+        ShapeError, DtypeError, NonFiniteError: Naming the input and what was found.
+    """
+    if not isinstance(value, Tensor):
+        raise DtypeError(
+            f"{name}: expected a torch tensor, found {type(value).__name__}; convert it with "
+            "torch.as_tensor."
+        )
+    if not value.is_floating_point():
+        raise DtypeError(f"{name}: expected a floating-point tensor, found {value.dtype}.")
+    if value.ndim != 2 or value.shape[0] == 0:  # noqa: PLR2004 - the number of axes
+        raise ShapeError(
+            f"{name}: expected shape [n, {columns or 'd'}] with n ≥ 1, found {tuple(value.shape)}."
+        )
+    if columns is not None and value.shape[1] != columns:
+        raise ShapeError(
+            f"{name}: expected {columns} entries a row ({of}), found {value.shape[1]}."
+        )
+    check_finite(name, value)
+
+
+def check_finite(name: str, value: Tensor) -> None:
+    """Refuse NaN and infinity."""
+    bad = int((~torch.isfinite(value)).sum())
+    if bad:
+        raise NonFiniteError(
+            f"{name}: expected finite numbers, found {bad} NaN or infinite of {value.numel()}."
+        )
+
+
+def check_vectors(v: Tensor, y: Tensor) -> None:
+    """Refuse vectors that are not one or m a row of y, finite and like it."""
+    if v.ndim not in (2, 3) or v.shape[:2] != y.shape:
+        raise ShapeError(
+            f"v: expected shape {tuple(y.shape)} or ({y.shape[0]}, {y.shape[1]}, m), found "
+            f"{tuple(v.shape)}."
+        )
+    check_like("v", v, y, "y")
+    check_finite("v", v)
+
+
+def finite(value: Tensor, what: str) -> Tensor:
+    """The value itself, row by row finite, or NonFiniteError with the first row that is not."""
+    wrong = ~torch.isfinite(value).flatten(1).all(1) if value.ndim > 1 else ~torch.isfinite(value)
+    if bool(wrong.any()):
+        rows = wrong.nonzero().flatten().tolist()
+        raise NonFiniteError(
+            f"{what} is NaN or infinite at {len(rows)} of {value.shape[0]} rows (first: row "
+            f"{rows[0]}). Look at the size of y there and at the model's weights."
+        )
+    return value
+
+
+def check_like(name: str, value: Tensor, like: Tensor, like_name: str) -> None:
+    """Refuse another dtype or device than that of the tensor it goes with."""
+    if value.dtype != like.dtype or value.device != like.device:
+        raise DtypeError(
+            f"{name}: expected {like.dtype} on {like.device} as {like_name} is, found "
+            f"{value.dtype} on {value.device}; convert one with .to()."
+        )
+
+
+def check_model_dtype(model: object, x: Tensor) -> None:
+    """Refuse an x that is not in the dtype and on the device of the weights."""
+    if not isinstance(model, nn.Module):
+        return
+    weights = [p for p in (*model.parameters(), *model.buffers()) if p.is_floating_point()]
+    if weights:
+        check_like("x", x, weights[0], "the model")
