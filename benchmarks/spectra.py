@@ -262,6 +262,7 @@ def compare(spectrum: str, arguments: argparse.Namespace) -> list[dict[str, str]
         error, of_each = errors(torch.from_numpy(found["values"]).double(), exact)
         if name in OURS and error > ALLOWED[OURS[name][0]]:
             raise SystemExit(f"{name}: an eigenvalue is wrong by {error:.1e} of the largest.")
+        Console(stderr=True).print(f"{spectrum}, {name}: {found['cpu'].min():.2f} s")
         rows.append(
             {
                 "spectrum": spectrum,

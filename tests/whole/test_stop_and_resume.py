@@ -47,6 +47,7 @@ def num_shards(folder: Path) -> int:
 
 RUN = (
     "run exp001 --model m.safetensors --problems 40 --unit-problems 1 --controls 0 --levels 1 "
+    "--parts no --eigenvectors 0 "
     "--out run"
 )
 
@@ -85,6 +86,8 @@ def test_a_stopped_run_resumes_to_the_same_data(
         unit_problems=1,
         controls=0,
         levels=[1],
+        parts="no",
+        eigenvectors=0,
     ).results
     xr.testing.assert_identical(resumed.drop_attrs(deep=False), whole.drop_attrs(deep=False))
 

@@ -158,6 +158,8 @@ def _round(
     outside = (locked.vectors,) if locked.vectors.shape[1] else ()
     free = first.shape[1] - locked.vectors.shape[1]
     space = start(first, min(request.capacity, free), outside=outside, stream=f"lanczos/{number}")
+    if outside:  # what is left of H may be nothing but the rounding of the whole
+        space = replace(space, scale=locked.values.abs().amax(dim=1))
     product = request.restrict(points)
     look = min(request.first_look, space.capacity)
     again: list[tuple[Tensor, Tensor, _Found]] = []

@@ -193,6 +193,7 @@ def _advance_(space: KrylovSpace, product: Product) -> KrylovSpace:
     direction = basis[:, j]
     image = product(direction)
     space.images[:, j] = image
+    scale = torch.maximum(space.scale, torch.linalg.vector_norm(image, dim=1))
     diagonal = torch.linalg.vecdot(image, direction)
     rest = torch.addcmul(image, direction, diagonal[:, None], value=-1)
     if j > space.kept:
@@ -200,9 +201,6 @@ def _advance_(space: KrylovSpace, product: Product) -> KrylovSpace:
     bases = (*space.outside, basis[:, : j + 1])
     rest = _orthogonal(rest, bases)
     norm = torch.linalg.vector_norm(rest, dim=1)
-    # ‖Hq‖² = α² + the squares of both couplings, as far as there are not more of them.
-    couplings = projected[:, j, :j].square().sum(dim=1).to(norm)
-    scale = torch.maximum(space.scale, (diagonal.square() + couplings + norm.square()).sqrt())
     if bool((norm < _CANCELLED * scale).any()):
         rest = _orthogonal(rest, bases)
         norm = torch.linalg.vector_norm(rest, dim=1)

@@ -80,7 +80,7 @@ def choose_route(
         dense_share: Of the usual cost that dense matrices have: less in a lower precision.
         dense_products: That the dense route takes besides.
 
-    Cost: up to 3 pilots of as many products as a dense Hessian is worth.
+    Cost: up to 2 pilots of as many products as a dense Hessian is worth.
     """
     n, d = y.shape
     dense_bytes = MATRICES_OF_FEW * d * d * y.element_size()
