@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ired_interp import api
-from ired_interp.console import console, stop_on_interrupt, tracker
+from ired_interp.console import console, no_lost_interrupt, stop_on_interrupt, tracker
 from ired_interp.errors import ConfigError, IredInterpError, RunFolderError
 from ired_interp.experiments import Experiment, experiment_names, find_experiment
 from ired_interp.experiments.config import config_from_words
@@ -234,7 +234,8 @@ def _finish(run: Run, *, show: bool) -> int:
     left = len(run.missing_units())
     track = tracker("units", run.num_units, done=run.num_units - left)
     try:
-        api.finish(run, track=track)
+        with no_lost_interrupt(track) as safe:
+            api.finish(run, track=safe)
     except KeyboardInterrupt:
         done = run.num_units - len(run.missing_units())
         if run.finished:

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["console", "stop_on_interrupt", "tracker"]
+__all__ = ["console", "no_lost_interrupt", "stop_on_interrupt", "tracker"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,35 @@ def _lines(items: Iterable[T], label: str, total: int, done: int) -> Iterator[T]
             left = (now - begin) / (number - done) * (total - number)
             sys.stderr.write(f"{label}: {number} of {total}, about {left / 60:.1f} min left\n")
             sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def no_lost_interrupt(
+    track: Callable[[Iterable[T]], Iterable[T]],
+) -> Iterator[Callable[[Iterable[T]], Iterator[T]]]:
+    """A wrapper of an iterable that ends with the item during which Ctrl-C was pressed, at latest.
+
+    Python drops a KeyboardInterrupt that happens to be raised while an object is destroyed, as
+    file handles are many times a second. So the signal is also remembered.
+    """
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.default_int_handler(number, frame)
+
+    def checked(items: Iterable[T]) -> Iterator[T]:
+        for item in track(items):
+            yield item
+            if pressed:
+                raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield checked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
