@@ -274,7 +274,7 @@ class Landscape:
             h = self._products(y, eye)
             return (h + h.mT) / 2
         parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
-        return finite(torch.cat(parts), "the Hessian")
+        return finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian")
 
     @property
     def part_names(self) -> tuple[str, ...]:

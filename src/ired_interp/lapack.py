@@ -6,6 +6,7 @@ SciPy has them. All tensors are float32 or float64; a row-major matrix is its ow
 Fortran, so that nothing is copied on the way in.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +26,11 @@ __all__ = [
     "Reduction",
     "cholesky_error",
     "eigh",
+    "gram_",
     "inertia",
     "multiply",
     "project_out_",
     "same_threads",
-    "signed_gram",
     "tridiagonal_eigh",
     "tridiagonalise",
 ]
@@ -44,33 +45,58 @@ def same_threads() -> Iterator[None]:
 
     Its pool is another one than torch's, with a limit of its own.
     """
-    with ThreadpoolController().limit(limits=torch.get_num_threads(), user_api="blas"):
+    with _pools().limit(limits=torch.get_num_threads(), user_api="blas"):
         yield
 
 
-def multiply(a: Float[Tensor, "r k"], b: Float[Tensor, "k c"]) -> Float[Tensor, "r c"]:
-    """A·B, row-major: at a few hundred rows OpenBLAS is faster than torch's library."""
-    gemm = _blas("gemm", a.dtype)
-    return torch.from_numpy(gemm(1.0, _transposed(b), _transposed(a)).T)
+@functools.cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded; to look for them takes milliseconds."""
+    return ThreadpoolController()
 
 
-def signed_gram(rows: Float[Tensor, "r d"], weights: Float[Tensor, " r"]) -> Float[Tensor, "d d"]:
-    """Σ_j w_j·a_j·a_jᵀ over the rows a_j, exactly symmetric.
+def multiply(
+    a: Float[Tensor, "r k"], b: Float[Tensor, "k c"], out: Float[Tensor, "r c"] | None = None
+) -> Float[Tensor, "r c"]:
+    """A·B, row-major: at a few hundred rows OpenBLAS is faster than torch's library.
 
-    The rows are scaled by √|w_j| and split by the sign of w_j: two symmetric updates, half the
-    operations of a product of matrices.
+    Args:
+        a: Row-major, or the transpose of such a matrix.
+        b: Likewise.
+        out: Where to write it, contiguous; None: a new matrix.
     """
-    syrk = _blas("syrk", rows.dtype)
-    order = torch.argsort((weights < 0).to(torch.int8), stable=True)
-    num_positive = int((weights >= 0).sum())
-    scaled = rows.index_select(0, order)
-    scaled *= weights.index_select(0, order).abs().sqrt_()[:, None]
-    total = syrk(1.0, _transposed(scaled[:num_positive]), lower=1)
-    if num_positive < rows.shape[0]:
-        negative = _transposed(scaled[num_positive:])
-        total = syrk(-1.0, negative, beta=1.0, c=total, lower=1, overwrite_c=1)
-    half = torch.from_numpy(total.T)  # Fortran's lower triangle is the upper one here
-    return torch.triu(half) + torch.triu(half, 1).mT
+    gemm = _blas("gemm", a.dtype)
+    left, turn_left = _as_given(b)  # Fortran reads Bᵀ·Aᵀ = (A·B)ᵀ
+    right, turn_right = _as_given(a)
+    if out is None:
+        out = a.new_empty(a.shape[0], b.shape[1])
+    target = out.numpy().T
+    found = gemm(1.0, left, right, trans_a=turn_left, trans_b=turn_right, c=target, overwrite_c=1)
+    if found is not target:  # not contiguous: the routine took a copy
+        target[:] = found
+    return out
+
+
+def gram_(
+    out: Float[Tensor, "d d"], plus: Float[Tensor, "p d"], minus: Float[Tensor, "q d"]
+) -> Float[Tensor, "d d"]:
+    """Write PᵀP - MᵀM, exactly symmetric, and return it: two updates, half the work of products.
+
+    Args:
+        out: Contiguous.
+        plus: The rows of P, contiguous.
+        minus: The rows of M, contiguous.
+    """
+    syrk = _blas("syrk", out.dtype)
+    target = out.numpy().T  # Fortran's lower triangle is the upper one here
+    total = syrk(1.0, plus.numpy().T, c=target, lower=1, overwrite_c=1)
+    if minus.shape[0]:
+        total = syrk(-1.0, minus.numpy().T, beta=1.0, c=total, lower=1, overwrite_c=1)
+    if total is not target:  # not contiguous: the routine took a copy
+        target[:] = total
+    out.triu_()
+    out += torch.triu(out, 1).mT
+    return out
 
 
 def project_out_(
@@ -302,6 +328,13 @@ def _gamma(count: int, dtype: torch.dtype) -> float:
     """Higham's γ_k = k·u/(1 - k·u), u the unit round-off."""
     share = count * torch.finfo(dtype).eps / 2
     return share / (1 - share) if share < 1 else float("inf")
+
+
+def _as_given(matrix: Tensor) -> tuple[npt.NDArray[Any], int]:
+    """The transpose as Fortran reads it without a copy, and whether it has to be turned back."""
+    if matrix.mT.is_contiguous() and not matrix.is_contiguous():
+        return matrix.detach().numpy(), 1
+    return _transposed(matrix), 0
 
 
 def _transposed(tensor: Tensor) -> npt.NDArray[Any]:

@@ -61,29 +61,33 @@ def test_multiply_takes_transposes_and_slices_as_they_look() -> None:
     _near(lapack.multiply(a, b), a @ b, 1e-14)
 
 
+def test_multiply_writes_where_it_is_told() -> None:
+    a, b = planted.normal(6, 4, seed=2), planted.normal(4, 5, seed=3)
+    rows = torch.zeros(9, 5, dtype=a.dtype)
+    found = lapack.multiply(a, b, out=rows[2:8])
+    _near(rows[2:8], a @ b, 1e-14)
+    assert found.data_ptr() == rows[2:8].data_ptr()
+    assert not rows[:2].any()
+    assert not rows[8:].any()
+
+
 @dtypes
-@pytest.mark.parametrize("signs", ["mixed", "positive", "negative", "zero", "with zeros"])
-@pytest.mark.parametrize(("r", "d"), [(0, 3), (1, 1), (2, 5), (30, 12)])
-def test_signed_gram_is_the_weighted_sum_of_outer_products(
-    dtype: torch.dtype, signs: str, r: int, d: int
+@pytest.mark.parametrize("d", [1, 2, 12])
+@pytest.mark.parametrize(("p", "q"), [(0, 0), (0, 5), (5, 0), (1, 1), (30, 20)])
+def test_gram_is_the_difference_of_two_symmetric_products(
+    dtype: torch.dtype, d: int, p: int, q: int
 ) -> None:
-    rows = planted.normal(r, d, seed=3).to(dtype)
-    weights = planted.normal(r, seed=4).to(dtype)
-    weights = {
-        "mixed": weights,
-        "positive": weights.abs(),
-        "negative": -weights.abs(),
-        "zero": 0 * weights,
-        "with zeros": torch.where(weights > 0, 0, weights),
-    }[signs]
-    before = rows.clone(), weights.clone()
-    found = lapack.signed_gram(rows, weights)
-    assert torch.equal(found, found.mT)
-    size = float((rows.double() ** 2 * weights.double().abs()[:, None]).sum()) + 1e-300
-    expected = rows.double().mT @ (weights.double()[:, None] * rows.double())
-    assert float((found.double() - expected).abs().max()) <= 10 * (r + 1) * _eps(dtype) * size
-    assert torch.equal(rows, before[0])
-    assert torch.equal(weights, before[1])
+    plus, minus = planted.normal(p, d, seed=3).to(dtype), planted.normal(q, d, seed=4).to(dtype)
+    before = plus.clone(), minus.clone()
+    out = torch.full((d, d), torch.nan, dtype=dtype)
+    found = lapack.gram_(out, plus, minus)
+    assert found.data_ptr() == out.data_ptr()
+    assert torch.equal(out, out.mT)
+    expected = plus.double().mT @ plus.double() - minus.double().mT @ minus.double()
+    size = float(plus.double().square().sum() + minus.double().square().sum()) + 1e-300
+    assert float((out.double() - expected).abs().max()) <= 10 * (p + q + 1) * _eps(dtype) * size
+    assert torch.equal(plus, before[0])
+    assert torch.equal(minus, before[1])
 
 
 @dtypes

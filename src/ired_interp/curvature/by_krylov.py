@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -107,7 +108,7 @@ def _certified(
 ) -> Spectrum:
     norm = found.norm.to(y)
     error = roundoff(land, y, None, norm)
-    defects = pairs.images - pairs.vectors * pairs.values[:, None, :]
+    defects = torch.addcmul(pairs.images, pairs.vectors, pairs.values[:, None, :], value=-1)
     # A space that was given up has no pairs: its point is done again.
     values, vectors = pairs.values.nan_to_num(), pairs.vectors.nan_to_num()
     enclosure = enclose(values, vectors, defects.nan_to_num(), error)

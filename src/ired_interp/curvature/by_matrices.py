@@ -100,7 +100,7 @@ def _certified(
     probes = probe_vectors(y)
     error_of_h = roundoff(land, y, (probes.to(h) @ h).to(y), norm)
     error = error_of_h if h.dtype == y.dtype else roundoff(land, y, None, norm)
-    defects = pairs.images - pairs.vectors * pairs.values[:, None, :]
+    defects = torch.addcmul(pairs.images, pairs.vectors, pairs.values[:, None, :], value=-1)
     enclosure = enclose(
         pairs.values,
         pairs.vectors,

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ired_interp import lapack
+from ired_interp.curvature.dense import asked_before
 from ired_interp.curvature.lanczos import random_start
 from ired_interp.landscape import Landscape
 
@@ -203,8 +204,8 @@ def _orthonormality(vectors: Tensor, *, full: bool) -> tuple[Tensor, Tensor]:
     if full:
         share = min(0.5, _LAPACK * d * torch.finfo(vectors.dtype).eps)
         return vectors.new_ones(n, e, dtype=torch.bool), vectors.new_full((n,), share)
+    once = ~asked_before(vectors)
     gram = vectors.mT @ vectors
-    once = ~(gram.abs() > 0.5).tril(-1).any(dim=2)  # noqa: PLR2004 - orthonormal but for twins
     gram.diagonal(dim1=1, dim2=2).sub_(1)
     gram = gram * once[:, :, None] * once[:, None, :]
     return once, torch.linalg.matrix_norm(gram).clamp_max(0.5)

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ired_interp import lapack
 from ired_interp.curvature.extremes import Wanted
 
-__all__ = ["DensePairs", "all_pairs", "rayleigh_ritz", "wanted_pairs"]
+__all__ = ["DensePairs", "all_pairs", "asked_before", "rayleigh_ritz", "wanted_pairs"]
 
 _PARTIAL_SHARE = 4  # fewer than d / 4 vectors: not all are computed
 _PARTIAL_SIDE = 32  # below, all of them cost less than the choice
@@ -37,14 +37,16 @@ class DensePairs:
 
 def all_pairs(h: Float[Tensor, "n d d"]) -> DensePairs:
     """All eigenpairs, ascending. Cost: about 11·d³ operations a matrix, with H·V."""
-    if h.device.type == "cpu":
-        with lapack.same_threads():
-            pairs = [lapack.eigh(matrix) for matrix in h]
-        values = torch.stack([v for v, _ in pairs])
-        vectors = torch.stack([z for _, z in pairs])
-    else:
+    if h.device.type != "cpu":
         values, vectors = torch.linalg.eigh(h)
-    return DensePairs(values, vectors, h @ vectors, values)
+        return DensePairs(values, vectors, h @ vectors, values)
+    values, rows, images = h.new_empty(h.shape[:2]), torch.empty_like(h), torch.empty_like(h)
+    with lapack.same_threads():
+        for i, matrix in enumerate(h):
+            values[i], vectors = lapack.eigh(matrix)
+            rows[i] = vectors.mT  # LAPACK's own layout
+            lapack.multiply(rows[i], matrix, out=images[i])
+    return DensePairs(values, rows.mT, images.mT, values)
 
 
 def wanted_pairs(h: Float[Tensor, "n d d"], wanted: Wanted) -> DensePairs:
@@ -84,7 +86,7 @@ def _few(matrix: Tensor, wanted: Wanted) -> DensePairs:
     asked = wanted.choose(spectrum[None])[0]
     chosen = torch.unique(asked)  # ascending; a pair may have been asked for twice
     vectors = torch.linalg.qr(reduction.eigenvectors(spectrum, chosen)).Q
-    values, vectors, images = rayleigh_ritz(vectors, matrix @ vectors)
+    values, vectors, images = rayleigh_ritz(vectors, lapack.multiply(matrix, vectors))
     place = torch.searchsorted(chosen, asked)
     return DensePairs(
         values[None, place],
@@ -102,3 +104,13 @@ def rayleigh_ritz(
     projected = basis.mT @ images
     values, mixing = torch.linalg.eigh((projected + projected.mT) / 2)
     return values, basis @ mixing, images @ mixing
+
+
+def asked_before(vectors: Float[Tensor, "n d e"]) -> Bool[Tensor, "n e"]:
+    """Which pairs stand further up already: one that is of both ends may be asked for twice.
+
+    Args:
+        vectors: Unit columns, orthonormal but for such twins.
+    """
+    aligned = (vectors.mT @ vectors).abs() > 0.5  # noqa: PLR2004 - 1 or 0 but for rounding
+    return aligned.tril(-1).any(dim=2)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ired_interp import lapack
-from ired_interp.curvature.dense import DensePairs, rayleigh_ritz
+from ired_interp.curvature.dense import DensePairs, asked_before, rayleigh_ritz
 from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.lanczos import Product
 
@@ -79,9 +79,7 @@ def _outside(steps: Tensor, kept: Tensor) -> Tensor:
 
 def _distinct(vectors: Tensor) -> Tensor:
     """The vectors; one that was asked for twice gives way to noise that Rayleigh-Ritz sorts out."""
-    aligned = (vectors.mT @ vectors).abs() > 0.5  # noqa: PLR2004 - orthonormal but for twins
-    again = aligned.tril(-1).any(dim=2)
-    return torch.where(again[:, None, :], vectors.roll(1, dims=1), vectors)
+    return torch.where(asked_before(vectors)[:, None, :], vectors.roll(1, dims=1), vectors)
 
 
 def _corrections(

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ired_interp.curvature.extremes import Wanted, extremes
-from ired_interp.curvature.lanczos import Product, random_start
+from ired_interp.curvature.extremes import Wanted
+from ired_interp.curvature.lanczos import Product, grow_, random_start, ritz, start
 from ired_interp.landscape import Landscape
 
 __all__ = ["MATRICES_OF_FEW", "Plan", "Route", "capacity_of", "choose_route", "products"]
@@ -35,7 +35,9 @@ _SLACK = 1.5  # points may need that many times the pilots' products before they
 MATRICES_OF_FEW = 3  # H, its reduction and a copy
 _MOST_PILOTS = 2
 _SHARE_OF_PILOTS = 48  # one pilot for so many points
+_LOOK_AGAIN = 4  # dimensions between two looks at the pilots
 _LOOK_BACK = 3
+_FEWEST = 4  # a quarter of the pairs by half of the budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,6 @@ class Plan:
         dense_fits: Whether matrices fit into memory.
         first_look: Dimension at which convergence is first tested.
         most_products: Products after which a point is given up.
-        num_pilot_products: What the decision cost, over all points.
     """
 
     krylov: bool
@@ -58,7 +59,6 @@ class Plan:
     dense_fits: bool
     first_look: int = 0
     most_products: int = 0
-    num_pilot_products: int = 0
 
 
 def choose_route(
@@ -104,33 +104,57 @@ def choose_route(
     num_pilots = min(_MOST_PILOTS, 1 + n // _SHARE_OF_PILOTS)
     places = torch.linspace(0, n - 1, num_pilots).round().long()
     pilots = (y @ random_start(y[:1], "routes/pilots")[0]).argsort()[places]  # in any order of y
-    found = extremes(
-        products(land.select(pilots), y[pilots]),
-        y[pilots],
-        wanted,
-        tol=tol,
-        capacity=capacity_of(land, y, wanted),
-        most_products=budget,
-        first_look=first,
-    )
-    spent = int(found.num_products.sum())
-    needed = found.num_products.tolist()
-    if not bool(found.converged.all()):
-        reason = f"{num_pilots} pilot points did not converge within {budget} products, where a "
-        reason += "dense Hessian costs as much"
-        return Plan(krylov=False, reason=reason, tol=tol, dense_fits=fits, num_pilot_products=spent)
-    reason = f"{num_pilots} pilot points converged within {max(needed)} products; a dense Hessian "
-    reason += f"is worth {budget}"
-    look = max(first, min(found.dimensions.tolist()) - _LOOK_BACK)
+    trial = _try(land.select(pilots), y[pilots], wanted, tol, first, budget)
+    if not trial.converged:
+        reason = f"a pilot point had {trial.num_pairs} of {wanted.num_pairs} pairs after "
+        reason += f"{trial.dimension} products, and a dense Hessian is worth {budget}"
+    else:
+        reason = f"{num_pilots} pilot points converged within {trial.dimension} products; a dense "
+        reason += f"Hessian is worth {budget}"
     return Plan(
-        krylov=True,
+        krylov=trial.converged,
         reason=reason,
         tol=tol,
         dense_fits=fits,
-        first_look=look,
+        first_look=max(first, trial.dimension - _LOOK_BACK),
         most_products=int(_SLACK * budget),
-        num_pilot_products=spent,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """How far the pilots came.
+
+    Attributes:
+        converged: Whether all of their wanted pairs did.
+        num_pairs: How many did at the least successful pilot.
+        dimension: Of their spaces at the end.
+    """
+
+    converged: bool
+    num_pairs: int
+    dimension: int
+
+
+def _try(land: Landscape, y: Tensor, wanted: Wanted, tol: float, first: int, budget: int) -> _Trial:
+    """Grow spaces at a few points until their pairs converge, or are too slow to within the budget.
+
+    Pairs converge one after another, at a steady pace once they have begun: with less than a
+    quarter of them at half of the budget, the others will not be there at its end.
+    """
+    product = products(land, y)(torch.arange(y.shape[0]))
+    space = start(random_start(y), budget)
+    size = first
+    while True:
+        space = grow_(space, product, size)
+        values, vectors = ritz(space)
+        errors = space.remainder[:, None] * vectors[:, -1].abs()
+        close = errors <= tol * values.abs().amax(dim=1, keepdim=True)
+        num_pairs = int(close.gather(1, wanted.choose(values)).sum(dim=1).min())
+        hopeless = 2 * size >= budget and _FEWEST * num_pairs < wanted.num_pairs
+        if num_pairs == wanted.num_pairs or hopeless or size == budget:
+            return _Trial(num_pairs == wanted.num_pairs, num_pairs, size)
+        size = min(size + _LOOK_AGAIN, budget)
 
 
 def products(land: Landscape, y: Float[Tensor, "n d"]) -> Callable[[Int[Tensor, " k"]], Product]:

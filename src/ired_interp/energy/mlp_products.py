@@ -7,6 +7,7 @@ e_l = g_l ∘ swish′(a_l) and κ_l = g_l² ∘ c_l (g_1 = 1):
     z_1 = W_1, z_2 = W_2·diag(e_1)·z_1, z_3 = W_3·diag(e_2)·z_2.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -74,17 +75,38 @@ def assemble(
     is shared.
     """
     first, second, third, last = (w.contiguous() for w in weights)
-    num_points, (width, d) = slopes[0].shape[0], first.shape
+    num_points, (width, d), num_outputs = slopes[0].shape[0], first.shape, last.shape[0]
     out = first.new_empty(num_points, d, d)
-    factors = torch.cat([first.new_full((num_points, last.shape[0]), 2.0), *curvatures], dim=1)
-    rows = first.new_empty(last.shape[0] + 3 * width, d)
-    jacobian, z1, z2, z3 = torch.split(rows, [last.shape[0], width, width, width])
-    z1.copy_(first)
+    last = math.sqrt(2) * last
+    tangents = (first, torch.empty_like(first), torch.empty_like(first))
+    scaled = torch.empty_like(first)
+    rows = first.new_empty(num_outputs + 3 * width, d)
     with lapack.same_threads():
         for i in range(num_points):
             if i == 0 or not torch.equal(slopes[0][i], slopes[0][i - 1]):
-                z2.copy_(lapack.multiply(second, first * slopes[0][i, :, None]))
-            z3.copy_(lapack.multiply(third, z2 * slopes[1][i, :, None]))
-            jacobian.copy_(lapack.multiply(last, z3 * slopes[2][i, :, None]))
-            out[i] = lapack.signed_gram(rows, factors[i])
+                torch.mul(first, slopes[0][i, :, None], out=scaled)
+                lapack.multiply(second, scaled, out=tangents[1])
+            torch.mul(tangents[1], slopes[1][i, :, None], out=scaled)
+            lapack.multiply(third, scaled, out=tangents[2])
+            torch.mul(tangents[2], slopes[2][i, :, None], out=scaled)
+            lapack.multiply(last, scaled, out=rows[:num_outputs])
+            num_plus = _by_sign_(rows, num_outputs, tangents, [c[i] for c in curvatures])
+            lapack.gram_(out[i], rows[:num_plus], rows[num_plus:])
     return out
+
+
+def _by_sign_(
+    rows: Tensor, num_outputs: int, tangents: Sequence[Tensor], curvatures: Sequence[Tensor]
+) -> int:
+    """Write √|κ_l|·z_l below the outputs' rows, those with κ ≥ 0 first; returns where these end."""
+    begin = num_outputs
+    for negative in (False, True):
+        for tangent, curvature in zip(tangents, curvatures, strict=True):
+            chosen = ((curvature < 0) == negative).nonzero().flatten()
+            block = rows[begin : begin + chosen.shape[0]]
+            torch.index_select(tangent, 0, chosen, out=block)
+            block *= curvature[chosen].abs().sqrt_()[:, None]
+            begin += chosen.shape[0]
+        if not negative:
+            num_plus = begin
+    return num_plus
