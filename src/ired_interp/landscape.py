@@ -354,12 +354,12 @@ class Landscape:
         """
         return self._field.work(y)
 
-    def product_bytes(self, y: Float[Tensor, "n d"]) -> int:
-        """Bytes that `product` holds for each row, and needs while it works.
+    def product_bytes(self, y: Float[Tensor, "n d"], num_vectors: int = 1) -> int:
+        """Bytes that `product` holds for each row, and needs while it works on so many vectors.
 
         Cost: nothing for a model that knows them, else one gradient of one row.
         """
-        return self._field.memory(y)(1)
+        return self._field.memory(y)(num_vectors)
 
     def in_dtype(self, dtype: torch.dtype) -> "Landscape":
         """The same landscape with the model's weights and x rounded to another precision.

@@ -11,7 +11,7 @@ from ired_interp.curvature.certificates import enclose, index_bounds, num_probes
 from ired_interp.curvature.certified import Spectrum, assemble, join
 from ired_interp.curvature.dense import DensePairs
 from ired_interp.curvature.extremes import Extremes, Wanted, extremes
-from ired_interp.curvature.refined import refine
+from ired_interp.curvature.refined import refine, rows_at_once
 from ired_interp.curvature.routes import Plan, Route, capacity_of, products
 from ired_interp.errors import ConvergenceError
 from ired_interp.landscape import Landscape
@@ -69,22 +69,39 @@ def refined_by_krylov(
     Points whose residuals stay above the tolerance are done again in float64.
     """
     parts = []
+    step = rows_at_once(land, y, wanted)
     for rows in _chunks(rough, y.float(), wanted, plan):
-        there, points = land.select(rows), y[rows]
-        found = _extremes(rough.select(rows), points.float(), wanted, plan.tol, plan)
-        pairs, good, num_products = refine(
-            _pairs(found), there.product(points), wanted, tol, norm=found.norm.double()
-        )
-        part = _certified(there, points, pairs, found, "krylov, refined")
-        part = replace(part, num_products=part.num_products + num_products)
-        missed = (~(good & found.converged)).nonzero().flatten()
-        if missed.numel():
-            again = wanted_by_krylov(
-                there.select(missed), points[missed], wanted, tol, plan, keep=True, index=index
-            )
-            part = part.with_rows(missed, again)
-        parts.append(part if keep else part.without_vectors())
+        found = _extremes(rough.select(rows), y[rows].float(), wanted, plan.tol, plan)
+        for begin in range(0, found.norm.shape[0], step):
+            few = slice(begin, min(begin + step, found.norm.shape[0]))
+            there, points = land.select(rows).select(few), y[rows][few]
+            part = _refined(there, points, found.select(few), wanted, tol, plan, index=index)
+            parts.append(part if keep else part.without_vectors())
     return join(parts)
+
+
+def _refined(
+    land: Landscape,
+    y: Tensor,
+    found: Extremes,
+    wanted: Wanted,
+    tol: float,
+    plan: Plan,
+    *,
+    index: bool,
+) -> Spectrum:
+    pairs, good, num_products = refine(
+        _pairs(found), land.product(y), wanted, tol, norm=found.norm.double()
+    )
+    part = _certified(land, y, pairs, found, "krylov, refined")
+    part = replace(part, num_products=part.num_products + num_products)
+    missed = (~(good & found.converged)).nonzero().flatten()
+    if not missed.numel():
+        return part
+    again = wanted_by_krylov(
+        land.select(missed), y[missed], wanted, tol, plan, keep=True, index=index
+    )
+    return part.with_rows(missed, again)
 
 
 def _extremes(land: Landscape, y: Tensor, wanted: Wanted, tol: float, plan: Plan) -> Extremes:

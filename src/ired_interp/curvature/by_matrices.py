@@ -18,7 +18,7 @@ from ired_interp.curvature.certificates import (
 from ired_interp.curvature.certified import Spectrum, assemble, join
 from ired_interp.curvature.dense import DensePairs, all_pairs, wanted_pairs
 from ired_interp.curvature.extremes import Wanted
-from ired_interp.curvature.refined import refine
+from ired_interp.curvature.refined import refine, rows_at_once
 from ired_interp.curvature.routes import MATRICES_OF_FEW, Route
 from ired_interp.landscape import Landscape
 
@@ -70,7 +70,7 @@ def refined_by_matrices(
     Cost: one rough Hessian and its reduction, and a few float64 products a pair.
     """
     parts = []
-    for rows in _chunks(rough, y.float(), MATRICES_OF_FEW):
+    for rows in _chunks(rough, y.float(), MATRICES_OF_FEW, most=rows_at_once(land, y, wanted)):
         h = rough.select(rows).hessian(y[rows].float())
         product = land.select(rows).product(y[rows])
         pairs, good, num_products = refine(wanted_pairs(h, wanted), product, wanted, tol)
@@ -126,7 +126,10 @@ def _certified(
     )
 
 
-def _chunks(land: Landscape, y: Tensor, num_matrices: int) -> Iterator[slice]:
-    """Rows whose matrices fit into the landscape's memory."""
+def _chunks(
+    land: Landscape, y: Tensor, num_matrices: int, most: int | None = None
+) -> Iterator[slice]:
+    """Rows whose matrices fit into the landscape's memory, and at most so many."""
     step = max(1, land.max_bytes // (num_matrices * y.shape[1] ** 2 * y.element_size()))
+    step = step if most is None else min(step, most)
     return (slice(row, min(row + step, y.shape[0])) for row in range(0, y.shape[0], step))

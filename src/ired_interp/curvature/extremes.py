@@ -1,7 +1,7 @@
 """The ends of many spectra at once, from Krylov spaces that grow until the residuals are small."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -73,6 +73,10 @@ class Extremes:
     num_products: Int[Tensor, " n"]
     dimensions: Int[Tensor, " n"]
     converged: Bool[Tensor, " n"]
+
+    def select(self, rows: slice) -> "Extremes":
+        """Some of the points."""
+        return Extremes(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +179,16 @@ def _round(
             leave = spent | invariant | (seen.done & (2 * int(seen.done.sum()) >= points.numel()))
             rows = leave.nonzero().flatten()
             if rows.numel():
-                again += _leave(
-                    request,
-                    number,
+                exit_ = _Exit(
                     points[rows],
                     seen.select(rows),
-                    space.select(rows),
+                    _pairs(seen, space, locked, rows),
+                    space.basis[rows, : space.size],
                     locked.select(rows),
-                    out,
                 )
                 rows = (~leave).nonzero().flatten()
                 points, space, locked = points[rows], space.select(rows), locked.select(rows)
+                again += _leave(request, number, exit_, out)
                 product = request.restrict(points) if rows.numel() else product
             if points.numel() and space.size == space.capacity:
                 space = _restart(request, space)
@@ -242,36 +245,33 @@ def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
     return _Look(chosen, done, norm[:, 0], vectors)
 
 
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """Points whose space is done with: what was seen there, the pairs, and what it held."""
+
+    points: Int[Tensor, " p"]
+    seen: _Look
+    found: _Found
+    basis: Float[Tensor, "p k d"]
+    locked: _Found
+
+
 def _leave(
-    request: _Request,
-    number: int,
-    points: Tensor,
-    seen: _Look,
-    space: KrylovSpace,
-    locked: _Found,
-    out: Extremes,
+    request: _Request, number: int, exit_: _Exit, out: Extremes
 ) -> list[tuple[Tensor, Tensor, _Found]]:
     """Write down what was found at some points; return those where a search found more."""
-    found = _pairs(seen, space, locked)
+    points, seen, found = exit_.points, exit_.seen, exit_.found
     if number == 1:
-        out.dimensions[points] = space.size
+        out.dimensions[points] = exit_.basis.shape[1]
     if seen.chosen.shape[1] < request.wanted.num_pairs:  # invariant, and too small
         rows = torch.arange(points.numel())
-        onwards = random_start(space.basis[:, 0], f"lanczos/onwards/{number}")
+        onwards = random_start(exit_.basis[:, 0], f"lanczos/onwards/{number}")
         return _locked(points, seen, found, rows, onwards)
     converged = seen.done.clone()
     again: list[tuple[Tensor, Tensor, _Found]] = []
     searched = seen.done.nonzero().flatten()
     if searched.numel():
-        hits, directions = _search(
-            request,
-            number,
-            points[searched],
-            space.select(searched),
-            locked.select(searched),
-            found,
-            out,
-        )
+        hits, directions = _search(request, number, exit_, searched, out)
         rows = searched[hits]
         affordable = out.num_products[points[rows]] < request.most_products
         converged[rows] = False
@@ -285,20 +285,23 @@ def _leave(
     return again
 
 
-def _pairs(seen: _Look, space: KrylovSpace, locked: _Found) -> _Found:
-    """The chosen pairs, of unit length, with their Rayleigh quotients."""
-    num_locked = locked.values.shape[1]
-    own = (seen.chosen - num_locked).clamp_min(0)
-    k = seen.vectors.shape[1]
-    mixing = seen.vectors.gather(2, own[:, None, :].expand(-1, k, -1)).mT.to(space.basis)
-    mixing = mixing * (seen.chosen >= num_locked)[:, :, None]
-    vectors = mixing @ space.basis[:, :k]
-    images = mixing @ space.images[:, :k]
+def _pairs(seen: _Look, space: KrylovSpace, locked: _Found, rows: Tensor) -> _Found:
+    """The chosen pairs at some of the points, of unit length, with their Rayleigh quotients."""
+    num_locked, k = locked.values.shape[1], seen.vectors.shape[1]
+    chosen = seen.chosen[rows]
+    own = (chosen - num_locked).clamp_min(0)
+    mixing = seen.vectors[rows].gather(2, own[:, None, :].expand(-1, k, -1)).mT.to(space.basis)
+    mixing = mixing * (chosen >= num_locked)[:, :, None]
+    vectors = space.basis.new_empty(*chosen.shape, space.basis.shape[2])
+    images = torch.empty_like(vectors)
+    for i, row in enumerate(rows.tolist()):  # one by one: the spaces are not copied
+        torch.mm(mixing[i], space.basis[row, :k], out=vectors[i])
+        torch.mm(mixing[i], space.images[row, :k], out=images[i])
     if num_locked:
-        old = (seen.chosen < num_locked)[:, :, None]
-        index = seen.chosen.clamp_max(num_locked - 1)[:, :, None].expand_as(vectors)
-        vectors = torch.where(old, locked.vectors.gather(1, index), vectors)
-        images = torch.where(old, locked.images.gather(1, index), images)
+        old = (chosen < num_locked)[:, :, None]
+        index = chosen.clamp_max(num_locked - 1)[:, :, None].expand_as(vectors)
+        vectors = torch.where(old, locked.vectors[rows].gather(1, index), vectors)
+        images = torch.where(old, locked.images[rows].gather(1, index), images)
     length = torch.linalg.vector_norm(vectors, dim=2, keepdim=True)
     vectors, images = vectors / length, images / length
     return _Found((vectors * images).sum(dim=2), vectors, images)
@@ -327,20 +330,16 @@ def _locked(
 
 
 def _search(
-    request: _Request,
-    number: int,
-    points: Tensor,
-    space: KrylovSpace,
-    locked: _Found,
-    found: _Found,
-    out: Extremes,
+    request: _Request, number: int, exit_: _Exit, searched: Tensor, out: Extremes
 ) -> tuple[Tensor, Tensor]:
-    """Look for wanted values outside the spaces.
+    """Look for wanted values outside the spaces of some of the points.
 
-    Returns the indices of the points where there is one, and a direction towards it.
+    Returns the indices, among these, of the points where there is one, and a direction towards it.
     """
-    basis = space.basis[:, : space.size]
-    free = basis.shape[2] - space.size - locked.vectors.shape[1]
+    everywhere = searched.shape[0] == exit_.points.shape[0]
+    points, basis = exit_.points[searched], exit_.basis if everywhere else exit_.basis[searched]
+    locked, found = exit_.locked.select(searched), exit_.found.values[searched]
+    free = basis.shape[2] - basis.shape[1] - locked.vectors.shape[1]
     if free < 1:
         return points[:0], basis[:0, 0]
     outside = (locked.vectors, basis) if locked.vectors.shape[1] else (basis,)
@@ -355,8 +354,8 @@ def _search(
         complement = grow_(complement, product, size)
         values, vectors = ritz(complement)
         errors = complement.remainder[:, None] * vectors[:, -1].abs()
-        hits = _beats(request, found.values, values, values)
-        open_still = _beats(request, found.values, values - errors, values + errors)
+        hits = _beats(request, found, values, values)
+        open_still = _beats(request, found, values - errors, values + errors)
         if size == most or not bool((open_still.any(dim=1) & ~hits.any(dim=1)).any()):
             break
     rows = hits.any(dim=1).nonzero().flatten()

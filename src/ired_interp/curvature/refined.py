@@ -15,8 +15,9 @@ from ired_interp import lapack
 from ired_interp.curvature.dense import DensePairs, asked_before, rayleigh_ritz
 from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.lanczos import Product
+from ired_interp.landscape import Landscape
 
-__all__ = ["refine"]
+__all__ = ["refine", "rows_at_once"]
 
 _MOST_CORRECTIONS = 3
 
@@ -59,6 +60,12 @@ def refine(
         images = torch.cat([moved, product(steps.mT).mT], dim=2)
         num_products += width
     return DensePairs(values, vectors, applied, rough.spectrum.double()), good, num_products
+
+
+def rows_at_once(land: Landscape, y: Float[Tensor, "n d"], wanted: Wanted) -> int:
+    """Points whose pairs are refined together within the landscape's memory."""
+    # Twice: a correction keeps the span so far while it takes the products of as many vectors.
+    return max(1, land.max_bytes // land.product_bytes(y, 2 * wanted.num_pairs))
 
 
 def _take(ritz: tuple[Tensor, Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
