@@ -33,7 +33,7 @@ from rich.table import Table
 from torch import Tensor
 
 import ired_interp as ii
-from ired_interp.curvature.extremes import Wanted
+from ired_interp.curvature.wanted import Wanted
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.tasks import Task
 

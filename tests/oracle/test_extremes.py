@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 import planted
-from ired_interp.curvature.extremes import Extremes, Wanted, extremes
+from ired_interp.curvature.extremes import Extremes, extremes
 from ired_interp.curvature.lanczos import Product
+from ired_interp.curvature.wanted import Wanted
 
 D = 60
 BULK = np.linspace(-1, 1, 50).tolist()

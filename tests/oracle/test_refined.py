@@ -7,8 +7,8 @@ from torch import Tensor
 
 import planted
 from ired_interp.curvature.dense import DensePairs, all_pairs, wanted_pairs
-from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.refined import refine
+from ired_interp.curvature.wanted import Wanted
 
 EPS = torch.finfo(torch.float64).eps
 D = 64

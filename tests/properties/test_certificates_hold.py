@@ -44,6 +44,18 @@ def test_no_certificate_is_wrong_and_no_end_is_missed(first: int) -> None:
     assert refused <= 0.2 * len(draws)
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(101949, id="a copy in neither the space nor its complement alone"),
+        pytest.param(105253, id="all probes rounded alike"),
+        pytest.param(109454, id="a short search in a complement of many values"),
+    ],
+)
+def test_draws_that_were_wrong_once(seed: int) -> None:
+    assert planted_spectra.check(planted_spectra.draw(seed)) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_clusters_of_ten_near_zero_at_condition_1e12(seed: int) -> None:
     """All that the issue names in one spectrum, by each route."""

@@ -10,9 +10,10 @@ from ired_interp.curvature.by_matrices import wanted_by_matrices
 from ired_interp.curvature.certificates import enclose, index_bounds, num_probes, roundoff
 from ired_interp.curvature.certified import Spectrum, assemble, join
 from ired_interp.curvature.dense import DensePairs
-from ired_interp.curvature.extremes import Extremes, Wanted, extremes
+from ired_interp.curvature.extremes import Extremes, extremes
 from ired_interp.curvature.refined import refine, rows_at_once
 from ired_interp.curvature.routes import Plan, Route, capacity_of, products
+from ired_interp.curvature.wanted import Wanted
 from ired_interp.errors import ConvergenceError
 from ired_interp.landscape import Landscape
 

@@ -17,9 +17,9 @@ from ired_interp.curvature.certificates import (
 )
 from ired_interp.curvature.certified import Spectrum, assemble, join
 from ired_interp.curvature.dense import DensePairs, all_pairs, wanted_pairs
-from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.refined import refine, rows_at_once
 from ired_interp.curvature.routes import MATRICES_OF_FEW, Route
+from ired_interp.curvature.wanted import Wanted
 from ired_interp.landscape import Landscape
 
 __all__ = ["all_by_matrices", "refined_by_matrices", "wanted_by_matrices"]

@@ -39,6 +39,7 @@ __all__ = [
 
 _NUM_PROBES = 2
 _LEAST_SAMPLES = 8  # entries of all probes: in few dimensions more of them, against bad luck
+_GOLDEN = (1 + math.sqrt(5)) / 2
 _SAFETY = 8.0  # two samples of a noise, against the noise
 _LEAST = 4.0  # of ε·√d·‖H‖: what products lose in any case
 _LAPACK = 10.0  # p(d) = 10·d of the error bound ε·p(d)·‖H‖
@@ -87,9 +88,9 @@ def roundoff(
 ) -> Float[Tensor, " n"]:
     """How far, in the 2-norm, the Hessian that was computed may be from the true one.
 
-    Products with random vectors are compared with products of the vectors times 1.1,
-    1.2, … (no powers of 2: these round elsewhere, each its own way), at a y whose entries are
-    one unit of the last place further: that shows the rounding of the tangents and of the point. A
+    Products with random vectors are compared with products of the vectors times numbers between 1
+    and 2 (these round elsewhere, each its own way), at a y whose entries are one unit of the last
+    place further: that shows the rounding of the tangents and of the point. A
     noise matrix N that is not aligned with the probes has ‖N‖ ≤ √d·‖N·z‖ on average over unit z;
     the bound is 8 times that, and at least 4·ε·√d·‖H‖. It is a measurement, not a theorem.
 
@@ -105,7 +106,9 @@ def roundoff(
     probes = probe_vectors(y)
     eps, d = torch.finfo(y.dtype).eps, y.shape[1]
     signs = random_start(y, "roundoff/signs").sign()
-    factors = 1.1 + 0.1 * torch.arange(probes.shape[1], device=y.device).to(y)[:, None]
+    # Multiples of the golden ratio: no short patterns of digits that round alike.
+    multiples = _GOLDEN * torch.arange(1, probes.shape[1] + 1, dtype=torch.float64)
+    factors = (1 + multiples.frac()).to(y)[:, None]
     again = land.product(y * (1 + eps * signs))(factors * probes) / factors
     first = land.product(y)(probes) if images is None else images
     noise = torch.linalg.vector_norm(first - again, dim=2).amax(dim=1)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ired_interp import lapack
-from ired_interp.curvature.extremes import Wanted
+from ired_interp.curvature.wanted import Wanted
 
 __all__ = ["DensePairs", "all_pairs", "asked_before", "rayleigh_ritz", "wanted_pairs"]
 

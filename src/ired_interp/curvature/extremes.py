@@ -7,49 +7,23 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.curvature.complement import Explored, search
 from ired_interp.curvature.lanczos import (
     KrylovSpace,
     Product,
-    grow_,
     grow_until_invariant_,
     random_start,
     restart,
     ritz,
     start,
 )
+from ired_interp.curvature.wanted import Wanted
 
-__all__ = ["Extremes", "Wanted", "extremes"]
+__all__ = ["Extremes", "extremes"]
 
 _SAFETY = 0.5  # the stopping test leaves that share of the tolerance to rounding
 _LOOK_AGAIN = 4  # dimensions between two looks at spaces that are nearly there
 _SCOUTS = 4  # points that are looked at first
-_SEARCH = 8  # dimensions that the search for what a space cannot see grows by
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which eigenpairs: ``top`` of the largest |λ|, ``bottom`` of the lowest λ."""
-
-    top: int
-    bottom: int
-
-    @property
-    def num_pairs(self) -> int:
-        """Pairs in the result; one may be in it twice."""
-        return self.top + self.bottom
-
-    def choose(self, values: Float[Tensor, "n k"]) -> Int[Tensor, "n e"]:
-        """Their indices among the given values: by falling |λ|, then by rising λ."""
-        by_size = values.abs().argsort(dim=1, descending=True, stable=True)[:, : self.top]
-        lowest = values.argsort(dim=1, stable=True)[:, : self.bottom]
-        return torch.cat([by_size, lowest], dim=1)
-
-    def nearest(self, values: Float[Tensor, "n k"], count: int) -> Int[Tensor, "n c"]:
-        """Indices of as many different ones: the wanted ones first, then those next to them."""
-        by_size = values.abs().argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        from_below = values.argsort(dim=1, stable=True).argsort(dim=1)
-        rank = torch.minimum(by_size - self.top, from_below - self.bottom)
-        return rank.argsort(dim=1, stable=True)[:, :count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +153,19 @@ def _round(
             leave = spent | invariant | (seen.done & (2 * int(seen.done.sum()) >= points.numel()))
             rows = leave.nonzero().flatten()
             if rows.numel():
+                k = space.size
                 exit_ = _Exit(
                     points[rows],
                     seen.select(rows),
-                    _pairs(seen, space, locked, rows),
-                    space.basis[rows, : space.size],
-                    locked.select(rows),
+                    found := _pairs(seen, space, locked, rows),
+                    Explored(
+                        found=found.values,
+                        locked_values=locked.values[rows],
+                        locked_vectors=locked.vectors[rows],
+                        basis=space.basis[rows, :k],
+                        onwards=space.basis[rows, k],
+                        projected=space.projected[rows, : k + 1, : k + 1],
+                    ),
                 )
                 rows = (~leave).nonzero().flatten()
                 points, space, locked = points[rows], space.select(rows), locked.select(rows)
@@ -240,20 +221,20 @@ def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
     # A second vector of a cluster may stand in the space half finished: nothing that is not
     # chosen may still be on its way to the wanted ones.
     found = everything.gather(1, chosen)
-    others = _beats(request, found, everything - errors, everything + errors)
+    low, high = everything - errors, everything + errors
+    others = request.wanted.may_include(found, low, high, request.tol)
     done = close.all(dim=1) & ~others.scatter(1, chosen, value=False).any(dim=1)
     return _Look(chosen, done, norm[:, 0], vectors)
 
 
 @dataclass(frozen=True, slots=True)
 class _Exit:
-    """Points whose space is done with: what was seen there, the pairs, and what it held."""
+    """Points whose space is done with: what was seen there, the chosen pairs, and what it held."""
 
     points: Int[Tensor, " p"]
     seen: _Look
     found: _Found
-    basis: Float[Tensor, "p k d"]
-    locked: _Found
+    explored: Explored
 
 
 def _leave(
@@ -262,17 +243,30 @@ def _leave(
     """Write down what was found at some points; return those where a search found more."""
     points, seen, found = exit_.points, exit_.seen, exit_.found
     if number == 1:
-        out.dimensions[points] = exit_.basis.shape[1]
+        out.dimensions[points] = exit_.explored.basis.shape[1]
     if seen.chosen.shape[1] < request.wanted.num_pairs:  # invariant, and too small
         rows = torch.arange(points.numel())
-        onwards = random_start(exit_.basis[:, 0], f"lanczos/onwards/{number}")
+        onwards = random_start(exit_.explored.basis[:, 0], f"lanczos/onwards/{number}")
         return _locked(points, seen, found, rows, onwards)
     converged = seen.done.clone()
     again: list[tuple[Tensor, Tensor, _Found]] = []
     searched = seen.done.nonzero().flatten()
     if searched.numel():
-        hits, directions = _search(request, number, exit_, searched, out)
-        rows = searched[hits]
+        explored = exit_.explored
+        if searched.numel() < points.numel():
+            explored = explored.select(searched)
+        there = points[searched]
+        outside = search(
+            lambda rows: request.restrict(there[rows]),
+            explored,
+            request.wanted,
+            tol=request.tol,
+            most=request.capacity,
+            stream=f"lanczos/search/{number}",
+        )
+        out.num_products[there] += outside.num_products
+        hits = outside.directions.any(dim=1).nonzero().flatten()
+        rows, directions = searched[hits], outside.directions[hits]
         affordable = out.num_products[points[rows]] < request.most_products
         converged[rows] = False
         if bool(affordable.any()):
@@ -327,57 +321,6 @@ def _locked(
         )
         groups.append((points[there], directions[group], pairs))
     return groups
-
-
-def _search(
-    request: _Request, number: int, exit_: _Exit, searched: Tensor, out: Extremes
-) -> tuple[Tensor, Tensor]:
-    """Look for wanted values outside the spaces of some of the points.
-
-    Returns the indices, among these, of the points where there is one, and a direction towards it.
-    """
-    everywhere = searched.shape[0] == exit_.points.shape[0]
-    points, basis = exit_.points[searched], exit_.basis if everywhere else exit_.basis[searched]
-    locked, found = exit_.locked.select(searched), exit_.found.values[searched]
-    free = basis.shape[2] - basis.shape[1] - locked.vectors.shape[1]
-    if free < 1:
-        return points[:0], basis[:0, 0]
-    outside = (locked.vectors, basis) if locked.vectors.shape[1] else (basis,)
-    most = min(free, request.capacity)
-    stream = f"lanczos/search/{number}"
-    direction = random_start(basis[:, 0], stream)
-    complement = start(direction, most, outside=outside, stream=stream)
-    product = request.restrict(points)
-    while True:
-        size = min(complement.size + _SEARCH, most)
-        out.num_products[points] += size - complement.size
-        complement = grow_(complement, product, size)
-        values, vectors = ritz(complement)
-        errors = complement.remainder[:, None] * vectors[:, -1].abs()
-        hits = _beats(request, found, values, values)
-        open_still = _beats(request, found, values - errors, values + errors)
-        if size == most or not bool((open_still.any(dim=1) & ~hits.any(dim=1)).any()):
-            break
-    rows = hits.any(dim=1).nonzero().flatten()
-    mixing = (vectors * hits[:, None, :]).sum(dim=2, keepdim=True).to(basis)
-    directions = (complement.basis[:, :size] * mixing).sum(dim=1)
-    return rows, directions[rows]
-
-
-def _beats(request: _Request, found: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Which of some values, known to lie in low … high, may belong to the wanted ones."""
-    wanted = request.wanted
-    sizes = torch.maximum(low.abs(), high.abs())
-    norm = torch.maximum(found.abs().amax(dim=1), sizes.amax(dim=1).to(found))
-    margin = (request.tol * norm)[:, None]
-    beats = torch.zeros_like(low, dtype=torch.bool)
-    if wanted.top:
-        least = found[:, : wanted.top].abs().amin(dim=1, keepdim=True)
-        beats |= sizes > least + margin
-    if wanted.bottom:
-        highest = found[:, wanted.top :].amax(dim=1, keepdim=True)
-        beats |= low < highest - margin
-    return beats
 
 
 def _restart(request: _Request, space: KrylovSpace) -> KrylovSpace:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ired_interp import lapack
 from ired_interp.curvature.dense import DensePairs, asked_before, rayleigh_ritz
-from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.lanczos import Product
+from ired_interp.curvature.wanted import Wanted
 from ired_interp.landscape import Landscape
 
 __all__ = ["refine", "rows_at_once"]

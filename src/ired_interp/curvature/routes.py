@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.lanczos import Product, grow_, random_start, ritz, start
+from ired_interp.curvature.wanted import Wanted
 from ired_interp.landscape import Landscape
 
 __all__ = ["MATRICES_OF_FEW", "Plan", "Route", "capacity_of", "choose_route", "products"]

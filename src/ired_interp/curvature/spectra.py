@@ -14,8 +14,8 @@ from ired_interp.curvature.by_matrices import (
     wanted_by_matrices,
 )
 from ired_interp.curvature.certified import Spectrum
-from ired_interp.curvature.extremes import Wanted
 from ired_interp.curvature.routes import choose_route
+from ired_interp.curvature.wanted import Wanted
 from ired_interp.errors import ConvergenceError, DtypeError, ShapeError
 from ired_interp.landscape import Landscape
 
