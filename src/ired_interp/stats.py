@@ -1,13 +1,14 @@
 """Statistics over problems: the problem is the unit of replication, never an eigenvalue."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ired_interp.errors import ShapeError
 
-__all__ = ["Interval", "bootstrap_mean"]
+__all__ = ["Interval", "bootstrap_mean", "skill"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -74,3 +75,60 @@ def bootstrap_mean(
     )
     low, high = (float(end) for end in result.confidence_interval)
     return Interval(mean, low, high, int(finite.size))
+
+
+def skill(
+    errors: FloatArray,
+    rule_errors: FloatArray,
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    num_resamples: int = 2_000,
+) -> Interval:
+    """1 - MSE/MSE of a rule, paired by problem, with a BCa bootstrap interval over problems.
+
+    Args:
+        errors: Squared error of each problem, shape [n].
+        rule_errors: The rule's at the same problems.
+        seed: Of the resampling.
+        confidence: Coverage that is aimed at.
+        num_resamples: Bootstrap samples.
+
+    Returns:
+        The interval; ``mean`` is the skill at all problems, ``count`` their number. It is -inf
+        where the rule makes no error and the other does, and NaN where neither does.
+
+    Raises:
+        ShapeError: Not one finite number ≥ 0 a problem in each, or fewer than 2 problems.
+
+    Source: Murphy (1988), doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2, equation 1.
+    """
+    if errors.ndim != 1 or errors.shape != rule_errors.shape or errors.size < 2:  # noqa: PLR2004
+        raise ShapeError(
+            "skill: expected one error a problem of both, for at least 2 problems, found "
+            f"{errors.shape} and {rule_errors.shape}."
+        )
+    both = np.stack([errors, rule_errors])
+    if not (np.isfinite(both) & (both >= 0)).all():
+        raise ShapeError("skill: expected finite squared errors ≥ 0, found others; leave them out.")
+    from scipy import stats  # imported here as above
+
+    def statistic(own: FloatArray, rule: FloatArray, axis: int = -1) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1 - own.mean(axis=axis) / rule.mean(axis=axis)
+
+    point = float(statistic(errors, rule_errors))
+    if not np.isfinite(point) or (np.ptp(errors) == 0 and np.ptp(rule_errors) == 0):
+        return Interval(point, point, point, int(errors.size))
+    result = stats.bootstrap(
+        (errors, rule_errors),
+        statistic,
+        paired=True,
+        vectorized=True,
+        confidence_level=confidence,
+        n_resamples=num_resamples,
+        method="BCa",
+        rng=np.random.default_rng(seed),
+    )
+    low, high = (float(end) for end in result.confidence_interval)
+    return Interval(point, low, high, int(errors.size))

@@ -9,9 +9,9 @@ from ired_interp.draws import Draws
 from ired_interp.errors import ShapeError
 from ired_interp.tasks.base import Difficulty, OptionValue, Problems, check_size
 
-__all__ = ["Completion"]
+__all__ = ["DIVISOR", "Completion"]
 
-_DIVISOR: dict[Difficulty, float] = {"same": 20.0, "harder": 5.0}
+DIVISOR: dict[Difficulty, float] = {"same": 20.0, "harder": 5.0}
 _KEEP_PROBABILITY = 0.5
 _RELEASED_RANK = 10
 _RELEASED_NOISE = 0.1
@@ -67,7 +67,7 @@ class Completion:
         v = draws.normal(self.size, self.rank)
         noise = self.noise * draws.normal(self.size, self.size)
         mask = draws.uniform(0, 1, self.size, self.size) >= 1 - _KEEP_PROBABILITY
-        target = u @ v.mT / _DIVISOR[difficulty] + noise
+        target = u @ v.mT / DIVISOR[difficulty] + noise
         x = torch.where(mask, target, 0.0)
         parts = {"u": u, "v": v, "mask": mask, "noise": noise}
         return Problems(x.flatten(1), target.flatten(1), parts)
