@@ -3,7 +3,7 @@
 All curvature is with respect to the answer y, at fixed weights θ and question x.
 """
 
-from ired_interp import curvature, geometry
+from ired_interp import curvature, geometry, rules
 from ired_interp.api import run
 from ired_interp.energy.exact import exact_model
 from ired_interp.landscape import Landscape
@@ -24,6 +24,7 @@ __all__ = [
     "load_model",
     "minimise",
     "open_run",
+    "rules",
     "run",
     "solve",
     "task",
