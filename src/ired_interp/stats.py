@@ -10,6 +10,7 @@ from ired_interp.errors import ShapeError
 
 __all__ = ["Interval", "bootstrap_mean", "skill"]
 
+_SAME = 8 * np.finfo(np.float64).eps  # nothing but rounding: there is nothing to resample
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -118,8 +119,11 @@ def skill(
             return 1 - own.mean(axis=axis) / rule.mean(axis=axis)
 
     point = float(statistic(errors, rule_errors))
-    if not np.isfinite(point) or (np.ptp(errors) == 0 and np.ptp(rule_errors) == 0):
-        return Interval(point, point, point, int(errors.size))
+    known = Interval(point, point, point, int(errors.size))
+    if not np.isfinite(point):
+        return known
+    if (np.abs(errors - (1 - point) * rule_errors) <= _SAME * errors.max()).all():
+        return known
     result = stats.bootstrap(
         (errors, rule_errors),
         statistic,
