@@ -37,7 +37,8 @@ _MOST_PILOTS = 2
 _SHARE_OF_PILOTS = 48  # one pilot for so many points
 _LOOK_AGAIN = 4  # dimensions between two looks at the pilots
 _LOOK_BACK = 3
-_FEWEST = 4  # a quarter of the pairs by half of the budget
+_BEFORE = 4  # a quarter of the budget may pass before the first pairs are expected,
+_ENOUGH = 4  # and so many pairs must have been, to speak of a pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +140,9 @@ class _Trial:
 def _try(land: Landscape, y: Tensor, wanted: Wanted, tol: float, first: int, budget: int) -> _Trial:
     """Grow spaces at a few points until their pairs converge, or are too slow to within the budget.
 
-    Pairs converge one after another, at a steady pace once they have begun: with less than a
-    quarter of them at half of the budget, the others will not be there at its end.
+    Pairs converge one after another, at a steady pace once they have begun. Where, after a quarter
+    of the budget, there are less than half as many as a steady pace would need, the others will not
+    be there at its end. Few pairs have no pace.
     """
     product = products(land, y)(torch.arange(y.shape[0]))
     space = start(random_start(y), budget)
@@ -151,7 +153,8 @@ def _try(land: Landscape, y: Tensor, wanted: Wanted, tol: float, first: int, bud
         errors = space.remainder[:, None] * vectors[:, -1].abs()
         close = errors <= tol * values.abs().amax(dim=1, keepdim=True)
         num_pairs = int(close.gather(1, wanted.choose(values)).sum(dim=1).min())
-        hopeless = 2 * size >= budget and _FEWEST * num_pairs < wanted.num_pairs
+        pace = wanted.num_pairs * size / budget
+        hopeless = pace >= max(_ENOUGH, wanted.num_pairs / _BEFORE) and 2 * num_pairs < pace
         if num_pairs == wanted.num_pairs or hopeless or size == budget:
             return _Trial(num_pairs == wanted.num_pairs, num_pairs, size)
         size = min(size + _LOOK_AGAIN, budget)
