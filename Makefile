@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check lint types examples bench golden clean
+.PHONY: demo test test-cluster check lint types examples bench soak golden clean
 
 demo: $(VENV)/.runtime
 	if [ -e runs/demo ]; then $(BIN)/ired-interp resume runs/demo; \
@@ -13,6 +13,11 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+
+# A real SLURM with accounting and a real sshd, started and stopped by the tests, as root; Debian's
+# packages are installed if they are missing.
+test-cluster: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/cluster
 
 check: lint types test examples
 
@@ -28,6 +33,10 @@ examples: $(VENV)/.examples
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/spectra.py
+
+# Kill runs at 25 random moments; the first five are in the tests.
+soak: $(VENV)/.dev
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --kills 25
 
 # The stored files that tests read; see tests/golden/rewrite.py before you run it.
 golden: $(VENV)/.dev

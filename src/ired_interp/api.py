@@ -5,22 +5,34 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ired_interp.experiments import find_experiment
+from ired_interp.errors import ConfigError
+from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_from_mapping
 from ired_interp.report.html import write_report
-from ired_interp.runs.run import Run, execute, open_run, plan_run
+from ired_interp.runs.execution import execute
+from ired_interp.runs.run import Run, open_run, plan_run
 
 __all__ = ["finish", "resume", "run"]
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
 
-def run(experiment: str, *, out: str | Path, track: Track = iter, **config: Any) -> Run:
+def run(
+    experiment: str,
+    *,
+    out: str | Path,
+    workers: int = 1,
+    max_memory: int | None = None,
+    track: Track = iter,
+    **config: Any,
+) -> Run:
     """Plan an experiment, execute it, write its results and its report.
 
     Args:
-        experiment: Its name, such as ``exp001``.
+        experiment: Its name, such as ``exp001``; ``path/to/file.py`` or ``package.module:name``.
         out: A new folder.
+        workers: How many processes; 1 is this one.
+        max_memory: Bytes by which a unit may let a process grow; read when the run is planned.
         track: Wraps the numbers of the work units, for a progress bar.
         config: Fields of the experiment's config; the others have its defaults.
 
@@ -29,34 +41,51 @@ def run(experiment: str, *, out: str | Path, track: Track = iter, **config: Any)
 
     Raises:
         UnknownNameError: No such experiment.
+        UnitsFailedError: Some units failed; all others are done and stay.
         ConfigError: An unknown field or a value of the wrong type.
         RunFolderError: ``out`` exists.
         StorageError: The file system refused.
         IredInterpError: What the experiment itself cannot do.
     """
-    found = find_experiment(experiment)
+    source = locate(experiment)
+    found = load(source)
     plain = {k: os.fspath(v) if isinstance(v, Path) else v for k, v in config.items()}
-    planned = plan_run(found, config_from_mapping(found.Config, plain), Path(out))
-    return finish(planned, track=track)
+    chosen = config_from_mapping(found.Config, plain)
+    planned = plan_run(found, chosen, Path(out), source=source, max_memory=max_memory)
+    return finish(planned, workers=workers, track=track)
 
 
-def resume(path: str | Path, *, track: Track = iter) -> Run:
+def resume(path: str | Path, *, workers: int = 1, track: Track = iter) -> Run:
     """Finish a run that was stopped; a finished one is left as it is.
 
     Raises:
         RunFolderError: Not a run folder, or a damaged one.
         StorageError: The file system refused.
     """
-    return finish(open_run(path), track=track)
+    return finish(open_run(path), workers=workers, track=track)
 
 
-def finish(planned: Run, *, track: Track = iter) -> Run:
+def finish(
+    planned: Run,
+    *,
+    workers: int = 1,
+    track: Track = iter,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Run:
     """Execute what is missing of a run and write what is missing of its report.
+
+    Args:
+        planned: The run.
+        workers: How many processes; 1 is this one.
+        track: Wraps the numbers of the work units.
+        should_stop: Asked before each unit; once it says yes the run is left unfinished.
 
     Raises:
         RunFolderError, StorageError, IredInterpError: As `run`.
     """
-    done = execute(planned, track=track)
-    if not done.report_path.is_file():
+    if workers < 1:
+        raise ConfigError(f"workers: expected at least 1, found {workers}.")
+    done = execute(planned, workers=workers, track=track, should_stop=should_stop)
+    if done.finished and not done.report_path.is_file():
         write_report(done)
     return done

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
@@ -19,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["console", "no_lost_interrupt", "stop_on_interrupt", "tracker"]
+__all__ = ["console", "no_lost_interrupt", "stop_on_interrupt", "stop_on_term", "tracker"]
 
 T = TypeVar("T")
 
@@ -65,15 +66,30 @@ def _bar(items: Iterable[T], label: str, total: int, done: int) -> Iterator[T]:
 
 
 def _lines(items: Iterable[T], label: str, total: int, done: int) -> Iterator[T]:
-    begin = last = time.monotonic()
-    for number, item in enumerate(items, start=done + 1):
-        yield item
-        now = time.monotonic()
-        if now - last >= _SECONDS_BETWEEN_LINES:
-            last = now
-            left = (now - begin) / (number - done) * (total - number)
-            sys.stderr.write(f"{label}: {number} of {total}, about {left / 60:.1f} min left\n")
+    """A line a minute, also while one item takes longer than that."""
+    begin = time.monotonic()
+    number, stop = done, threading.Event()
+
+    def tell() -> None:
+        while not stop.wait(_SECONDS_BETWEEN_LINES):
+            passed = time.monotonic() - begin
+            sys.stderr.write(f"{label}: {number} of {total}, {_outlook(passed, number)}\n")
             sys.stderr.flush()
+
+    def _outlook(passed: float, number: int) -> str:
+        if number == done:
+            return f"{passed / 60:.1f} min so far"
+        left = passed / (number - done) * (total - number)
+        return f"about {left / 60:.1f} min left"
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        for number, item in enumerate(items, start=done + 1):  # noqa: B007 - the teller reads it
+            yield item
+    finally:
+        stop.set()
+        teller.join()
 
 
 @contextlib.contextmanager
@@ -103,6 +119,26 @@ def no_lost_interrupt(
         yield checked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def stop_on_term() -> Iterator[Callable[[], bool]]:
+    """TERM or USR1, as a scheduler sends before it kills, asks for an orderly stop.
+
+    Yields a function that tells whether a stop was asked for.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a handler gets
+        nonlocal asked
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -6,18 +6,23 @@ that a caller would catch without knowing this package.
 """
 
 __all__ = [
+    "CannotAskError",
     "CheckpointError",
+    "ClusterError",
     "ConfigError",
     "ConvergenceError",
     "DtypeError",
     "EnergyError",
+    "ExperimentError",
     "IredInterpError",
     "LevelError",
     "NonFiniteError",
     "RunFolderError",
+    "SessionGoneError",
     "ShapeError",
     "StorageError",
     "TrainingError",
+    "UnitsFailedError",
     "UnknownNameError",
 ]
 
@@ -54,6 +59,10 @@ class ConfigError(IredInterpError, ValueError):
     """A configuration that cannot be read or contradicts itself."""
 
 
+class ExperimentError(IredInterpError, ImportError):
+    """An experiment that cannot be imported, or lacks what an experiment needs."""
+
+
 class CheckpointError(IredInterpError, ValueError):
     """A checkpoint that is missing, damaged, or does not fit what it is used for."""
 
@@ -72,3 +81,19 @@ class ConvergenceError(IredInterpError, ArithmeticError):
 
 class TrainingError(IredInterpError, ArithmeticError):
     """Training cannot go on, for instance because the loss is not finite."""
+
+
+class UnitsFailedError(IredInterpError, RuntimeError):
+    """Work units of a run failed; the others are done and kept."""
+
+
+class ClusterError(IredInterpError, RuntimeError):
+    """A cluster refused what was asked of it, in its own words."""
+
+
+class CannotAskError(IredInterpError, ConnectionError):
+    """A cluster gave no answer, so nothing is known: neither a failure nor a zero."""
+
+
+class SessionGoneError(CannotAskError):
+    """The ssh session that the user opened is gone; no second login is ever made."""

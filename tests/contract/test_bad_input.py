@@ -162,14 +162,6 @@ def without_shards(folder: Path) -> None:
     (folder / "run/shards/unit-00000.h5").unlink()
 
 
-def damaged_shard(folder: Path) -> None:
-    unfinished(folder)
-    path = folder / "run/shards/unit-00000.h5"
-    content = bytearray(path.read_bytes())
-    content[-20] ^= 1
-    path.write_bytes(bytes(content))
-
-
 def other_code_since(folder: Path) -> None:
     without_shards(folder)
     head = json.loads((folder / "run/run.json").read_text())
@@ -356,8 +348,8 @@ CASES = [
     Case(
         "resume a newer run",
         "resume run",
-        "expected ired-interp-run version 1 or 2",
-        edited(version=3),
+        "expected ired-interp-run version 1, 2 or 3",
+        edited(version=4),
     ),
     Case(
         "report of an unfinished run",
@@ -365,7 +357,13 @@ CASES = [
         "0 of 1 units",
         without_shards,
     ),
-    Case("damaged shard", "resume run", "is damaged: expected SHA-256", damaged_shard),
+    Case("no workers", run("--workers 0"), "--workers: expected at least 1, found 0", sound),
+    Case("resume without workers", "resume run --workers 0", "--workers: expected", unfinished),
+    Case("no threads of a run", run("--threads 0"), "--threads: expected at least 1", sound),
+    Case("no size", run("--max-memory lots"), "such as 500M or 2G, found 'lots'", sound),
+    Case("units that are none", "work run --units 3", "expected numbers in 0 … 0", unfinished),
+    Case("work on nothing", "work gone", "is not a run folder"),
+    Case("status of nothing", "status gone", "is not a run folder"),
     Case("code changed since", "resume run", "(torch was 1.0, is ", other_code_since),
     Case("model changed since", "resume run", "the model was changed", other_model_since),
     Case("damaged results", "report run", "results.h5 cannot be read", damaged_results),

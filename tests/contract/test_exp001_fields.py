@@ -22,12 +22,13 @@ from ired_interp.curvature import (
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp001_curvature import Exp001Config
+from ired_interp.experiments.exp001_findings import level_rows
 from ired_interp.experiments.exp001_overlaps import overlaps
 from ired_interp.experiments.exp001_summary import summary
 from ired_interp.report.figures import LIGHT, draw_svg
 from ired_interp.report.html import write_report
-from ired_interp.report.tables import level_rows
-from ired_interp.runs.run import Run, execute, open_run, plan_run
+from ired_interp.runs.execution import execute
+from ired_interp.runs.run import Run, open_run, plan_run
 
 EXPERIMENT = find_experiment("exp001")
 LEVELS = (10, 1)

@@ -17,12 +17,14 @@ FLOORS = {
     "draws": 0,
     "devices": 0,
     "checks": 0,
+    "digits": 1,
     "geometry": 1,
     "lapack": 1,
     "schedule": 1,
     "tasks": 1,
     "stats": 1,
     "energy": 2,
+    "rules": 2,
     "landscape": 3,
     "solve": 4,
     "training": 4,
@@ -37,7 +39,10 @@ FLOORS = {
     "report": 10,
     "api": 11,
     "console": 11,
-    "cli": 12,
+    "cluster": 11,
+    "preflight": 12,
+    "doctor": 13,
+    "cli": 14,
 }
 HIGHEST_OF_NUMERICS = 5
 NOT_FOR_NUMERICS = {"xarray", "h5py", "h5netcdf", "matplotlib", "rich", "jinja2", "safetensors"}
@@ -90,7 +95,9 @@ def test_numerics_know_nothing_of_files_and_plots(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_every_module_says_what_is_public(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert "sys.path" not in text
+    # An experiment of one's own is imported from where it lies: one module finds it, one imports.
+    excepted = {"experiments.locating", "experiments.loading"}
+    assert "sys.path" not in text or module_name(path) in excepted
     if path.name != "__init__.py":
         assert "__all__" in text
 

@@ -17,15 +17,17 @@ import pytest
 import xarray as xr
 
 import tiny
+from ired_interp.digits import with_interval
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.config import config_from_mapping, config_from_words
+from ired_interp.experiments.exp001_findings import level_rows
 from ired_interp.experiments.exp001_variables import DEFINITIONS
 from ired_interp.report import tables
 from ired_interp.report.figures import THEMES, save_figures
 from ired_interp.report.html import write_report
-from ired_interp.report.numbers import with_interval
-from ired_interp.runs.run import Run, execute, open_run, plan_run
+from ired_interp.runs.execution import execute
+from ired_interp.runs.run import Run, open_run, plan_run
 
 EXPERIMENT = find_experiment("exp001")
 NUM_FIGURES = 12
@@ -199,7 +201,7 @@ def test_table_holds_the_numbers_of_the_results(page: Page, run: Run) -> None:
 
 
 def test_every_variable_has_its_definition_and_error(page: Page, run: Run) -> None:
-    rows = {row.name: row for row in tables.variable_rows(run.tree)}
+    rows = {row.name: row for row in tables.variable_rows(run.tree, DEFINITIONS)}
     assert set(rows) == set(run.results.data_vars)
     assert set(rows) <= set(DEFINITIONS)
     assert all(row.meaning and row.error and row.dims for row in rows.values())
@@ -267,7 +269,7 @@ def test_points_that_were_not_found_are_counted(run: Run, tmp_path: Path) -> Non
     page = Page(write_report(store(run, results, tmp_path / "missing")))
     assert "the others are left out" in page.said
     assert "The mean σλ is unknown at level 1" in page.said
-    counts = [row.count for level in tables.level_rows(results) for row in level.rows]
+    counts = [row.count for level in level_rows(results) for row in level.rows]
     assert counts == [0, 0, 2, 2]
     assert len(drawings(page)) == 2 * NUM_FIGURES
 

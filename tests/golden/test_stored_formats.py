@@ -12,6 +12,7 @@ import ired_interp as ii
 from ired_interp.cli import main
 from ired_interp.models.checkpoint import read_checkpoint
 from ired_interp.report.figures import save_figures
+from ired_interp.runs.units import unit_statuses
 
 DATA = Path(__file__).parent / "data"
 
@@ -68,6 +69,33 @@ def test_a_run_of_version_2(tmp_path: Path) -> None:
         assert after[path].to_dataset().equals(before[path].to_dataset())
     for path in ("summary/model", "summary/untrained"):
         xr.testing.assert_allclose(after[path].to_dataset(), before[path].to_dataset())
+
+
+def test_a_run_of_version_3(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "run-3", tmp_path / "run")
+    run = ii.open_run(tmp_path / "run")
+    assert run.results.attrs["format_version"] == 3
+    assert run.results.attrs["plan_sha256"] == run.plan_sha256
+    assert run.plan_sha256.startswith("c25b362ffe27")
+    assert [status.state for status in unit_statuses(run)] == ["done", "done"]
+    assert all(status.peak_memory_bytes for status in unit_statuses(run))
+    before = run.tree
+    run.results_path.unlink()
+    assert main(["resume", str(run.path)]) == 0
+    after = ii.open_run(run.path).tree
+    for path in ("/", "controls/untrained"):
+        assert after[path].to_dataset().equals(before[path].to_dataset())
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_units_of_an_old_run_are_checked_by_their_checksum(
+    version: int, tmp_path: Path
+) -> None:
+    run = ii.open_run(shutil.copytree(DATA / f"run-{version}", tmp_path / "run"))
+    assert {status.state for status in unit_statuses(run)} == {"done"}
+    path = run.shards / "unit-00000.h5"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert unit_statuses(run)[0].state == "damaged"
 
 
 def test_a_run_of_version_1_is_collated_again_to_the_same_results(tmp_path: Path) -> None:

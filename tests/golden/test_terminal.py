@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ired_interp.report.terminal import concise
+from ired_interp.digits import concise
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_a_run_folder_says_what_it_is(tmp_path: Path) -> None:
     run = ii.run("exp001", out=tmp_path / "run", model=model, problems=2, levels=[1, 10])
     head = json.loads((run.path / "run.json").read_text())
     assert head["format"] == "ired-interp-run"
-    assert head["version"] == 2
+    assert head["version"] == 3
     assert head["config"]["levels"] == [1, 10]
     assert len(head["config"]["model_sha256"]) == 64
     assert {"git_sha", "package_version", "torch", "threads"} <= head["provenance"].keys()

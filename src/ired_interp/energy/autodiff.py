@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from ired_interp.errors import EnergyError
 
@@ -101,6 +100,9 @@ class AutodiffField:
 
         Cost: two energies, gradients and one product of one row.
         """
+        # Imported here: it takes half a second, which every start of the command line would pay.
+        from torch.utils.flop_counter import FlopCounterMode
+
         first = self.select(slice(0, 1))
         product = first.linearise(y[:1])
         with FlopCounterMode(display=False) as counter:

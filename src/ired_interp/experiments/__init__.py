@@ -1,31 +1,28 @@
-"""Experiments, by name."""
+"""Experiments, by name, file or module."""
 
-import difflib
+from pathlib import Path
 
-from ired_interp.errors import UnknownNameError
-from ired_interp.experiments.base import Experiment, FigureSpec, Theme
-from ired_interp.experiments.exp001_curvature import Exp001
+from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, Theme
+from ired_interp.experiments.loading import Source, experiment_names, load, locate
 
-__all__ = ["Experiment", "FigureSpec", "Theme", "experiment_names", "find_experiment"]
+__all__ = [
+    "GROUP",
+    "Experiment",
+    "FigureSpec",
+    "Source",
+    "Theme",
+    "experiment_names",
+    "find_experiment",
+    "load",
+    "locate",
+]
 
-_EXPERIMENTS: dict[str, type[Experiment]] = {"exp001": Exp001}
 
-
-def experiment_names() -> list[str]:
-    """The names that `find_experiment` knows."""
-    return list(_EXPERIMENTS)
-
-
-def find_experiment(name: str) -> Experiment:
-    """An experiment by name.
+def find_experiment(reference: str, *, project: Path | None = None) -> Experiment:
+    """An experiment by name, ``path/to/file.py:NAME`` or ``package.module:NAME``.
 
     Raises:
-        UnknownNameError: There is none of that name.
+        UnknownNameError: There is none of that name, no such file, module or object.
+        ExperimentError: It cannot be imported, or lacks what an experiment needs.
     """
-    if name not in _EXPERIMENTS:
-        near = difflib.get_close_matches(name, _EXPERIMENTS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownNameError(
-            f"experiment: expected one of {', '.join(_EXPERIMENTS)}, found {name!r}.{hint}"
-        )
-    return _EXPERIMENTS[name]()
+    return load(locate(reference, project=project))

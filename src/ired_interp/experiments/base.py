@@ -1,18 +1,62 @@
 """What an experiment is: a config, work units that are pure functions, and figures of the results.
 
-Where a unit's data belong stands in its attribute ``group``: ``/`` for the model, or
-``controls/<name>``. Units of one group are joined along ``problem``, and along ``draw`` where a
-control has several.
+An experiment is an object with six attributes; a class without a base class will do:
+
+    class Spread:
+        '''How far apart the answers lie.'''
+
+        name = "spread"               # names run folders: letters, digits, '_', '.' and '-'
+        Config = SpreadConfig         # a frozen dataclass; its fields are the command's options
+        hypotheses = ()               # what it tests, a sentence each
+        figures = ()                  # FigureSpec; drawn in the report and as SVG and PDF
+
+        def units(self, config):      # how many work units; any number may run at once
+            return config.batches
+
+        def run_unit(self, config, index):  # a pure function of its arguments
+            return xr.Dataset(...)
+
+Work units are what a run is made of: each is computed by itself, in any order, in any process, and
+again after a crash, and must give the same bytes each time. So `run_unit` reads nothing but its
+config and index, draws from ``seed`` and ``index``, and leaves no state behind.
+
+**Where a unit's data belong.** Its attribute ``group`` (`GROUP`) names the group: ``/``, the
+default, for what is studied, ``controls/<name>`` for a control. Units of one group are joined
+along ``problem``, in the order of the units, and along ``draw`` where a control has several draws.
+What has neither dimension must be the same in all units of its group. Give every variable the
+attributes ``units`` and ``long_name``: the report prints them.
+
+**What is optional**, with what stands in for it where an experiment has none:
+
+- ``title``: a line; the first line of the docstring, or the name.
+- ``plan(config)``: the config, checked, with everything filled in that must not be guessed later;
+  the config as it is. A field that only ``plan`` fills in has ``metadata={"planned": True}`` and
+  is no option.
+- ``fit(config, max_memory)``: the planned config with units that let a process grow by that many
+  bytes at most, for ``--max-memory``; an error.
+- ``summarise(results)``: statistics over problems by group; mean, standard error and count of
+  every number that has a dimension ``problem``.
+- ``page(results)``: the experiment's own words and tables in the report; a table of the summary.
+- ``listing(results)``: the table that the command line shows; the summary.
+- ``definitions``: what each variable is and where its error stands; its ``long_name`` and, if
+  there is one, its attribute ``error``.
+- ``needs``: paths of variables without which there is no page, such as
+  ``summary/model/mean``; none.
+- ``smallest(config)``: the config of one problem at one level, for the preflight's dry run; the
+  fields ``problems`` and ``levels`` reduced.
+- ``may_be_missing``: names of variables that may be NaN or infinite; none may.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import xarray as xr
 from matplotlib.figure import Figure
 
-__all__ = ["GROUP", "Experiment", "FigureSpec", "Theme"]
+from ired_interp.experiments.page import Definition, Listing, Page
+
+__all__ = ["GROUP", "Experiment", "FigureSpec", "Theme", "missing_variables"]
 
 GROUP = "group"
 
@@ -43,7 +87,7 @@ class FigureSpec:
     """A figure of the results, and the words that go with it.
 
     Attributes:
-        name: For file names and anchors.
+        name: For file names and anchors: letters, digits, '_' and '-'.
         title: A line.
         caption: What is drawn, of what, and how to read it.
         draw_fn: (results, theme) → Figure; it draws what the results hold and computes nothing.
@@ -59,7 +103,12 @@ class FigureSpec:
 
     def missing(self, results: xr.DataTree) -> list[str]:
         """What of ``needs`` the results do not hold."""
-        return [path for path in self.needs if not _holds(results, path)]
+        return missing_variables(results, self.needs)
+
+
+def missing_variables(results: xr.DataTree, paths: Sequence[str]) -> list[str]:
+    """Those of the paths of variables, such as ``summary/model/mean``, that are not there."""
+    return [path for path in paths if not _holds(results, path)]
 
 
 def _holds(results: xr.DataTree, path: str) -> bool:
@@ -74,19 +123,59 @@ def _holds(results: xr.DataTree, path: str) -> bool:
 
 @runtime_checkable
 class Experiment(Protocol):
-    """One question asked of one model."""
+    """One question asked of one model or energy, complete with what an author may leave out.
 
-    name: str
-    title: str
-    Config: type[Any]
-    hypotheses: Sequence[Any]
-    figures: Sequence[FigureSpec]
+    `experiments.load` and `experiments.completion.as_experiment` make it of an author's object.
+    """
+
+    @property
+    def name(self) -> str:
+        """Of run folders and pages."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """A line."""
+        ...
+
+    @property
+    def Config(self) -> type[Any]:  # noqa: N802 - it is a class
+        """A frozen dataclass."""
+        ...
+
+    @property
+    def hypotheses(self) -> Sequence[Any]:
+        """What it tests."""
+        ...
+
+    @property
+    def figures(self) -> Sequence[FigureSpec]:
+        """Of the results."""
+        ...
+
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """What the variables of the root are, by name; need not hold them all."""
+        ...
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Paths of variables without which there is no page."""
+        ...
 
     def plan(self, config: Any) -> Any:
         """The config with everything that later steps must not guess, checked.
 
         Raises:
             IredInterpError: The config cannot be run.
+        """
+        ...
+
+    def fit(self, config: Any, max_memory: int) -> Any:
+        """The planned config with units that let a process grow by so many bytes at most.
+
+        Raises:
+            ConfigError: The experiment has units of one size, or none is small enough.
         """
         ...
 
@@ -100,4 +189,12 @@ class Experiment(Protocol):
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """Statistics over problems by group name, to be stored under ``summary``."""
+        ...
+
+    def page(self, results: xr.DataTree) -> Page:
+        """The experiment's own words and tables; nothing is computed here."""
+        ...
+
+    def listing(self, results: xr.DataTree) -> Listing:
+        """The results as the command line shows them; nothing is computed here."""
         ...

@@ -3,14 +3,29 @@
 import dataclasses
 import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ired_interp.errors import ConfigError
+from ired_interp.errors import ConfigError, ExperimentError
 
-__all__ = ["config_from_mapping", "config_from_words", "config_to_mapping"]
+__all__ = [
+    "check_config_class",
+    "config_from_mapping",
+    "config_from_words",
+    "config_to_mapping",
+    "word_of",
+]
 
 C = TypeVar("C")
+
+_BOOLEANS = {"yes": True, "no": False, "true": True, "false": False}
+_READERS: Mapping[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    str: str,
+    bool: _BOOLEANS.__getitem__,
+}
 
 
 def config_from_mapping(cls: type[C], content: Mapping[str, Any]) -> C:
@@ -20,6 +35,7 @@ def config_from_mapping(cls: type[C], content: Mapping[str, Any]) -> C:
         ConfigError: An unknown key (the nearest is named) or a value of the wrong type.
     """
     hints = _hints(cls, content)
+    _check_complete(cls, content)
     return cls(**{k: _from_value(hints[k], k, v) for k, v in content.items()})
 
 
@@ -30,6 +46,7 @@ def config_from_words(cls: type[C], words: Mapping[str, str]) -> C:
         ConfigError: As `config_from_mapping`.
     """
     hints = _hints(cls, words)
+    _check_complete(cls, words)
     return cls(**{k: _from_word(hints[k], k, v) for k, v in words.items()})
 
 
@@ -37,6 +54,62 @@ def config_to_mapping(config: Any) -> dict[str, Any]:
     """The fields, tuples as lists, ready for JSON."""
     content = dataclasses.asdict(config)
     return {k: list(v) if isinstance(v, tuple) else v for k, v in content.items()}
+
+
+def word_of(value: Any) -> str:
+    """The word that `config_from_words` reads a value from."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(word_of, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def check_config_class(cls: Any, what: str) -> None:
+    """Check that a config can be written to run.json and read from words.
+
+    Args:
+        cls: The ``Config`` of an experiment.
+        what: The experiment in messages.
+
+    Raises:
+        ExperimentError: Not a frozen dataclass, or a field of a type that has no words.
+    """
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        raise ExperimentError(
+            f"{what}: Config: expected a class with @dataclass(frozen=True, kw_only=True), found "
+            f"{cls!r}."
+        )
+    if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise ExperimentError(
+            f"{what}: Config: expected a frozen dataclass, found {cls.__name__} that is not "
+            "frozen. Write @dataclass(frozen=True, kw_only=True)."
+        )
+    try:
+        hints = get_type_hints(cls)
+    except (NameError, TypeError) as error:
+        raise ExperimentError(
+            f"{what}: Config: expected types that are known when it is imported, found {error}."
+        ) from error
+    for field in dataclasses.fields(cls):
+        if not _has_words(hints[field.name]):
+            raise ExperimentError(
+                f"{what}: Config.{field.name}: expected the type int, float, str, bool, a Literal "
+                f"of texts, tuple[one of them, ...] or one of them | None, found "
+                f"{_describe(hints[field.name])}: options and run.json hold no others."
+            )
+
+
+def _has_words(hint: Any) -> bool:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        inner = [a for a in arguments if a is not types.NoneType]
+        return len(inner) == 1 and len(arguments) == len(inner) + 1 and _has_words(inner[0])
+    if origin is Literal:
+        return all(isinstance(one, str) for one in arguments)
+    if origin is tuple:
+        return len(arguments) == 2 and arguments[1] is ... and _has_words(arguments[0])  # noqa: PLR2004
+    return hint in (int, float, str, bool)
 
 
 def _hints(cls: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,6 +122,16 @@ def _hints(cls: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
+def _check_complete(cls: type[Any], content: Mapping[str, Any]) -> None:
+    for field in dataclasses.fields(cls):
+        default = field.default is not MISSING or field.default_factory is not MISSING
+        if field.init and not default and field.name not in content:
+            raise ConfigError(
+                f"{field.name}: expected a value, as it has no default, found none. Give "
+                f"--{field.name.replace('_', '-')}."
+            )
+
+
 def _from_word(hint: Any, name: str, word: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -59,15 +142,14 @@ def _from_word(hint: Any, name: str, word: str) -> Any:
     if origin is Literal:
         return _from_value(hint, name, word)
     if origin is tuple:
-        return tuple(_from_word(arguments[0], name, part.strip()) for part in word.split(","))
-    if hint is str:
-        return word
-    if hint in (int, float):
-        try:
-            return hint(word)
-        except ValueError as error:
-            raise ConfigError(f"{name}: expected {_describe(hint)}, found {word!r}.") from error
-    raise TypeError(f"config field {name}: no words are defined for the type {hint}.")
+        parts = word.split(",") if word else []
+        return tuple(_from_word(arguments[0], name, part.strip()) for part in parts)
+    if hint not in _READERS:
+        raise TypeError(f"config field {name}: no words are defined for the type {hint}.")
+    try:
+        return _READERS[hint](word)
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"{name}: expected {_describe(hint)}, found {word!r}.") from error
 
 
 def _from_value(hint: Any, name: str, value: Any) -> Any:
@@ -87,7 +169,9 @@ def _from_value(hint: Any, name: str, value: Any) -> Any:
         return tuple(_from_value(arguments[0], name, part) for part in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and isinstance(value, hint) and not isinstance(value, bool):
+    # A truth value is a whole number to Python, and not to a config.
+    right = isinstance(hint, type) and isinstance(value, hint)
+    if right and isinstance(value, bool) == (hint is bool):
         return value
     raise ConfigError(f"{name}: expected {_describe(hint)}, found {value!r}.")
 
@@ -95,4 +179,5 @@ def _from_value(hint: Any, name: str, value: Any) -> Any:
 def _describe(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return f"a sequence of {_describe(get_args(hint)[0])}"
-    return {int: "a whole number", float: "a number", str: "text"}.get(hint, str(hint))
+    words = {int: "a whole number", float: "a number", str: "text", bool: "yes or no"}
+    return words.get(hint, str(hint))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,14 @@ from ired_interp.errors import CheckpointError
 from ired_interp.experiments.base import GROUP, FigureSpec
 from ired_interp.experiments.exp001_config import Exp001Config, complete
 from ired_interp.experiments.exp001_figures import FIGURES
+from ired_interp.experiments.exp001_findings import NEEDED, listing
 from ired_interp.experiments.exp001_measures import MEASURES, Measure
+from ired_interp.experiments.exp001_memory import fit_problems
+from ired_interp.experiments.exp001_page import page
 from ired_interp.experiments.exp001_summary import summary
 from ired_interp.experiments.exp001_unit import DTYPES, measure_problems
+from ired_interp.experiments.exp001_variables import DEFINITIONS, MAY_BE_MISSING
+from ired_interp.experiments.page import Definition, Listing, Page
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.zoo import open_checkpoint, untrained_like
 
@@ -32,6 +37,9 @@ class Exp001:
     Config = Exp001Config
     hypotheses: Sequence[Any] = ()
     figures: Sequence[FigureSpec] = FIGURES
+    definitions: Mapping[str, Definition] = DEFINITIONS
+    needs: Sequence[str] = NEEDED
+    may_be_missing: Sequence[str] = MAY_BE_MISSING
 
     def plan(self, config: Exp001Config) -> Exp001Config:
         """Check model, task and levels, and fix the model's file and hash."""
@@ -42,6 +50,11 @@ class Exp001:
         path = config.model if checkpoint.bundled else str(checkpoint.path.resolve())
         config = complete(config, task.dim_y)
         return replace(config, model=path, task=task.name, model_sha256=checkpoint.sha256)
+
+    def fit(self, config: Exp001Config, max_memory: int) -> Exp001Config:
+        """As many problems a unit as let a process grow by that many bytes at most."""
+        model = _open(config).model
+        return fit_problems(config, max_memory, dim_y=model.dim_y, width=model.width)
 
     def units(self, config: Exp001Config) -> int:
         """Problem chunks, times the model and its controls."""
@@ -76,6 +89,14 @@ class Exp001:
             # The problem is the unit of replication: its draws of weights are averaged first.
             groups["untrained"] = results[_CONTROL].to_dataset()
         return {name: summary(data) for name, data in groups.items()}
+
+    def page(self, results: xr.DataTree) -> Page:
+        """The words and tables of its report."""
+        return page(results)
+
+    def listing(self, results: xr.DataTree) -> Listing:
+        """A row a level."""
+        return listing(results)
 
 
 def _open(config: Exp001Config) -> Checkpoint:

@@ -1,19 +1,20 @@
 """The variables of EXP-001: their units, dimensions and definitions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import torch
+
+from ired_interp.experiments.page import Definition
 
 __all__ = [
     "ALL",
     "BOTTOM",
     "COUNTS",
     "DEFINITIONS",
+    "MAY_BE_MISSING",
     "TOP",
     "UNITS",
-    "Definition",
     "dims_of",
     "measured_names",
 ]
@@ -82,6 +83,22 @@ COUNTS = {
 }
 
 
+# NaN where only the ends were asked for, or where no ideal is known; infinite where an eigenvalue
+# cannot be told from 0, or there is no other.
+MAY_BE_MISSING = (
+    "ideal_eigenvalues",
+    "condition_number",
+    "positive_condition_number",
+    "participation_ratio",
+    "spectral_gap",
+    "mean_scaled_eigenvalue",
+    "largest_scaled_eigenvalue",
+    "smallest_scaled_eigenvalue",
+    "vector_gap",
+    "subspace_gap",
+)
+
+
 def dims_of(name: str) -> tuple[str, ...]:
     """The dimensions of a measured variable after problem and level."""
     return _MEASURED[name][1]
@@ -105,19 +122,6 @@ def measured_names(*, every: bool, vectors: bool, parts: bool, draws: bool) -> l
         (_DRAWS, draws),
     )
     return [name for group, wanted in chosen if wanted for name in group]
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What a variable of the results is.
-
-    Attributes:
-        meaning: How it is measured.
-        error: Where its error stands.
-    """
-
-    meaning: str
-    error: str
 
 
 _GIVEN = "none: given"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy import special, stats
+from scipy import special
 from torch import Tensor
 
 from ired_interp.draws import RowDraws
@@ -244,6 +244,9 @@ def overlap_quantiles(
         raise ShapeError(f"probabilities: expected numbers in (0, 1), found {wanted}.")
     ordered = _random_overlaps(d, k, l, num_draws, seed).sort().values
     padded = [0.0, *ordered.tolist(), 1.0]
+    # Imported here: it takes a second, which every start of the command line would pay.
+    from scipy import stats
+
     low = [int(stats.binom.ppf(0.025, num_draws, p)) for p in wanted]
     high = [int(stats.binom.ppf(0.975, num_draws, p)) + 1 for p in wanted]
     levels = torch.tensor(wanted, dtype=ordered.dtype)

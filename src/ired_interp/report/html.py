@@ -2,17 +2,19 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ired_interp.errors import RunFolderError
-from ired_interp.experiments.base import FigureSpec
+from ired_interp.experiments.base import FigureSpec, missing_variables
+from ired_interp.experiments.page import Definitions, Paragraph, Points, Table, Text
 from ired_interp.report import tables
 from ired_interp.report.figures import THEMES, draw_svg
 from ired_interp.runs.run import Run
@@ -22,7 +24,9 @@ __all__ = ["write_report"]
 
 # A figure is as wide as the page up to the first, and scrolls rather than shrink below the second.
 _WIDEST, _NARROWEST = 1.75, 1.25
-_PREFIX = 12
+# σ_t, s_t, p_t, ᾱ_t, σ_t², ∇_y, ∇²_y; a name such as bias_type is none.
+_INDEX = re.compile(r"(?:(?<=[σ²∇ᾱ])|(?<=\b[sp]))_([ty])(?![a-z0-9_])")
+_BLOCKS = {"paragraph": Paragraph, "points": Points, "definitions": Definitions, "table": Table}
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def write_report(run: Run) -> Path:
         StorageError: The file system refused.
     """
     results = run.tree
-    missing = tables.missing_parts(results)
+    missing = [] if "config" in results.attrs else ["attribute config"]
+    missing += missing_variables(results, run.experiment.needs)
     if missing:
         raise RunFolderError(
             f"{run.results_path}: expected results of this version of {run.experiment.name}, found "
@@ -69,9 +74,6 @@ def write_report(run: Run) -> Path:
 
 def _render(run: Run, results: xr.DataTree) -> str:
     experiment, config = run.experiment, tables.config_of(results)
-    controls = results.children["controls"].children if "controls" in results.children else {}
-    point, sizes = str(results["point"].item()), results.sizes
-    level_rows = tables.level_rows(results)
     drawable = [spec for spec in experiment.figures if not spec.missing(results)]
     environment = Environment(
         loader=PackageLoader("ired_interp", "report"),
@@ -81,35 +83,25 @@ def _render(run: Run, results: xr.DataTree) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["subscripts"] = _subscripts
-    return environment.get_template(
-        "report.html"
-    ).render(
+    environment.filters["words"] = _words
+    environment.tests |= {name: _is_a(kind) for name, kind in _BLOCKS.items()}
+    return environment.get_template("report.html").render(
         # Our own file, with nothing of the results in it.
         style=Markup((files("ired_interp") / "report" / "style.css").read_text("utf-8")),  # noqa: S704
         experiment=experiment,
         attrs=results.attrs,
-        config=config,
-        model=tables.model_label(config["model"]),
-        sha=results.attrs["model_sha256"][:_PREFIX],
-        point=point,
-        point_meaning=tables.POINTS[point],
-        sizes=sizes,
-        asked=tables.asked_words(results),
-        certified="radii" in results.data_vars,
-        levels=tables.level_words(config["levels"]),
-        draws=controls["untrained"].sizes["draw"] if "untrained" in controls else 0,
-        ideal_known=bool(results["ideal_eigenvalues"].notnull().all()),
-        columns=tables.columns(results),
-        level_rows=level_rows,
-        incomplete=any(row.count < sizes["problem"] for level in level_rows for row in level.rows),
-        sentences=tables.in_words(results),
+        page=experiment.page(results),
         pictures=[_picture(spec, results) for spec in drawable],
         left_out=[spec.title for spec in experiment.figures if spec not in drawable],
-        variables=tables.variable_rows(results),
+        variables=tables.variable_rows(results, experiment.definitions),
         provenance=tables.provenance_rows(results),
-        command=tables.command_line(experiment.name, config, experiment.Config),
+        project=tables.project_of(results),
+        command=tables.command_line(run.source.reference, config, experiment.Config),
     )
+
+
+def _is_a(kind: type[Any]) -> Callable[[Any], bool]:
+    return lambda block: isinstance(block, kind)
 
 
 def _picture(spec: FigureSpec, results: xr.DataTree) -> _Picture:
@@ -126,9 +118,26 @@ def _picture(spec: FigureSpec, results: xr.DataTree) -> _Picture:
     )
 
 
+def _words(text: Text) -> Markup:
+    """Escaped, with marks as tags and the index of ``σ_t`` and its like set below."""
+    if isinstance(text, str):
+        return _subscripts(text)
+    return Markup("").join(
+        _subscripts(part) if isinstance(part, str) else _marked(part.text, part.mark)
+        for part in text
+    )
+
+
+def _marked(text: str, mark: str) -> Markup:
+    if mark == "code":
+        return Markup("<code>{}</code>").format(text)
+    if mark == "whole":
+        return Markup('<span class="whole">{}</span>').format(_subscripts(text))
+    return Markup(f"<{mark}>{{}}</{mark}>").format(text)  # noqa: S704 - one of our own names
+
+
 def _subscripts(text: str) -> Markup:
-    """``σ_t`` with its index set below, after everything else has been escaped."""
-    return Markup(re.sub(r"(?<=[sσ²∇ᾱ])_([ty])", r"<sub>\1</sub>", str(escape(text))))  # noqa: S704
+    return Markup(_INDEX.sub(r"<sub>\1</sub>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _address(svg: str) -> str:

@@ -1,30 +1,60 @@
 """Where a result came from: code, machine and libraries."""
 
+import functools
+import hashlib
 import logging
+import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_info
 
-__all__ = ["provenance"]
+__all__ = ["Repository", "job_name", "package_sha256", "provenance", "repository"]
 
 _LOG = logging.getLogger(__name__)
 
 _GIT_SECONDS = 5
+_PROJECT_GIT_SECONDS = 60
+# What draws, asks and prints changes no data.
+_MAKES_NO_DATA = ("cli", "cluster", "doctor", "preflight", "report", "api.py", "console.py")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The state of a git working tree.
+
+    Attributes:
+        url: Of the remote ``origin``, without a password; None if there is none.
+        sha: The commit checked out.
+        patch: What ``git diff --binary HEAD`` says: empty where tracked files are as committed.
+    """
+
+    url: str | None
+    sha: str
+    patch: bytes
+
+    @property
+    def dirty(self) -> bool:
+        """Whether tracked files differ from the commit."""
+        return bool(self.patch)
 
 
 def provenance() -> dict[str, Any]:
     """Versions, commit, machine and threads of this process, ready for JSON.
 
-    ``git_sha`` is the commit of the checkout that the package runs from and ``git_dirty`` whether
-    tracked files differ from it; both are None where it was installed without one.
+    ``git_sha`` is the commit of the checkout that the package runs from, ``git_url`` its origin and
+    ``git_dirty`` whether tracked files differ from it; all are None where it was installed without
+    one. ``package_sha256`` is of the package's own code, installed or not.
     """
-    sha, dirty = _git_state(Path(__file__).parent)
+    url, sha, dirty = _git_state(Path(__file__).parent)
     try:
         package = version("ired-interp")
     except PackageNotFoundError:
@@ -32,6 +62,8 @@ def provenance() -> dict[str, Any]:
     return {
         "package": "ired-interp",
         "package_version": package,
+        "package_sha256": package_sha256(),
+        "git_url": url,
         "git_sha": sha,
         "git_dirty": dirty,
         "python": platform.python_version(),
@@ -40,30 +72,80 @@ def provenance() -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "host": platform.node(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
+        "blas_threads": _blas_threads(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
 
 
-def _git_state(folder: Path) -> tuple[str | None, bool | None]:
+@functools.cache
+def package_sha256() -> str:
+    """SHA-256 of the package's modules that data depend on, by name and content."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        if name.parts[0] not in _MAKES_NO_DATA:
+            digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def repository(folder: Path) -> Repository | None:
+    """The git repository that a folder lies in; None if there is none, or git does not answer."""
     if shutil.which("git") is None:
-        return None, None
-    sha = _git(folder, "rev-parse", "HEAD")
-    if sha is None or _git(folder, "ls-files", "--error-unmatch", "provenance.py") is None:
-        return None, None
-    return sha, bool(_git(folder, "status", "--porcelain", "--untracked-files=no", ":/"))
+        return None
+    sha = _text(folder, "rev-parse", "HEAD", seconds=_PROJECT_GIT_SECONDS)
+    if sha is None:
+        return None
+    # Not what the user's configuration makes of a diff.
+    plain = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index")
+    patch = _git(folder, "diff", *plain, "HEAD", "--", ":/", seconds=_PROJECT_GIT_SECONDS)
+    return None if patch is None else Repository(_origin(folder), sha, patch)
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def job_name() -> str | None:
+    """The SLURM job that this process belongs to, ``ARRAY_TASK`` in an array; None outside one."""
+    array, task = (os.environ.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+
+
+def _blas_threads() -> int | None:
+    """Of the BLAS that NumPy and SciPy call; None where none is loaded."""
+    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(counts, default=None)
+
+
+def _git_state(folder: Path) -> tuple[str | None, str | None, bool | None]:
+    if shutil.which("git") is None:
+        return None, None, None
+    sha = _text(folder, "rev-parse", "HEAD")
+    if sha is None or _text(folder, "ls-files", "--error-unmatch", "provenance.py") is None:
+        return None, None, None
+    dirty = bool(_text(folder, "status", "--porcelain", "--untracked-files=no", ":/"))
+    return _origin(folder), sha, dirty
+
+
+def _origin(folder: Path) -> str | None:
+    """A password or token in the address stays where it is."""
+    url = _text(folder, "remote", "get-url", "origin")
+    return None if url is None else re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def _text(folder: Path, *arguments: str, seconds: float = _GIT_SECONDS) -> str | None:
+    said = _git(folder, *arguments, seconds=seconds)
+    return None if said is None else said.decode(errors="replace").strip()
+
+
+def _git(folder: Path, *arguments: str, seconds: float) -> bytes | None:
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - found on the user's PATH
             capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         _LOG.warning("git did not answer, so the commit is not recorded: %s", error)
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None

@@ -1,43 +1,34 @@
 """A run is a folder: planned once, executed unit by unit, collated into results.h5.
 
-``run.json`` holds the format's name and version, the experiment, its planned config, the number of
-units and the provenance; ``shards/`` one file a unit; ``results.h5`` the whole. Killed anywhere, a
-run resumes and ends with the same data.
+``run.json`` holds the format's name and version, the experiment and where it is defined, its
+planned config, the number of units, the plan's SHA-256 and the provenance; ``shards/`` the data of
+each unit; ``results.h5`` the whole. docs/runs.md says what else is there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
-import torch
 import xarray as xr
 
 from ired_interp.errors import RunFolderError
-from ired_interp.experiments import Experiment, find_experiment
+from ired_interp.experiments import Experiment, Source, load
 from ired_interp.experiments.config import config_from_mapping, config_to_mapping
-from ired_interp.runs.provenance import provenance
-from ired_interp.runs.shards import ROOT, collate, has_shard, read_shard, to_bytes, write_shard
-from ired_interp.runs.storage import (
-    append_log,
-    create_folder,
-    guard,
-    read_json,
-    to_json,
-    write_file,
-)
+from ired_interp.runs.plan import code_of, config_differences, plan_hash, present_provenance
+from ired_interp.runs.shards import ShardFault, find_fault, read_record, shard_path
+from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
 
-__all__ = ["Run", "execute", "is_run_folder", "open_run", "plan_run"]
+__all__ = ["FORMAT", "VERSION", "Run", "is_run_folder", "open_run", "plan_run"]
 
-Track = Callable[[Iterable[int]], Iterable[int]]
-
-_FORMAT = "ired-interp-run"
+FORMAT = "ired-interp-run"
 # Version 2: eigenvalues may be those of the ends only, and each has its certificate.
-_VERSION = 2
-_READ = (1, 2)
-_SUMMARY = "summary"
-_SAME_CODE = ("package_version", "git_sha", "torch")
+# Version 3: a hash of the plan, where the experiment is defined, and a record beside each shard.
+VERSION = 3
+_READ = (1, 2, 3)
+_WITH_PLAN_HASH = 3
+_PATCH = "uncommitted.patch"
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,9 @@ class Run:
         config: The planned config.
         num_units: How many units the plan has.
         provenance: Of the process that planned it.
+        source: Where the experiment is defined.
+        plan_sha256: Of experiment, config and units: what defines the data.
+        elsewhere: Another copy of the project, that was named when the run was opened; or None.
     """
 
     path: Path
@@ -57,6 +51,9 @@ class Run:
     config: Any
     num_units: int
     provenance: Mapping[str, Any]
+    source: Source
+    plan_sha256: str
+    elsewhere: Path | None = None
 
     @property
     def results_path(self) -> Path:
@@ -78,10 +75,46 @@ class Run:
         """Whether ``results.h5`` is there."""
         return self.results_path.is_file()
 
+    @property
+    def shards(self) -> Path:
+        """Folder of the units' data."""
+        return self.path / "shards"
+
+    def code(self) -> dict[str, Any]:
+        """What all units must be computed by: the code of the plan, or of the units that are done.
+
+        Only a run that was planned on one machine and computed on another has the second.
+        """
+        planned = code_of(self.provenance)
+        there = (i for i in range(self.num_units) if shard_path(self.shards, i).is_file())
+        records = (read_record(self.shards, i) for i in there)
+        found = [tuple(record.code.items()) for record in records if record and record.code]
+        if not found or tuple(planned.items()) in found:
+            return planned
+        return dict(Counter(found).most_common(1)[0][0])
+
+    def num_done(self) -> int:
+        """How many units have data, sound or not."""
+        return sum(shard_path(self.shards, i).is_file() for i in range(self.num_units))
+
+    def faults(self) -> dict[int, ShardFault]:
+        """Units whose data are missing or not to be used, and why.
+
+        Cost: all shards are read.
+        """
+        code = self.code()
+        found = {
+            i: find_fault(self.shards, i, plan_sha256=self.plan_sha256, code=code)
+            for i in range(self.num_units)
+        }
+        return {i: fault for i, fault in found.items() if fault is not None}
+
     def missing_units(self) -> list[int]:
-        """Numbers of the units that have no shard yet."""
-        folder = self.path / "shards"
-        return [i for i in range(self.num_units) if not has_shard(folder, i)]
+        """Numbers of the units that have no sound shard.
+
+        Cost: all shards are read.
+        """
+        return list(self.faults())
 
     @property
     def results(self) -> xr.Dataset:
@@ -123,31 +156,79 @@ class Run:
             ) from error
 
 
-def plan_run(experiment: Experiment, config: Any, out: Path) -> Run:
+def plan_run(
+    experiment: Experiment,
+    config: Any,
+    out: Path,
+    *,
+    source: Source | None = None,
+    max_memory: int | None = None,
+) -> Run:
     """Check the config, freeze the plan, make the folder.
 
+    Args:
+        experiment: What to run.
+        config: Its config.
+        out: A new folder.
+        source: Where the experiment is defined; by default it is found by its name.
+        max_memory: Bytes by which a unit may let the process grow; the experiment's ``fit`` plans
+            units of that size.
+
     Raises:
-        RunFolderError: ``out`` exists.
+        RunFolderError: ``out`` exists; where it is a run, the message says how its plan differs.
+        ConfigError: A memory budget, and an experiment that cannot keep one.
         StorageError: The file system refused.
         IredInterpError: The config cannot be run.
     """
+    where = source or Source(experiment.name, None)
     planned = experiment.plan(config)
+    if max_memory is not None:
+        planned = experiment.fit(planned, max_memory)
     num_units = experiment.units(planned)
-    origin = provenance()
+    content = config_to_mapping(planned)
+    digest = plan_hash(where.reference, content, num_units)
+    if is_run_folder(out):
+        _refuse_other_plan(out, experiment, where.reference, content)
+    origin, patch = present_provenance(where)
     head = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "experiment": experiment.name,
-        "config": config_to_mapping(planned),
+        "source": {
+            "reference": where.reference,
+            "project": None if where.project is None else str(where.project.resolve()),
+        },
+        "config": content,
         "units": num_units,
+        "plan_sha256": digest,
+        "max_memory": max_memory,
         "provenance": origin,
     }
-    create_folder(out, {"run.json": to_json(head), "log.txt": b""})
+    patches = {_PATCH: patch} if patch else {}
+    create_folder(out, {"run.json": to_json(head), "log.txt": b""} | patches)
     with guard(out):
-        (out / "shards").mkdir()
-    run = Run(out, experiment, planned, num_units, origin)
-    append_log(run.log_path, f"planned {experiment.name}: {num_units} units")
+        (out / "shards").mkdir(exist_ok=True)
+    run = Run(out, experiment, planned, num_units, origin, where, digest)
+    append_log(run.log_path, f"planned {experiment.name}: {num_units} units, plan {digest[:12]}")
     return run
+
+
+def _refuse_other_plan(
+    out: Path, experiment: Experiment, reference: str, asked: Mapping[str, Any]
+) -> None:
+    """A run folder keeps its plan; one that is identical is refused by `create_folder`."""
+    head = read_json(out / "run.json")
+    there = (head.get("source") or {}).get("reference", head.get("experiment"))
+    if there != reference:
+        changed = [f"experiment: {there} there, {reference} asked for"]
+    else:
+        changed = config_differences(_before(experiment.Config) | head.get("config", {}), asked)
+    if changed:
+        raise RunFolderError(
+            f"{out} exists already and holds a run with another plan: expected the same config, "
+            f"found {'; '.join(changed)}. Choose another --out, or finish what is there with "
+            f"'ired-interp resume {out}'."
+        )
 
 
 def _before(config_class: type[Any]) -> dict[str, Any]:
@@ -164,92 +245,57 @@ def is_run_folder(path: Path) -> bool:
     return (path / "run.json").is_file()
 
 
-def open_run(path: str | Path) -> Run:
+def open_run(path: str | Path, *, project: Path | None = None) -> Run:
     """A run folder, finished or not.
+
+    Args:
+        path: The folder.
+        project: Another copy of the project that the experiment is defined in, such as the clone
+            on a cluster; by default the one it was planned in.
 
     Raises:
         RunFolderError: Not a run folder, damaged, or of another version.
+        UnknownNameError, ExperimentError: The experiment is not where it was.
     """
     folder = Path(path)
     head = read_json(folder / "run.json")
-    if head.get("format") != _FORMAT or head.get("version") not in _READ:
+    if head.get("format") != FORMAT or head.get("version") not in _READ:
+        *first, last = map(str, _READ)
         raise RunFolderError(
-            f"{folder}: expected {_FORMAT} version {' or '.join(map(str, _READ))}, found "
+            f"{folder}: expected {FORMAT} version {', '.join(first)} or {last}, found "
             f"{head.get('format')!r} version {head.get('version')!r}."
         )
     try:
-        experiment = find_experiment(head["experiment"])
+        source = _source(head, project)
+        experiment = load(source)
         content = _before(experiment.Config) | head["config"]
         config = config_from_mapping(experiment.Config, content)
-        return Run(folder, experiment, config, int(head["units"]), head["provenance"])
+        num_units = int(head["units"])
+        digest = plan_hash(source.reference, head["config"], num_units)
+        if head["version"] >= _WITH_PLAN_HASH and digest != head["plan_sha256"]:
+            raise RunFolderError(
+                f"{folder / 'run.json'} was changed after the run was planned: expected the plan "
+                f"{head['plan_sha256']:.12}…, found {digest:.12}…. Undo the change, or start a new "
+                "run."
+            )
+        return Run(
+            path=folder,
+            experiment=experiment,
+            config=config,
+            num_units=num_units,
+            provenance=head["provenance"],
+            source=source,
+            plan_sha256=digest,
+            elsewhere=project,
+        )
     except KeyError as error:
         raise RunFolderError(f"{folder / 'run.json'}: no entry {error}: it is damaged.") from error
 
 
-def execute(run: Run, *, track: Track = iter) -> Run:
-    """Compute the units that are missing, then collate. Does nothing where all is done.
-
-    Args:
-        run: Planned or partly executed.
-        track: Wraps the numbers of the missing units, for a progress bar.
-
-    Raises:
-        RunFolderError: A shard is damaged.
-        StorageError: The file system refused.
-        IredInterpError: A unit failed; the shards of the others stay.
-    """
-    if run.finished:
-        return run
-    if run.missing_units():
-        _check_same_code(run)
-    folder = run.path / "shards"
-    with guard(folder):
-        folder.mkdir(exist_ok=True)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(int(run.provenance["threads"]))
-    try:
-        for index in track(run.missing_units()):
-            begin = monotonic()
-            write_shard(folder, index, run.experiment.run_unit(run.config, index))
-            append_log(run.log_path, f"unit {index} done in {monotonic() - begin:.2f} s")
-        groups = collate([read_shard(folder, i) for i in range(run.num_units)])
-        results = xr.DataTree.from_dict(groups)
-        for name, summary in run.experiment.summarise(results).items():
-            groups[f"{_SUMMARY}/{name}"] = summary
-    finally:
-        torch.set_num_threads(threads)
-    groups[ROOT] = groups[ROOT].assign_attrs(_attributes(run))
-    write_file(run.results_path, to_bytes(groups))
-    append_log(run.log_path, "collated results.h5")
-    return run
-
-
-def _check_same_code(run: Run) -> None:
-    """One run, one code: the units that are missing must be computed as the others were."""
-    now = provenance()
-    changed = [
-        f"{name} was {run.provenance.get(name)}, is {now[name]}"
-        for name in _SAME_CODE
-        if run.provenance.get(name) != now[name]
-    ]
-    if changed:
-        raise RunFolderError(
-            f"{run.path}: expected the code that planned the run, found another "
-            f"({'; '.join(changed)}). Go back to that code, or start a new run."
-        )
-
-
-def _attributes(run: Run) -> dict[str, Any]:
-    """Provenance without times, so that the same plan gives the same file."""
-    config = config_to_mapping(run.config)
-    named: dict[str, Any] = {
-        k: config[k] for k in ("model_sha256", "seed", "dtype", "device") if k in config
-    }
-    return {
-        "format": _FORMAT,
-        "format_version": _VERSION,
-        "experiment": run.experiment.name,
-        "config": config,
-        **named,
-        **{k: v for k, v in run.provenance.items() if k != "command"},
-    }
+def _source(head: Mapping[str, Any], project: Path | None) -> Source:
+    if head["version"] < _WITH_PLAN_HASH:
+        return Source(head["experiment"], None)
+    recorded = head["source"]["project"]
+    if recorded is None:
+        return Source(head["source"]["reference"], None)
+    return Source(head["source"]["reference"], (project or Path(recorded)).resolve())

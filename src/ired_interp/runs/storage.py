@@ -22,6 +22,7 @@ __all__ = [
     "sha256_of",
     "to_json",
     "write_file",
+    "write_note",
 ]
 
 _CAUSES = {
@@ -93,6 +94,27 @@ def write_file(path: Path, content: bytes) -> None:
             draft.chmod(0o666 & ~_umask())
             draft.replace(path)
             _sync_folder(path.parent)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def write_note(path: Path, content: bytes) -> None:
+    """Write under a temporary name and rename, without waiting for the disk.
+
+    For what says how things stand at the moment; a power cut may lose it without harm.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with guard(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        draft = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            draft.chmod(0o666 & ~_umask())
+            draft.replace(path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise

@@ -2,13 +2,16 @@
 
 import math
 
-__all__ = ["number", "with_interval"]
+__all__ = ["concise", "number", "with_error", "with_interval"]
 
 _MISSING = "–"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_DECIMALS = 4
 # Exponents of ten that are written out in digits.
 _SMALLEST, _LARGEST = -3, 5
+# And those of a concise one, which has no room for zeros.
+_SMALL, _LARGE = 1e-2, 1e4
+_BASE = 10
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -46,16 +49,57 @@ def with_interval(mean: float, low: float, high: float) -> tuple[str, str]:
         return number(mean), ""
     if low == high:
         return number(mean), f"[{number(low)}, {number(high)}]"
-    largest = max(abs(low), abs(high))
+    half_width = (high - low) / 2
+    (first, second, third), power = _together((mean, low, high), half_width)
+    return f"{first}{power}", f"[{second}, {third}]{power}"
+
+
+def with_error(mean: float, error: float) -> tuple[str, str]:
+    """A mean and its standard error, both to the digits that the error leaves.
+
+    The error is empty text where there is none, as with a single problem.
+
+    >>> with_error(0.99871, 0.0012)
+    ('0.9987', '± 0.0012')
+    >>> with_error(0.000364, 0.000012)
+    ('3.64·10⁻⁴', '± 0.12·10⁻⁴')
+    >>> with_error(3.0, float("nan"))
+    ('3', '')
+    """
+    if not (math.isfinite(mean) and math.isfinite(error)):
+        return number(mean), ""
+    if error == 0:
+        return number(mean), "± 0"
+    (first, second), power = _together((mean, error), error)
+    return f"{first}{power}", f"± {second}{power}"
+
+
+def concise(mean: float, half: float) -> str:
+    """0.95(2) is 0.95 ± 0.02: the error, to one digit, in units of the last digit shown."""
+    if not half > 0:  # one problem, or no spread
+        return f"{mean:.3g}"
+    last = math.floor(math.log10(half))
+    if round(half / 10.0**last) == _BASE:  # 0.0096 is 0.01
+        last += 1
+    rounded = round(mean, -last)
+    plain = rounded == 0 or _SMALL <= abs(rounded) < _LARGE
+    power = 0 if plain else math.floor(math.log10(abs(rounded)))
+    decimals = max(0, power - last)
+    digits = round(half / 10.0 ** (power - decimals))
+    return f"{mean / 10.0**power:.{decimals}f}({digits})" + (f"e{power}" if power else "")
+
+
+def _together(values: tuple[float, ...], error: float) -> tuple[list[str], str]:
+    """Numbers with the same decimals and the same power of ten."""
+    largest = max(map(abs, values))
     exponent = math.floor(math.log10(largest))
     power = "" if _SMALLEST <= exponent <= _LARGEST else f"·10{_raised(exponent)}"
     scale = 10.0**exponent if power else 1.0
-    half_width = (high - low) / 2 / scale
-    place = math.floor(math.log10(half_width))
+    share = error / scale
+    place = math.floor(math.log10(share))
     # A first digit of 1 or 2 says little by itself.
-    decimals = min(max(0, -place + (half_width < 3 * 10.0**place)), _MOST_DECIMALS)
-    texts = [_fixed(value / scale, decimals) for value in (mean, low, high)]
-    return f"{texts[0]}{power}", f"[{texts[1]}, {texts[2]}]{power}"
+    decimals = min(max(0, -place + (share < 3 * 10.0**place)), _MOST_DECIMALS)
+    return [_fixed(value / scale, decimals) for value in values], power
 
 
 def _fixed(value: float, decimals: int) -> str:

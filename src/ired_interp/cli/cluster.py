@@ -1,0 +1,233 @@
+"""``submit``, ``fetch`` and ``cancel``: a run on a cluster."""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ired_interp import api
+from ired_interp.cli.codes import FAILED
+from ired_interp.cli.config_options import add_config_options, config_of
+from ired_interp.cluster.config import ClusterConfig, load_cluster
+from ired_interp.cluster.fetching import cancel, fetch, last_attempt, update_ledger
+from ired_interp.cluster.ledger import has_ledger
+from ired_interp.cluster.polling import EARLY_SECONDS, watch
+from ired_interp.cluster.shell import Shell, open_shell
+from ired_interp.cluster.submission import Submission, preview, submit
+from ired_interp.console import console
+from ired_interp.errors import CannotAskError, ConfigError, UnknownNameError
+from ired_interp.experiments import Experiment, load, locate
+from ired_interp.runs.failures import ranges
+from ired_interp.runs.memory import read_size
+from ired_interp.runs.run import Run, is_run_folder, open_run, plan_run
+
+__all__ = ["add", "add_clusters", "cluster_lines"]
+
+_WATCH = {"none": 0.0, "early": EARLY_SECONDS, "end": None}
+_OVERRIDES = ("time_minutes", "memory_mib", "units_per_task")
+
+
+def add(commands: Any, experiment: Experiment | None) -> None:
+    """Register the commands."""
+    parser = commands.add_parser("submit", help="put the missing units of a run on a cluster")
+    parser.set_defaults(command=_submit)
+    parser.add_argument("target", help="run folder; or an experiment, which is planned into --out")
+    parser.add_argument("--cluster", required=True, help="table of the clusters file")
+    add_clusters(parser)
+    parser.add_argument("--out", type=Path, help="new run folder, for an experiment")
+    parser.add_argument("--max-memory", metavar="SIZE", help="of a unit, for an experiment")
+    parser.add_argument("--dry-run", action="store_true", help="print the scripts, change nothing")
+    parser.add_argument(
+        "--no-canary", action="store_true", help="start all tasks at once, not one before the rest"
+    )
+    parser.add_argument(
+        "--allow-unpushed",
+        action="store_true",
+        help="submit a commit that is on no remote; the run records it",
+    )
+    parser.add_argument(
+        "--watch",
+        choices=tuple(_WATCH),
+        default="early",
+        help="follow the tasks for a minute (early), until all have ended, or not at all",
+    )
+    parser.add_argument("--partitions", help="instead of the cluster's, separated by commas")
+    for name in _OVERRIDES:
+        words = name.replace("_", "-")
+        parser.add_argument(f"--{words}", type=int, help="instead of the cluster's")
+    if experiment is not None:
+        add_config_options(parser, experiment)
+    for name, command, text in (
+        ("fetch", _fetch, "bring results of a cluster here; report when all are there"),
+        ("cancel", _cancel, "take a run's tasks out of a cluster's queue"),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.set_defaults(command=command)
+        parser.add_argument("folder", type=Path, help="run folder")
+        add_clusters(parser)
+
+
+def cluster_lines(run: Path, clusters: Path | None) -> list[str]:
+    """How the tasks of a run stand, for ``status``; nothing if it was never submitted.
+
+    What cannot be asked is said to be unknown: the folder's own state is shown all the same.
+
+    Args:
+        run: The run folder.
+        clusters: Another clusters file than the user's.
+    """
+    if not has_ledger(run):
+        return []
+    name = last_attempt(run).place.cluster
+    try:
+        state = update_ledger(run, open_shell(load_cluster(name, clusters)))
+    except (CannotAskError, ConfigError, UnknownNameError) as error:
+        return [f"on {name}: not known, {error}"]
+    return [f"on {name}: {state.summary()}", f"'ired-interp fetch {run}' brings what is done there"]
+
+
+def add_clusters(parser: argparse.ArgumentParser) -> None:
+    """The option that names another clusters file."""
+    parser.add_argument(
+        "--clusters", type=Path, help="clusters file (~/.config/ired-interp/clusters.toml)"
+    )
+
+
+def _submit(options: argparse.Namespace) -> int:
+    config = _overridden(load_cluster(options.cluster, options.clusters), options)
+    shell = open_shell(config)
+    if options.dry_run:
+        sys.stdout.write(_preview(options, shell, config))
+        return 0
+    run = _run_of(options)
+    done = submit(
+        run,
+        shell,
+        config,
+        canary=not options.no_canary,
+        allow_unpushed=options.allow_unpushed,
+        say=_say,
+    )
+    if done.id is None:
+        _say(
+            f"nothing to submit: {len(done.queued)} units are in the queue, the others are done; "
+            f"'ired-interp fetch {run.path}' brings them."
+        )
+        return 0
+    _say_submitted(done, config)
+    seconds = _WATCH[options.watch]
+    if seconds != 0.0:
+        state = watch(run.path, shell, seconds=seconds, say=_say)
+        if options.watch == "end":
+            return _fetch_run(run, options.clusters)
+        if state.failed():
+            return FAILED
+    _say(f"'ired-interp status {run.path}' asks again, 'ired-interp fetch {run.path}' fetches.")
+    return 0
+
+
+def _run_of(options: argparse.Namespace) -> Run:
+    """The run folder that was named, or that is made from the experiment that was."""
+    folder = Path(options.target)
+    if is_run_folder(folder):
+        for name in ("out", "max_memory"):
+            if getattr(options, name) is not None:
+                raise ConfigError(f"--{name.replace('_', '-')}: {folder} is planned already.")
+        return open_run(folder)
+    run = _planned(options, _out(options))
+    _say(f"planned {run.path}: {run.num_units} units")
+    return run
+
+
+def _preview(options: argparse.Namespace, shell: Shell, config: ClusterConfig) -> str:
+    if is_run_folder(Path(options.target)):
+        return preview(open_run(options.target), shell, config)
+    out = _out(options)
+    with tempfile.TemporaryDirectory() as draft:
+        return preview(_planned(options, Path(draft) / out.name), shell, config, folder=out)
+
+
+def _out(options: argparse.Namespace) -> Path:
+    if options.out is None:
+        raise ConfigError(
+            f"submit: expected a run folder, or an experiment with --out, found "
+            f"{options.target!r} alone."
+        )
+    return Path(options.out)
+
+
+def _planned(options: argparse.Namespace, out: Path) -> Run:
+    source = locate(options.target)
+    experiment = load(source)
+    return plan_run(
+        experiment,
+        config_of(options, experiment),
+        out,
+        source=source,
+        max_memory=None if options.max_memory is None else read_size(options.max_memory),
+    )
+
+
+def _overridden(config: ClusterConfig, options: argparse.Namespace) -> ClusterConfig:
+    changed: dict[str, Any] = {
+        name: value for name in _OVERRIDES if (value := getattr(options, name)) is not None
+    }
+    if options.partitions is not None:
+        changed["partitions"] = tuple(options.partitions.split(","))
+    return dataclasses.replace(config, **changed)
+
+
+def _say_submitted(done: Submission, config: ClusterConfig) -> None:
+    jobs = ", ".join(str(number) for numbers in done.jobs.values() for number in numbers)
+    _say(f"submitted units {ranges(done.units)} to {config.name}: jobs {jobs}")
+    if done.no_room:
+        _say(
+            f"no room now for units {ranges(done.no_room)} ({done.why}). Submit again when some "
+            "have ended, or put more units into a task (--units-per-task)."
+        )
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    return _fetch_run(open_run(options.folder), options.clusters)
+
+
+def _fetch_run(run: Run, clusters: Path | None) -> int:
+    shell = open_shell(_cluster_of(run.path, clusters))
+    brought = fetch(run, shell, say=_say)
+    faults = run.faults()
+    done = run.num_units - len(faults)
+    _say(f"{len(brought.files)} files are new; {done} of {run.num_units} units are done")
+    if brought.state is not None:
+        _say(f"on the cluster: {brought.state.summary()}")
+    if not faults:
+        finished = api.finish(run)
+        out = Console(highlight=False)
+        out.print(f"results  {finished.results_path}", markup=False, soft_wrap=True)
+        out.print(f"report   {finished.report_path}", markup=False, soft_wrap=True)
+        return 0
+    if brought.state is not None and not brought.state.queued:
+        _say(
+            f"nothing is in the queue, and units {ranges(faults)} are missing: 'ired-interp status "
+            f"{run.path}' says why, 'ired-interp submit {run.path} --cluster NAME' goes on."
+        )
+        return FAILED
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    shell = open_shell(_cluster_of(options.folder, options.clusters))
+    number = cancel(options.folder, shell)
+    _say(f"cancelled {number} tasks; what is done stays, and 'ired-interp fetch' brings it.")
+    return 0
+
+
+def _cluster_of(run: Path, clusters: Path | None) -> ClusterConfig:
+    return load_cluster(last_attempt(run).place.cluster, clusters)
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, soft_wrap=True)

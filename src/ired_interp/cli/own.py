@@ -1,0 +1,240 @@
+"""``new``, ``compare`` and ``list``: a researcher's own experiments and their runs."""
+
+import argparse
+import json
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ired_interp.cli.codes import FAILED
+from ired_interp.cluster.logbook import logbook
+from ired_interp.console import console
+from ired_interp.experiments.starting import write_new_experiment
+from ired_interp.runs.comparison import TOLERANCE, Comparison, Difference, compare_runs, to_json
+from ired_interp.runs.heads import Found, RunHead, find_runs
+from ired_interp.runs.moves import Move
+
+__all__ = ["add"]
+
+_PREFIX = 12
+_DEFAULT_FOLDER = Path("runs")
+# States of a variable: a line each, names alone, and counts alone.
+_IN_DETAIL = ("moved", "other problems", "other shape")
+_BY_NAME = ("only in first", "only in second")
+_COUNTED = ("in part", "within")
+
+
+def add(commands: Any) -> None:
+    """Register the commands."""
+    _add_new(commands)
+    _add_compare(commands)
+    _add_list(commands)
+
+
+def _add_new(commands: Any) -> None:
+    parser = commands.add_parser("new", help="write a small experiment of your own, with its test")
+    kinds = parser.add_subparsers(metavar="KIND", required=True)
+    experiment = kinds.add_parser("experiment", help="NAME.py and test_NAME.py")
+    experiment.set_defaults(command=_new)
+    experiment.add_argument("name", help="of the file: lower-case letters, digits and '_'")
+    experiment.add_argument(
+        "--folder", type=Path, default=Path(), help="where to (default: the working directory)"
+    )
+
+
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="what differs between two finished runs",
+        description="Compare config, code, machine and every number of two finished runs. The "
+        "exit code is 0 if all numbers are the same within the tolerance, and 1 if not, whatever "
+        "the configs are.",
+    )
+    parser.set_defaults(command=_compare)
+    parser.add_argument("first", type=Path, help="run folder, whose numbers set the scale")
+    parser.add_argument("second", type=Path, help="another")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help="share of the largest number of the same unit by which numbers may differ "
+        "(default: 1e-12)",
+    )
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+
+
+def _add_list(commands: Any) -> None:
+    parser = commands.add_parser("list", help="the runs below a folder")
+    parser.set_defaults(command=_list)
+    parser.add_argument(
+        "folders", nargs="*", type=Path, default=[_DEFAULT_FOLDER], help="default: ./runs"
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--json", action="store_true", help="print them as JSON")
+    kind.add_argument("--log", action="store_true", help="every submission, and what came of it")
+
+
+def _new(options: argparse.Namespace) -> int:
+    file, test = write_new_experiment(options.name, options.folder)
+    console.print(
+        f"{file}\n{test}\n"
+        f"run it with   ired-interp run {shlex.quote(str(file))}\n"
+        f"test it with  python -m pytest {shlex.quote(str(test))}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    found = compare_runs(options.first, options.second, tolerance=options.tolerance)
+    if options.json:
+        sys.stdout.write(to_json(found) + "\n")
+    else:
+        _show(found)
+    return 0 if found.equal else FAILED
+
+
+def _show(found: Comparison) -> None:
+    lines = [
+        f"config   {_in_words(found.config)}",
+        f"code     {_in_words(found.code)}",
+        f"machine  {_in_words(found.machine)}",
+        f"problems {found.pairing}",
+    ]
+    by_state: dict[str, list[Move]] = {}
+    for move in found.moves:
+        by_state.setdefault(move.state, []).append(move)
+    for state in _IN_DETAIL:
+        rows = [[move.name, *_cells(move)] for move in by_state.get(state, [])]
+        lines += [f"\n{state}:", *(f"  {line}" for line in _aligned(rows))] if rows else []
+    for state in _BY_NAME:
+        names = [move.name for move in by_state.get(state, [])]
+        lines += [f"\n{state}: {', '.join(names)}"] if names else []
+    for state in _COUNTED:
+        if moves := by_state.get(state, []):
+            lines.append(f"\n{state}: {len(moves)} variables, {_farthest(moves)}")
+    same = len(by_state.get("same bits", []))
+    verdict = (
+        "the same to the bit"
+        if found.same_bits
+        else f"the same within {found.tolerance:g}"
+        if found.equal
+        else f"not the same within {found.tolerance:g}"
+    )
+    lines.append(
+        f"\n{same} of {len(found.moves)} variables have the same bits: the runs are {verdict}."
+    )
+    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _in_words(differences: Sequence[Difference]) -> str:
+    if not differences:
+        return "the same"
+    return "; ".join(
+        f"{one.name}: {_short(one.first)} | {_short(one.second)}" for one in differences
+    )
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{text[:_PREFIX]}…" if len(text) > 3 * _PREFIX else text
+
+
+def _cells(move: Move) -> list[str]:
+    """By how much, in standard errors, and where."""
+    if move.largest is None:
+        return ["", "", move.detail]
+    by = f"by {_number(move.largest)}" + (f" of {_number(move.scale)}" if move.scale else "")
+    errors, where = "", []
+    if move.standard_errors is not None:
+        errors = f"{_number(move.standard_errors)} standard errors"
+        where += [f"at {move.at}"] * bool(move.at)
+        where += [f"the most of {move.places}"] * (move.places > 1)
+    if move.problems:
+        where.append(f"n = {move.problems}")
+    return [by, errors, ", ".join([*where, *([move.detail] if move.detail else [])])]
+
+
+def _farthest(moves: Sequence[Move]) -> str:
+    farthest = max(moves, key=lambda move: (move.largest or 0.0) / (move.scale or 1.0))
+    where = f", {farthest.detail}" if farthest.detail else ""
+    return (
+        f"by at most {_number(farthest.largest or 0.0)} of {_number(farthest.scale or 0.0)} "
+        f"({farthest.name}{where})"
+    )
+
+
+def _number(value: float) -> str:
+    return "∞" if math.isinf(value) else f"{value:.2g}"
+
+
+def _list(options: argparse.Namespace) -> int:
+    if options.log:
+        sys.stdout.write(logbook(options.folders))
+        return 0
+    found = [one for folder in options.folders for one in find_runs(folder)]
+    damaged = [one for one in found if one.head is None]
+    if options.json:
+        sys.stdout.write(json.dumps([_plain(one) for one in found], indent=2) + "\n")
+    else:
+        _show_runs(found, options.folders)
+    return FAILED if damaged else 0
+
+
+def _show_runs(found: Sequence[Found], folders: Sequence[Path]) -> None:
+    rows = [_row(one.head) for one in found if one.head is not None]
+    heads = ["run", "experiment", "model", "units", "state", "planned (UTC)", "commit"]
+    lines = _aligned([heads, *rows]) if rows else []
+    lines += [f"damaged  {one.fault}" for one in found if one.head is None]
+    if not found:
+        lines.append(f"no runs in {', '.join(map(str, folders))}")
+    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _row(head: RunHead) -> list[str]:
+    commit = (head.sha or "")[:_PREFIX] + ("+" if head.dirty else "")
+    planned = (head.planned or "").replace("T", " ")[:16]
+    return [
+        str(head.path),
+        head.experiment,
+        head.model or "",
+        f"{head.num_done}/{head.num_units}",
+        head.state,
+        planned,
+        commit,
+    ]
+
+
+def _plain(found: Found) -> dict[str, Any]:
+    head = found.head
+    if head is None:
+        return {"path": str(found.path), "state": "damaged", "fault": found.fault}
+    return {
+        "path": str(head.path),
+        "experiment": head.experiment,
+        "reference": head.reference,
+        "model": head.model,
+        "units": head.num_units,
+        "done": head.num_done,
+        "state": head.state,
+        "planned": head.planned,
+        "commit": head.sha,
+        "dirty": head.dirty,
+    }
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines that no terminal's width breaks in the middle of a path or a number."""
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,29 @@
+"""``report``: the page of a finished run, written again."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ired_interp.console import console
+from ired_interp.report.figures import save_figures
+from ired_interp.report.html import write_report
+from ired_interp.runs.run import open_run
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser("report", help="write the report of a finished run again")
+    parser.set_defaults(command=_report)
+    parser.add_argument("folder", type=Path, help="run folder")
+    parser.add_argument("--figures", type=Path, help="also write SVG and PDF files there")
+
+
+def _report(options: argparse.Namespace) -> int:
+    run = open_run(options.folder)
+    console.print(f"report   {write_report(run)}", soft_wrap=True)
+    if options.figures is not None:
+        for path in save_figures(run, options.figures):
+            console.print(f"figure   {path}", soft_wrap=True)
+    return 0

@@ -1,0 +1,245 @@
+"""What a cluster lets a user submit: partitions, the longest array, room under QOS limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ired_interp.cluster.config import ClusterConfig
+from ired_interp.cluster.shell import Shell, ask
+from ired_interp.errors import CannotAskError
+
+__all__ = [
+    "Limits",
+    "Partition",
+    "ask_limits",
+    "head_room",
+    "max_array_size",
+    "partitions",
+]
+
+_MINUTES = (24 * 60, 60, 1)
+_NONE = ("", "N/A", "(null)", "NONE")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition as its controller describes it.
+
+    Attributes:
+        name: Of the partition.
+        up: Whether it takes jobs.
+        default: Whether it is the one for jobs that name none.
+        max_minutes: Longest time limit; None for no limit.
+        node_memory_mib: Memory of its biggest node.
+        node_cpus: Cores of its biggest node.
+        gres: Generic resources of its nodes, such as ``gpu:a100:4``; empty if there are none.
+        nodes: How many it has.
+        nodes_up: How many of them could run a job now or later.
+        qos: The partition's own QOS, whose limits hold beside the job's.
+    """
+
+    name: str
+    up: bool
+    default: bool
+    max_minutes: int | None
+    node_memory_mib: int
+    node_cpus: int
+    gres: tuple[str, ...]
+    nodes: int
+    nodes_up: int
+    qos: str | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Room for jobs, each array task counting as one.
+
+    Attributes:
+        left: How many more each limit allows, by its name, such as ``QOS capped
+            (MaxSubmitJobsPerUser=4)``.
+        of_partition: The limits that hold in each partition.
+    """
+
+    left: Mapping[str, int]
+    of_partition: Mapping[str, tuple[str, ...]]
+
+    def share_out(self, count: int) -> dict[str, int]:
+        """Give every partition in turn as many of the tasks as it has room for."""
+        left = dict(self.left)
+        shares: dict[str, int] = {}
+        for name, limits in self.of_partition.items():
+            share = min([count, *(max(0, left[limit]) for limit in limits)])
+            for limit in limits:
+                left[limit] -= share
+            count -= share
+            if share:
+                shares[name] = share
+        return shares
+
+    def room(self) -> int | None:
+        """How many tasks fit at once; None for no limit."""
+        if any(not limits for limits in self.of_partition.values()):
+            return None
+        return sum(self.share_out(sum(max(0, n) for n in self.left.values())).values())
+
+
+def partitions(shell: Shell) -> list[Partition]:
+    """All partitions that the user can see.
+
+    Raises:
+        CannotAskError: The controller did not answer.
+    """
+    described = ask(shell, ["scontrol", "-o", "show", "partition"], "the partitions")
+    nodes: dict[str, list[list[str]]] = {}
+    counted = ask(shell, ["sinfo", "-h", "-o", "%R|%m|%c|%G|%D|%T"], "the nodes")
+    for line in counted.splitlines():
+        name, *rest = line.split("|")
+        nodes.setdefault(name, []).append(rest)
+    found = []
+    for line in described.splitlines():
+        entry = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        rows = nodes.get(entry.get("PartitionName", ""), [])
+        qos = entry.get("QoS", "")
+        found.append(
+            Partition(
+                name=entry["PartitionName"],
+                up=entry.get("State") == "UP",
+                default=entry.get("Default") == "YES",
+                max_minutes=_minutes(entry.get("MaxTime", "UNLIMITED")),
+                node_memory_mib=max((_number(row[0]) for row in rows), default=0),
+                node_cpus=max((_number(row[1]) for row in rows), default=0),
+                gres=tuple(sorted({row[2] for row in rows} - set(_NONE))),
+                nodes=sum(_number(row[3]) for row in rows),
+                nodes_up=sum(_number(row[3]) for row in rows if _is_up(row[4])),
+                qos=None if qos in _NONE else qos,
+            )
+        )
+    return found
+
+
+def max_array_size(shell: Shell) -> int:
+    """One more than the highest index that an array may have.
+
+    Raises:
+        CannotAskError: The controller did not answer.
+    """
+    for line in ask(shell, ["scontrol", "show", "config"], "MaxArraySize").splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "MaxArraySize":
+            return int(value)
+    raise CannotAskError(f"{shell.name}: scontrol show config names no MaxArraySize.")
+
+
+def head_room(shell: Shell, config: ClusterConfig) -> int | None:
+    """How many more tasks the user may submit there; None for no limit.
+
+    Raises:
+        CannotAskError: It is not known, as at sites that close sacctmgr to users.
+    """
+    return ask_limits(shell, config).room()
+
+
+def ask_limits(shell: Shell, config: ClusterConfig) -> Limits:
+    """The limits of the QOS of job and partition and of the user's association.
+
+    Limits of whole accounts and groups are not read; sbatch itself refuses what breaks those.
+
+    Raises:
+        CannotAskError: They are not known.
+    """
+    known = {partition.name: partition for partition in partitions(shell)}
+    wanted = config.partitions or tuple(name for name, p in known.items() if p.default)
+    missing = [name for name in wanted if name not in known]
+    if missing or not wanted:
+        raise CannotAskError(
+            f"{shell.name}: expected the partitions {', '.join(wanted) or '(a default one)'}, "
+            f"found {', '.join(known)}."
+        )
+    user = ask(shell, ["id", "-un"], "the user's name").strip()
+    caps = _qos_caps(shell)
+    account, association_cap, qos = _association(shell, config, user)
+    queued = _queued(shell)
+    left: dict[str, int] = {}
+    of_partition: dict[str, tuple[str, ...]] = {}
+    for name in wanted:
+        of_partition[name] = ()
+        own_qos = known[name].qos
+        for each in dict.fromkeys(q for q in (qos, own_qos) if q is not None):
+            cap = caps.get(each)
+            if cap is None:
+                continue
+            at = {p.name for p in known.values() if p.qos == each}
+            used = sum(each == job_qos or partition in at for job_qos, partition, _ in queued)
+            limit = f"QOS {each} (MaxSubmitJobsPerUser={cap}, {used} used)"
+            left[limit] = cap - used
+            of_partition[name] += (limit,)
+        if association_cap is not None:
+            used = sum(job_account == account for _, _, job_account in queued)
+            limit = f"account {account} (MaxSubmitJobs={association_cap}, {used} used)"
+            left[limit] = association_cap - used
+            of_partition[name] += (limit,)
+    return Limits(left, of_partition)
+
+
+def _qos_caps(shell: Shell) -> dict[str, int]:
+    answer = ask(
+        shell, ["sacctmgr", "-nP", "show", "qos", "format=name,maxsubmitpu"], "the QOS limits"
+    )
+    rows = [line.split("|") for line in answer.splitlines() if "|" in line]
+    return {name: int(cap) for name, cap in rows if cap}
+
+
+def _association(
+    shell: Shell, config: ClusterConfig, user: str
+) -> tuple[str, int | None, str | None]:
+    """Account, its cap for this user, and the QOS that jobs of this config get."""
+    columns = "format=account,defaultaccount,maxsubmitjobs,defaultqos"
+    answer = ask(
+        shell,
+        ["sacctmgr", "-nP", "show", "user", user, "withassoc", columns],
+        "the user's association",
+    )
+    rows = [line.split("|") for line in answer.splitlines() if line]
+    for account, default, cap, qos in rows:
+        if account == (config.account or default):
+            return account, int(cap) if cap else None, config.qos or qos or None
+    raise CannotAskError(
+        f"{shell.name}: expected an association of {user} with the account "
+        f"{config.account or '(default)'}, found {', '.join(row[0] for row in rows) or 'none'}."
+    )
+
+
+def _queued(shell: Shell) -> list[tuple[str, str, str]]:
+    """QOS, partition and account of each of the user's tasks; -r, or an array counts as one."""
+    answer = ask(shell, ["squeue", "--me", "-h", "-r", "-o", "%q|%P|%a"], "the queue")
+    rows = []
+    for line in answer.splitlines():
+        qos, partition, account = line.split("|")
+        rows.append((qos, partition, account))
+    return rows
+
+
+def _number(text: str) -> int:
+    """``24105``, or ``24105+`` where nodes differ."""
+    digits = text.rstrip("+")
+    return int(digits) if digits.isdigit() else 0
+
+
+def _minutes(text: str) -> int | None:
+    """``1-02:00:00``, ``02:00:00`` or ``UNLIMITED``."""
+    if text in ("UNLIMITED", "infinite"):
+        return None
+    days, _, clock = text.rpartition("-")
+    parts = [int(days or 0), *(int(part) for part in clock.split(":")[:2])]
+    return sum(part * each for part, each in zip(parts, _MINUTES, strict=True))
+
+
+def _is_up(state: str) -> bool:
+    """A trailing ``*`` means that the node does not answer."""
+    return not state.endswith("*") and state.rstrip("~#%$@^-+!").lower() not in (
+        "down",
+        "drained",
+        "draining",
+        "fail",
+        "error",
+        "unknown",
+    )

@@ -1,0 +1,177 @@
+"""What came out of EXP-001, in a table, in sentences and for a terminal."""
+
+from typing import Any
+
+import xarray as xr
+
+from ired_interp.digits import concise, number, with_interval
+from ired_interp.experiments.exp001_measures import MEASURES, constant_ideal
+from ired_interp.experiments.page import Cell, Column, Listing, Marked, Row, RowGroup, Table
+
+__all__ = ["NEEDED", "findings_table", "in_words", "listing"]
+
+_FINDINGS = (
+    "mean_scaled_eigenvalue",
+    "smallest_scaled_eigenvalue",
+    "largest_scaled_eigenvalue",
+    "num_negative",
+    "condition_number",
+    "participation_ratio",
+    "gradient_norm",
+)
+_SENTENCES = (
+    ("mean_scaled_eigenvalue", "The mean σλ"),
+    ("largest_scaled_eigenvalue", "The largest σλ, which no posterior can push above 1,"),
+    ("num_negative", "The number of eigenvalues below 0, of {d},"),
+    ("condition_number", "The condition number (geometric mean)"),
+)
+_LISTED = (
+    ("mean_scaled_eigenvalue", "mean σλ"),
+    ("smallest_scaled_eigenvalue", "min σλ"),
+    ("largest_scaled_eigenvalue", "max σλ"),
+    ("num_negative", "λ < 0"),
+    ("condition_number", "cond."),
+)
+NEEDED = tuple(
+    f"summary/model/{name}"
+    for name in (
+        *(measure.name for measure in MEASURES),
+        "scaled_eigenvalues",
+        "largest_residual",
+        "median_residual",
+    )
+)
+
+
+def findings_table(results: xr.DataTree) -> Table:
+    """Means over problems with their intervals, by level."""
+    groups = level_rows(results)
+    problems = results.sizes["problem"]
+    incomplete = any(
+        row.count is not None and row.count < problems for group in groups for row in group.rows
+    )
+    left_out = "; the others are left out" if incomplete else ""
+    unknown = (
+        ""
+        if bool(results["ideal_eigenvalues"].notnull().all())
+        else " The ideal of this task is not known in closed form; no posterior has σλ above 1."
+    )
+    return Table(
+        label="Key findings by level",
+        group_heads=(("level ", Marked("k", "i")), "σ_t"),
+        row_head="weights",
+        count_head=(Marked("n", "i"),),
+        columns=_columns(results),
+        reference="ideal, where the same at every level",
+        groups=groups,
+        note=(
+            (
+                "The table holds means over problems [95\u00a0% bootstrap interval], by level; "
+                "geometric means for the condition number and ‖∇E‖. "
+            ),
+            Marked("n", "i"),
+            f" counts the problems where a point was found{left_out}.{unknown}",
+        ),
+    )
+
+
+def level_rows(results: xr.DataTree) -> list[RowGroup]:
+    """The rows of the table of findings, model first."""
+    cases = _cases(results)
+    table = []
+    for level in _levels(results):
+        rows = []
+        for key, label, summary in cases:
+            here = summary.sel(level=level)
+            count = int(here["gradient_norm"].sel(statistic="count"))
+            cells = tuple(_cell(here[name], count) for name in _FINDINGS)
+            rows.append(Row(label, cells, count, key))
+        sigma = float(results["sigma"].sel(level=level))
+        table.append(RowGroup((str(level), f"{sigma:.3f}"), tuple(rows)))
+    return table
+
+
+def in_words(results: xr.DataTree) -> list[str]:
+    """Sentences on the coarsest and the finest level that were measured."""
+    levels = _levels(results)
+    ends = levels if len(levels) == 1 else [levels[0], levels[-1]]
+    cases = _cases(results)
+    ideals = {measure.name: constant_ideal(measure, results.to_dataset()) for measure in MEASURES}
+    sentences = []
+    for name, subject in _SENTENCES:
+        said = [f"{_said(cases[0][2], name, level)} at level {level}" for level in ends]
+        text = f"{subject.format(d=results.sizes['y_dim'])} is {' and '.join(said)}"
+        if len(cases) > 1:
+            control = [_said(cases[1][2], name, level) for level in ends]
+            text += f"; with untrained weights {' and '.join(control)}"
+        ideal = ideals[name]
+        sentences.append(f"{text}." if ideal is None else f"{text}. The ideal is {number(ideal)}.")
+    return sentences
+
+
+def listing(results: xr.DataTree) -> Listing:
+    """Means over problems with their intervals, a row a level, from ``summary/…``."""
+    cases = _cases(results)
+    model = cases[0][2]
+    rows = []
+    for level in model["level"].values:
+        here = model.sel(level=level)
+        cells = [str(int(level)), f"{float(here['sigma']):.3f}"]
+        cells += [_concise(here[name]) for name, _ in _LISTED]
+        cells += [_concise(summary.sel(level=level)[_LISTED[0][0]]) for _, _, summary in cases[1:]]
+        rows.append(cells)
+    muted = [label for _, label, _ in cases[1:]]
+    return Listing(
+        heads=("k", "σ", *(label for _, label in _LISTED), *muted),
+        rows=rows,
+        caption="means over problems; in parentheses, in the last digit's unit, the\n"
+        "larger half of the 95 % bootstrap interval; untrained: mean σλ",
+        muted=muted,
+    )
+
+
+def _columns(results: xr.DataTree) -> list[Column]:
+    root, heads = results.to_dataset(), []
+    by_name = {measure.name: measure for measure in MEASURES}
+    for measure in (by_name[name] for name in _FINDINGS):
+        ideal = constant_ideal(measure, root)
+        unit = str(root[measure.name].attrs["units"]).replace("^2", "²")
+        heads.append(
+            Column(
+                measure.label,
+                {"1": "", "eigenvalues": f"of {root.sizes['y_dim']}"}.get(unit, unit),
+                "–" if ideal is None else number(ideal),
+            )
+        )
+    return heads
+
+
+def _levels(results: xr.DataTree) -> list[int]:
+    return sorted(int(level) for level in results.coords["level"].values)
+
+
+def _cases(results: xr.DataTree) -> list[tuple[Any, str, xr.Dataset]]:
+    groups = results["summary"].children
+    cases = [("model", "model", groups["model"].to_dataset())]
+    if "untrained" in groups:
+        cases.append(("control", "untrained", groups["untrained"].to_dataset()))
+    return cases
+
+
+def _cell(statistics: xr.DataArray, count: int) -> Cell:
+    mean, low, high = (float(statistics.sel(statistic=s)) for s in ("mean", "low", "high"))
+    own = int(statistics.sel(statistic="count"))
+    return Cell(*with_interval(mean, low, high), "" if own == count else f"n = {own}")
+
+
+def _concise(statistics: xr.DataArray) -> str:
+    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
+    return concise(mean, max(high - mean, mean - low))
+
+
+def _said(summary: xr.Dataset, name: str, level: int) -> str:
+    statistics = summary[name].sel(level=level)
+    if int(statistics.sel(statistic="count")) == 0:
+        return "unknown"
+    cell = _cell(statistics, 0)
+    return f"{cell.value} {cell.interval}".strip()
