@@ -169,11 +169,6 @@ def other_code_since(folder: Path) -> None:
     (folder / "run/run.json").write_text(json.dumps(head))
 
 
-def other_model_since(folder: Path) -> None:
-    without_shards(folder)
-    tiny.checkpoint(folder / "m.safetensors", seed=5)
-
-
 def damaged_results(folder: Path) -> None:
     planned(folder)
     (folder / "run/results.h5").write_bytes(b"not HDF5")
@@ -365,7 +360,6 @@ CASES = [
     Case("work on nothing", "work gone", "is not a run folder"),
     Case("status of nothing", "status gone", "is not a run folder"),
     Case("code changed since", "resume run", "(torch was 1.0, is ", other_code_since),
-    Case("model changed since", "resume run", "the model was changed", other_model_since),
     Case("damaged results", "report run", "results.h5 cannot be read", damaged_results),
     Case("damaged training state", "resume t", "saved state is damaged", damaged_state),
 ]

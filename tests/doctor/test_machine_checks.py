@@ -20,7 +20,7 @@ from ired_interp.doctor.checkup import (
     check_threads,
 )
 from ired_interp.doctor.machine import Gpu, available_bytes, gpus, this_machine
-from ired_interp.preflight.check import OF_A_MACHINE
+from ired_interp.preflight.check import OF_A_MACHINE, passed
 
 H200 = Gpu("NVIDIA H200", "550.90", 0.0)
 
@@ -29,7 +29,7 @@ def test_this_machine_is_looked_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(checkup, "check_browser", lambda: checkup.passed("browser", "one"))
+    monkeypatch.setattr(checkup, "check_browser", lambda: passed("browser", "one"))
     code = main(["doctor", "--out", str(tmp_path), "--json"])
     told = json.loads(capsys.readouterr().out)
     checks = {check["id"]: check for check in told["checks"]}

@@ -19,7 +19,7 @@ from ired_interp.cli import main
 from ired_interp.doctor import diagnosis as diagnosing
 from ired_interp.doctor.diagnosis import diagnose
 from ired_interp.doctor.finding import Diagnosis, Finding
-from ired_interp.doctor.machine import Machine
+from ired_interp.doctor.machine import Machine, this_machine
 from ired_interp.errors import UnitsFailedError
 from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_from_words
@@ -50,12 +50,12 @@ def run(words: str = "", *, fails: bool = False) -> Path:
     return run.path
 
 
-def plan(words: str) -> Run:
+def plan(words: str, out: str = "r") -> Run:
     source = locate(FILE)
     experiment = load(source)
     pairs = iter(words.replace("--", "").replace("-", "_").split())
     config = config_from_words(experiment.Config, dict(zip(pairs, pairs, strict=True)))
-    return plan_run(experiment, config, Path("r"), source=source)
+    return plan_run(experiment, config, Path(out), source=source)
 
 
 def findings(path: Path, **options: Any) -> dict[str, Finding]:
@@ -83,7 +83,7 @@ def change_records(path: Path, change_fn: Callable[[int], dict[str, Any]]) -> No
 
 
 def with_machine(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    real = diagnosing.this_machine
+    real = this_machine
 
     def changed(path: Path) -> Machine:
         return dataclasses.replace(real(path), **changes)
@@ -240,8 +240,11 @@ def test_out_of_memory_and_what_would_fit(folder: Path) -> None:
     command = found["remedy"].split("itself: ")[1]
     assert command.startswith(f"ired-interp run {folder}/{FILE} --ailment no_memory")
     assert command.endswith("--out r-smaller")
-    # The command is one that works.
-    assert main([*command.split()[1:-1], "smaller"]) == 0
+    # The command plans what it says.
+    words = command.split(f"{FILE} ")[1].removesuffix(" --out r-smaller")
+    smaller = plan(words, "smaller").config.problems
+    assert smaller < 12
+    assert f"problems 12 → {smaller} fits into" in found["remedy"]
 
 
 def test_units_of_one_size_are_told_what_else_helps(folder: Path) -> None:
@@ -347,7 +350,7 @@ def test_more_threads_than_cores(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     change_records(Path("r"), lambda _: {"seconds": 8.0, "finished": end})
     with_machine(monkeypatch, cores=3)
     found = only(Path("r"), "too many threads")
-    assert "4 processes of 1 threads each at once on the 3 cores" in found.found
+    assert "4 processes of 1 thread each at once on 3 cores" in found.found
     assert "--workers 3" in found.remedy
     with_machine(monkeypatch, cores=4)
     assert findings(Path("r")) == {}

@@ -90,7 +90,8 @@ def _after_the_modules(
     at = f" at level {trial.level}" if trial.level is not None else ""
     place = f" at {trial.place}" if trial.place else ""
     seen = f" The largest of them is {largest:.1e}, by {name}." if name else ""
-    text = f"{found} raises {trial.error}{at}{place}; every module's output is finite.{seen}"
+    error = "the same" if trial.error in found else trial.error
+    text = f"{found} raises {error}{at}{place}; every module's output is finite.{seen}"
     if largest > _HUGE.get(str(evidence.config.get("dtype")), _HUGE["float32"]):
         return Finding(
             "not finite",

@@ -59,18 +59,21 @@ def too_many_threads(evidence: Evidence) -> list[Finding]:
     at_once = max(_most_at_once(mine), len(alive), min(1, len(mine)))
     if at_once * evidence.threads <= cores:
         return []
-    processes = f"{at_once} process{'es' * (at_once > 1)} of {evidence.threads} threads"
-    fit = max(1, cores // evidence.threads)
-    remedy = f"--workers {fit} with 'ired-interp resume {evidence.path}', or a new run"
+    processes = f"{at_once} process{'es' * (at_once > 1)} of {evidence.threads} thread"
+    processes += f"{'s' * (evidence.threads > 1)} each at once"
+    workers = f"--workers {max(1, cores // evidence.threads)}"
+    fewer = f"a new run with --threads {max(1, cores // at_once)}, as the plan fixes them"
+    remedy = f"'ired-interp resume {evidence.path}' with {workers}, or {fewer}"
     if evidence.threads > cores:
-        remedy = "a new run"
+        remedy = fewer
+    elif evidence.threads == 1:
+        remedy = f"no more than {workers}"
     return [
         Finding(
             "too many threads",
             tuple(sorted({*mine, *alive})),
-            f"{processes} each at once on the {cores} cores of {here}: they wait for one another.",
-            f"{remedy} with --threads {max(1, cores // at_once)}: the plan fixes the threads, as "
-            "bits depend on them",
+            f"{processes} on {cores} core{'s' * (cores > 1)} of {here}: they wait for one another.",
+            remedy,
         )
     ]
 
