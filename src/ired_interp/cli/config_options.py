@@ -10,7 +10,7 @@ from typing import Any
 
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import Experiment, experiment_names, find_experiment
-from ired_interp.experiments.config import config_from_words
+from ired_interp.experiments.config import config_from_words, word_of
 from ired_interp.runs.run import is_run_folder
 
 __all__ = ["add_config_options", "config_of", "named_experiment"]
@@ -77,7 +77,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
         value = field.default_factory()
     else:
         return "no default"
-    return f"default: {','.join(map(str, value)) if isinstance(value, tuple) else value}"
+    return f"default: {word_of(value)}"
 
 
 def config_of(options: argparse.Namespace, experiment: Experiment) -> Any:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import theilslopes
 
 __all__ = ["Trend", "trend"]
 
@@ -44,6 +43,9 @@ def trend(values: Sequence[float]) -> Trend | None:
     """
     if len(values) < _FEWEST:
         return None
+    # Imported here: it takes a second, which every start of the command line would pay.
+    from scipy.stats import theilslopes
+
     found = theilslopes(np.asarray(values, dtype=float), alpha=0.95)
     return Trend(
         float(found.slope),
