@@ -37,16 +37,19 @@ __all__ = [
 
 _PREFIX = {torch.float32: "s", torch.float64: "d"}
 _BLOCK = 64  # columns a blocked LAPACK routine takes at a time
+_WORTH_THREADS = 1000  # side of a matrix
 _CACHE = 2**19  # bytes that stay near the processor between two products
 
 
 @contextmanager
-def same_threads() -> Iterator[None]:
-    """Let SciPy's BLAS use as many threads as torch does.
+def same_threads(side: int) -> Iterator[None]:
+    """Let SciPy's BLAS use as many threads as torch does, for matrices large enough for that.
 
-    Its pool is another one than torch's, with a limit of its own.
+    Its pool is another one than torch's, with a limit of its own. Below a side of 1,000 the two
+    pools wait for each other longer than they work: there one thread is quicker than two.
     """
-    with _pools().limit(limits=torch.get_num_threads(), user_api="blas"):
+    num_threads = torch.get_num_threads() if side >= _WORTH_THREADS else 1
+    with _pools().limit(limits=num_threads, user_api="blas"):
         yield
 
 

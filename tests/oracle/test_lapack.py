@@ -364,8 +364,10 @@ def test_the_pool_of_threads_follows_torch_and_is_given_back() -> None:
     before, threads = limits(), torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with lapack.same_threads():
+        with lapack.same_threads(2000):
             assert set(limits()) == {2}
+        with lapack.same_threads(100):  # too small for two pools at once
+            assert set(limits()) == {1}
     finally:
         torch.set_num_threads(threads)
     assert limits() == before

@@ -249,7 +249,7 @@ def morse_index(h: Float[Tensor, "n d d"], error: Float[Tensor, " n"]) -> MorseI
     Cost: one Cholesky or two LDLᵀ factorisations, d³/3 operations each.
     """
     low, high = [], []
-    with lapack.same_threads():
+    with lapack.same_threads(h.shape[1]):
         for matrix, allowed in zip(h.double().cpu(), error.tolist(), strict=True):
             least, most = _count(matrix, allowed)
             low.append(least)

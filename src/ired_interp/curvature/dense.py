@@ -41,7 +41,7 @@ def all_pairs(h: Float[Tensor, "n d d"]) -> DensePairs:
         values, vectors = torch.linalg.eigh(h)
         return DensePairs(values, vectors, h @ vectors, values)
     values, rows, images = h.new_empty(h.shape[:2]), torch.empty_like(h), torch.empty_like(h)
-    with lapack.same_threads():
+    with lapack.same_threads(h.shape[1]):
         for i, matrix in enumerate(h):
             values[i], vectors = lapack.eigh(matrix)
             rows[i] = vectors.mT  # LAPACK's own layout
@@ -69,7 +69,7 @@ def wanted_pairs(h: Float[Tensor, "n d d"], wanted: Wanted) -> DensePairs:
             pairs.images.gather(2, columns),
             pairs.spectrum,
         )
-    with lapack.same_threads():
+    with lapack.same_threads(h.shape[1]):
         parts = [_few(matrix, wanted) for matrix in h]
     return DensePairs(
         torch.cat([p.values for p in parts]),

@@ -94,7 +94,7 @@ def _corrections(
 ) -> Tensor:
     """Solve (H₃₂ - λ)·x = r for each pair, in the reductions' coordinates."""
     parts = []
-    with lapack.same_threads():
+    with lapack.same_threads(defects.shape[1]):
         for reduction, shifts, columns in zip(reductions, values, defects, strict=True):
             size = torch.linalg.vector_norm(columns, dim=0).clamp_min(
                 torch.finfo(columns.dtype).tiny

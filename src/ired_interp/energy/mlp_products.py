@@ -81,7 +81,7 @@ def assemble(
     tangents = (first, torch.empty_like(first), torch.empty_like(first))
     scaled = torch.empty_like(first)
     rows = first.new_empty(num_outputs + 3 * width, d)
-    with lapack.same_threads():
+    with lapack.same_threads(max(width, d)):
         for i in range(num_points):
             if i == 0 or not torch.equal(slopes[0][i], slopes[0][i - 1]):
                 torch.mul(first, slopes[0][i, :, None], out=scaled)
