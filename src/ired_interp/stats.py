@@ -1,5 +1,6 @@
 """Statistics over problems: the problem is the unit of replication, never an eigenvalue."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +63,7 @@ def bootstrap_mean(
         return Interval(mean, float("nan"), float("nan"), 1)
     if np.ptp(finite) <= np.finfo(np.float64).eps * np.abs(finite).max():
         return Interval(mean, mean, mean, int(finite.size))
-    # Imported here: it takes a second, which every start of the command line would pay.
-    from scipy import stats
-
-    result = stats.bootstrap(
-        (finite,),
-        np.mean,
-        vectorized=True,
-        confidence_level=confidence,
-        n_resamples=num_resamples,
-        method="BCa",
-        rng=np.random.default_rng(seed),
-    )
-    low, high = (float(end) for end in result.confidence_interval)
+    low, high = _bca((finite,), np.mean, seed, confidence, num_resamples)
     return Interval(mean, low, high, int(finite.size))
 
 
@@ -112,7 +101,6 @@ def skill(
     both = np.stack([errors, rule_errors])
     if not (np.isfinite(both) & (both >= 0)).all():
         raise ShapeError("skill: expected finite squared errors ≥ 0, found others; leave them out.")
-    from scipy import stats  # imported here as above
 
     def statistic(own: FloatArray, rule: FloatArray, axis: int = -1) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -124,15 +112,30 @@ def skill(
         return known
     if (np.abs(errors - (1 - point) * rule_errors) <= _SAME * errors.max()).all():
         return known
+    low, high = _bca((errors, rule_errors), statistic, seed, confidence, num_resamples)
+    return Interval(point, low, high, int(errors.size))
+
+
+def _bca(
+    samples: tuple[FloatArray, ...],
+    statistic: Callable[..., Any],
+    seed: int,
+    confidence: float,
+    num_resamples: int,
+) -> tuple[float, float]:
+    """The bootstrap interval of a statistic over problems; several samples are paired."""
+    # Imported here: it takes a second, which every start of the command line would pay.
+    from scipy import stats
+
     result = stats.bootstrap(
-        (errors, rule_errors),
+        samples,
         statistic,
-        paired=True,
+        paired=len(samples) > 1,
         vectorized=True,
         confidence_level=confidence,
         n_resamples=num_resamples,
         method="BCa",
         rng=np.random.default_rng(seed),
     )
-    low, high = (float(end) for end in result.confidence_interval)
-    return Interval(point, low, high, int(errors.size))
+    low, high = result.confidence_interval
+    return float(low), float(high)

@@ -21,7 +21,6 @@ _CLOCK_SECONDS = 30.0
 _LIMIT = re.compile(
     r"MaxSubmit|MaxJobs|AssocGrp|QOSMax|QOSGrp|job submit limit|array (specification|size)"
 )
-_LONG_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
