@@ -18,6 +18,7 @@ from ired_interp.models.trainer import (
     training_progress,
 )
 from ired_interp.tasks import Difficulty, task_names
+from ired_interp.training import PRODUCTS
 
 __all__ = ["add", "resume_folder"]
 
@@ -50,6 +51,15 @@ def add(commands: Any) -> None:
         ("device", str, "cpu, cuda, …"),
     ):
         parser.add_argument(f"--{name}", type=kind, help=text)
+    parser.add_argument(
+        "--precision", choices=tuple(PRODUCTS), help="of the steps' matrix products"
+    )
+    parser.add_argument(
+        "--compile",
+        action="store_const",
+        const=True,
+        help="fuse the steps with torch.compile: a minute at the start, then faster",
+    )
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
 
 

@@ -10,6 +10,8 @@ from ired_interp.schedule import Schedule
 
 __all__ = [
     "AnalyticEnergy",
+    "ConditionableEnergy",
+    "ConditionedEnergy",
     "Energy",
     "FixedProduct",
     "LinearisedEnergy",
@@ -60,6 +62,36 @@ class AnalyticEnergy(Energy, Protocol):
 
     def working_bytes(self, num_vectors: int) -> int:
         """Bytes of working memory a row needs: 0 vectors for a gradient, m for `hvp`, d for H."""
+        ...
+
+
+@runtime_checkable
+class ConditionedEnergy(Protocol):
+    """E and ∇_yE at fixed questions and timesteps."""
+
+    def energy(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """E at each row."""
+        ...
+
+    def energy_and_gradient(
+        self, y: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
+        """E and ∇_yE from one forward pass."""
+        ...
+
+
+@runtime_checkable
+class ConditionableEnergy(Energy, Protocol):
+    """An energy that can fix its questions once for many candidate answers."""
+
+    def condition(
+        self,
+        x: Float[Tensor, "n dim_x"],
+        t: Int[Tensor, " n"],
+        *,
+        product: Callable[[Tensor, Tensor], Tensor] = ...,
+    ) -> ConditionedEnergy:
+        """The energy at these questions; ``product`` multiplies its matrices."""
         ...
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ired_interp.energy.mlp_conditioned import ConditionedMLP, Product
 from ired_interp.energy.mlp_parts import dense_parts, layer_part_names, quadratic_forms
 from ired_interp.energy.mlp_products import MLPProduct, assemble
 from ired_interp.errors import ShapeError
@@ -162,6 +163,39 @@ class EnergyMLP(nn.Module):
         run = self._pass(x, y, t)
         gradient = (run.adjoint[0] * run.slope[0]) @ self._input_weight()
         return run.output.square().sum(-1), gradient
+
+    def condition(
+        self,
+        x: Float[Tensor, "n dim_x"],
+        t: Int[Tensor, " n"],
+        *,
+        product: Product = torch.matmul,
+    ) -> ConditionedMLP:
+        """The network at these questions, for many candidate answers.
+
+        Args:
+            x: The questions, in the weights' dtype.
+            t: A timestep a row.
+            product: How matrices are multiplied; one of lower precision is for training.
+
+        Raises:
+            LevelError: A timestep outside 0 … K - 1.
+        """
+        (gain2, bias2), (gain3, bias3) = self._modulation(t, x)
+        weight = self.fc1.weight
+        return ConditionedMLP(
+            first=product(x, weight[:, : self.dim_x].mT) + self.fc1.bias,
+            gains=(gain2, gain3),
+            shifts=(bias2, bias3),
+            weights=(
+                self._input_weight(),
+                self.fc2.weight,
+                self.fc3.weight,
+                self.fc4.weight,
+            ),
+            biases=(self.fc2.bias, self.fc3.bias, self.fc4.bias),
+            product=product,
+        )
 
     def hvp(
         self,

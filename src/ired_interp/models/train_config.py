@@ -11,6 +11,7 @@ from ired_interp.draws import check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH
 from ired_interp.errors import ConfigError
 from ired_interp.tasks import Difficulty, Task, task
+from ired_interp.training import PRODUCTS
 
 __all__ = ["TrainConfig", "TrainReport"]
 
@@ -36,6 +37,10 @@ class TrainConfig:
         validate_every: Steps between validations, which are also when the state is saved.
         validation_problems: Held-out problems, the same at every validation.
         device: ``cpu``, ``cuda`` …
+        precision: Of the matrix products of a step: ``float32``, or ``bfloat16``, which is faster
+            where the processor has it and rounds to 8 bits. Validation is in float32 always.
+        compile: Fuse what lies between the products with `torch.compile`, which needs a C++
+            compiler and a minute before the first step; losses change by round-off.
     """
 
     task: str
@@ -53,6 +58,8 @@ class TrainConfig:
     validate_every: int = 1_000
     validation_problems: int = 1_000
     device: str = "cpu"
+    precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -65,6 +72,10 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name}: expected a finite number > 0, found {getattr(self, name)}."
                 )
+        if self.precision not in PRODUCTS:
+            raise ConfigError(
+                f"precision: expected one of {', '.join(PRODUCTS)}, found {self.precision!r}."
+            )
         self.make_task()
         check_device(self.device)
 

@@ -2,10 +2,9 @@
 
 A training folder holds ``train.json`` (config and provenance), ``state.safetensors`` (everything
 that the next step depends on), ``model.safetensors`` (the moving average as a checkpoint with its
-card) and ``log.txt``.
+card), ``best.safetensors`` (the same where the validation error was least) and ``log.txt``.
 """
 
-import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -15,18 +14,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
 
-from ired_interp.draws import BatchDraws
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError, RunFolderError, TrainingError
 from ired_interp.models.checkpoint import ModelCard, write_checkpoint
+from ired_interp.models.stepping import Stepper
 from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
 from ired_interp.solve import solve
 from ired_interp.tasks import Problems
-from ired_interp.training import Batch, average_decay, losses
 
 __all__ = [
     "VALIDATION_SEED",
@@ -41,7 +38,6 @@ Track = Callable[[Iterable[int]], Iterable[int]]
 
 _FORMAT = "ired-interp-training"
 _VERSION = 1
-_ADAM_BETAS = (0.9, 0.99)
 # Problems for validation and for runs come from other streams than training batches, and from
 # another seed than a run is likely to use.
 VALIDATION_SEED = 20_240_601
@@ -168,26 +164,14 @@ def is_training_folder(folder: Path) -> bool:
 
 
 class _Training:
-    """Everything that the next step depends on; lives for one call of `start` or `resume`."""
+    """A training and its curve; lives for one call of `start` or `resume`."""
 
     def __init__(self, config: TrainConfig, origin: Mapping[str, Any]) -> None:
         self.config = config
         self.origin = origin
-        self.task = config.make_task()
-        self.step = 0
         self.curve: list[dict[str, float]] = []
-        weights_seed, batch_seed = ((2 * config.seed + i) % 2**63 for i in (0, 1))
-        self.online = EnergyMLP(self.task.dim_x, self.task.dim_y, width=config.width)
-        weights = torch.Generator().manual_seed(weights_seed)
-        self.online.initialise(weights, gain=config.init_gain).to(config.device)
-        self.average = copy.deepcopy(self.online).requires_grad_(requires_grad=False)
-        self.generator = torch.Generator(config.device).manual_seed(batch_seed)
-        self.optimiser = torch.optim.Adam(
-            self.online.parameters(), lr=config.learning_rate, betas=_ADAM_BETAS, fused=True
-        )
-        # Sums since the last validation: denoising loss, contrastive loss, number of steps.
-        self.window = torch.zeros(3, dtype=torch.float64, device=config.device)
-        self.held_out: Problems = self.task.sample(
+        self.stepper = Stepper(config)
+        self.held_out: Problems = self.stepper.task.sample(
             config.validation_problems,
             seed=VALIDATION_SEED,
             difficulty=config.difficulty,
@@ -197,17 +181,16 @@ class _Training:
 
     def train(self, folder: Path, track: Track, should_stop: Callable[[], bool]) -> TrainReport:
         config = self.config
-        if self.step >= config.steps:
-            if not self.curve or self.curve[-1]["step"] < self.step:
+        if self.stepper.step >= config.steps:
+            if not self.curve or self.curve[-1]["step"] < self.stepper.step:
                 self._validate(folder)
                 self._save_state(folder)
             elif not (folder / "model.safetensors").is_file():
-                self._write_model(folder)
+                self._write_model(folder / "model.safetensors")
             return self._report(folder)
-        append_log(folder / "log.txt", f"training from step {self.step} to {config.steps}")
-        for step in track(range(self.step + 1, config.steps + 1)):
-            self._take_step()
-            self.step = step
+        append_log(folder / "log.txt", f"training from step {self.stepper.step} to {config.steps}")
+        for step in track(range(self.stepper.step + 1, config.steps + 1)):
+            self.stepper.take()
             validate = step % config.validate_every == 0 or step == config.steps
             stop = should_stop()
             if validate or stop or step % _CHECK_EVERY == 0:
@@ -221,64 +204,40 @@ class _Training:
                 break
         return self._report(folder)
 
-    def _take_step(self) -> None:
-        config = self.config
-        draws = BatchDraws(config.batch_size, self.generator, torch.float32)
-        problems = self.task.draw(draws, difficulty=config.difficulty)
-        t = torch.randint(
-            self.online.schedule.num_levels,
-            (config.batch_size,),
-            generator=self.generator,
-            device=self.generator.device,
-        )
-        noise, landscape_noise = draws.normal(self.task.dim_y), draws.normal(self.task.dim_y)
-        batch = Batch(problems.x, problems.y, t, noise, landscape_noise)
-        loss = losses(self.online, batch, bound=config.bound)
-        self.optimiser.zero_grad()
-        torch.autograd.backward(loss.total)
-        nn.utils.clip_grad_norm_(self.online.parameters(), config.clip)
-        self.optimiser.step()
-        self.window += torch.stack(
-            [loss.denoising.detach(), loss.contrastive.detach(), torch.ones_like(loss.denoising)]
-        )
-        keep = average_decay(self.step + 1)
-        if keep < 1:
-            with torch.no_grad():
-                for mean, value in zip(
-                    self.average.parameters(), self.online.parameters(), strict=True
-                ):
-                    mean.lerp_(value, 1 - keep)
-
     def _check_finite(self, folder: Path) -> None:
-        if bool(torch.isfinite(self.window).all()):
+        if bool(torch.isfinite(self.stepper.window).all()):
             return
-        append_log(folder / "log.txt", f"the loss is not finite at step {self.step}")
-        kept = "state.safetensors" if (folder / "state.safetensors").exists() else "nothing yet"
+        append_log(folder / "log.txt", f"the loss is not finite at step {self.stepper.step}")
+        names = ("state.safetensors", "best.safetensors")
+        kept = [name for name in names if (folder / name).exists()]
         raise TrainingError(
-            f"the loss is not finite at step {self.step}: the energy exploded. Expected a finite "
-            f"loss. Kept in {folder}: {kept}. Start again with a lower --learning-rate (now "
-            f"{self.config.learning_rate:g}), --clip ({self.config.clip:g}) or --init-gain "
+            f"the loss is not finite at step {self.stepper.step}: the energy exploded. Expected a "
+            f"finite loss. Kept in {folder}: {' and '.join(kept) or 'nothing yet'}. Start again "
+            f"with a lower --learning-rate (now {self.config.learning_rate:g}), --clip "
+            f"({self.config.clip:g}) or --init-gain "
             f"({self.config.init_gain:g})."
         )
 
     def _validate(self, folder: Path) -> None:
-        denoising, contrastive, count = self.window.tolist()
+        denoising, contrastive, count = self.stepper.window.tolist()
         entry = {
-            "step": self.step,
-            "mse_ema": self._error(self.average),
-            "mse_online": self._error(self.online),
+            "step": self.stepper.step,
+            "mse_ema": self._error(self.stepper.average),
+            "mse_online": self._error(self.stepper.online),
             "denoising": denoising / count,
             "contrastive": contrastive / count,
         }
-        self.window.zero_()
+        self.stepper.start_window()
         self.curve.append(entry)
         text = " ".join(f"{name}={value:.6g}" for name, value in entry.items())
         append_log(folder / "log.txt", text)
         # Before the state: a kill in between repeats the steps since the last one and loses none.
-        self._write_model(folder)
+        self._write_model(folder / "model.safetensors")
+        if entry["mse_ema"] <= min(each["mse_ema"] for each in self.curve):
+            self._write_model(folder / "best.safetensors")
 
-    def _write_model(self, folder: Path) -> None:
-        write_checkpoint(folder / "model.safetensors", self.average.state_dict(), self._card())
+    def _write_model(self, path: Path) -> None:
+        write_checkpoint(path, self.stepper.average.state_dict(), self._card())
 
     def _error(self, model: EnergyMLP) -> float:
         """Mean squared error an entry of the solver's answers to the held-out problems."""
@@ -292,13 +251,8 @@ class _Training:
         return float((answer.y - self.held_out.y).square().mean())
 
     def _save_state(self, folder: Path) -> None:
-        tensors = {f"online.{k}": v for k, v in self.online.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        for number, entry in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{number}.{k}": v for k, v in entry.items()}
-        tensors |= {"generator": self.generator.get_state(), "window": self.window}
-        progress = json.dumps({"step": self.step, "curve": self.curve})
-        plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        progress = json.dumps({"step": self.stepper.step, "curve": self.curve})
+        plain = {k: v.detach().cpu().contiguous() for k, v in self.stepper.state().items()}
         metadata = {"format": _FORMAT, "version": str(_VERSION), "progress": progress}
         write_file(folder / "state.safetensors", save(plain, metadata=metadata))
 
@@ -308,15 +262,8 @@ class _Training:
             with safe_open(path, framework="pt") as stream:
                 progress = json.loads((stream.metadata() or {})["progress"])
                 tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-            self.step, self.curve = int(progress["step"]), list(progress["curve"])
-            for prefix, model in (("online.", self.online), ("average.", self.average)):
-                model.load_state_dict(_under(tensors, prefix))
-            adam = self.optimiser.state_dict()
-            numbers = range(len(adam["param_groups"][0]["params"]))
-            adam["state"] = {number: _under(tensors, f"adam.{number}.") for number in numbers}
-            self.optimiser.load_state_dict(adam)
-            self.generator.set_state(tensors["generator"])
-            self.window.copy_(tensors["window"])
+            self.stepper.restore(int(progress["step"]), tensors)
+            self.curve = list(progress["curve"])
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise _damaged(path, error) from error
 
@@ -326,10 +273,10 @@ class _Training:
             task=config.task,
             size=config.size,
             options=dict(config.options),
-            dim_x=self.task.dim_x,
-            dim_y=self.task.dim_y,
+            dim_x=self.stepper.task.dim_x,
+            dim_y=self.stepper.task.dim_y,
             width=config.width,
-            num_levels=self.online.schedule.num_levels,
+            num_levels=self.stepper.online.schedule.num_levels,
             weights="ema",
             training={
                 "config": asdict(config),
@@ -350,8 +297,4 @@ class _Training:
         )
 
     def _report(self, folder: Path) -> TrainReport:
-        return TrainReport(folder, self.step, self.config.steps, list(self.curve))
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        return TrainReport(folder, self.stepper.step, self.config.steps, list(self.curve))
