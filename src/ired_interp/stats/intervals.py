@@ -1,4 +1,4 @@
-"""Statistics over problems: the problem is the unit of replication, never an eigenvalue."""
+"""Means over problems, and over models, with bootstrap intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,19 @@ import numpy.typing as npt
 
 from ired_interp.errors import ShapeError
 
-__all__ = ["Interval", "bootstrap_mean", "skill"]
+__all__ = [
+    "FloatArray",
+    "IntArray",
+    "Interval",
+    "bootstrap_mean",
+    "clustered_mean",
+    "skill",
+    "unit_means",
+]
 
 _SAME = 8 * np.finfo(np.float64).eps  # nothing but rounding: there is nothing to resample
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,64 @@ def bootstrap_mean(
         return Interval(mean, mean, mean, int(finite.size))
     low, high = _bca((finite,), np.mean, seed, confidence, num_resamples)
     return Interval(mean, low, high, int(finite.size))
+
+
+def unit_means(values: FloatArray, unit: IntArray) -> FloatArray:
+    """The mean over the finite problems of each unit that has any, in the order of the units.
+
+    Args:
+        values: One number a problem, shape [n].
+        unit: The larger unit that a problem belongs to, such as a trained model, shape [n].
+
+    Raises:
+        ShapeError: Not one number and one unit a problem.
+    """
+    if values.ndim != 1 or unit.shape != values.shape:
+        raise ShapeError(
+            "unit_means: expected one number and one unit a problem, found shapes "
+            f"{values.shape} and {unit.shape}."
+        )
+    finite = np.isfinite(values)
+    order = np.lexsort((values[finite], unit[finite]))  # sums that know no order of the problems
+    _, index = np.unique(unit[finite][order], return_inverse=True)
+    sums = np.bincount(index, weights=values[finite][order])
+    means: FloatArray = sums / np.bincount(index)
+    return means
+
+
+def clustered_mean(
+    values: FloatArray,
+    model: IntArray,
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    num_resamples: int = 2_000,
+) -> Interval:
+    """The mean over models, problems within models, with a BCa interval that resamples models.
+
+    Every model counts once, however many problems it has. Models are drawn with all their
+    problems: the spread of their means holds already what the problems contribute, so that to
+    resample problems too would count it twice.
+
+    Args:
+        values: One number a problem, shape [n]; those that are not finite are left out.
+        model: Which model a problem belongs to, shape [n].
+        seed: Of the resampling.
+        confidence: Coverage that is aimed at; with fewer than about 10 models it is not reached.
+        num_resamples: Bootstrap samples.
+
+    Returns:
+        ``count`` is the number of finite problems. The ends are NaN with fewer than 2 models.
+
+    Raises:
+        ShapeError: Not one number and one model a problem.
+
+    Source: Davison & Hinkley (1997), Bootstrap Methods and their Application, §3.8, strategy 1.
+    """
+    found = bootstrap_mean(
+        unit_means(values, model), seed=seed, confidence=confidence, num_resamples=num_resamples
+    )
+    return Interval(found.mean, found.low, found.high, int(np.isfinite(values).sum()))
 
 
 def skill(
