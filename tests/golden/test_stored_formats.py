@@ -48,6 +48,8 @@ def test_a_run_of_version_1_did_not_measure_what_came_later(tmp_path: Path) -> N
     assert main(["report", str(run.path)]) == 0
     text = run.report_path.read_text(encoding="utf-8")
     assert "Not drawn, because this run did not measure what they show" in text
+    assert "These results were written without verdicts." in text
+    assert '<article class="card' not in text
     for words in ("--eigenvectors 0", "--parts no", "--noise-draws 1"):
         assert words in text
 

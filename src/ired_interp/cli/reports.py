@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from ired_interp.cli.verdicts import print_verdicts
 from ired_interp.console import console
-from ired_interp.report.figures import save_figures
-from ired_interp.report.html import write_report
 from ired_interp.runs.run import open_run
 
 __all__ = ["add"]
@@ -21,7 +22,11 @@ def add(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from ired_interp.report.figures import save_figures
+    from ired_interp.report.html import write_report
+
     run = open_run(options.folder)
+    print_verdicts(run, Console(highlight=False))
     console.print(f"report   {write_report(run)}", soft_wrap=True)
     if options.figures is not None:
         for path in save_figures(run, options.figures):

@@ -15,13 +15,14 @@ from ired_interp import api
 from ired_interp.cli.codes import FAILED, INTERRUPTED, STOPPED
 from ired_interp.cli.config_options import add_config_options, config_of
 from ired_interp.cli.training import resume_folder
+from ired_interp.cli.verdicts import print_verdicts
 from ired_interp.console import console, no_lost_interrupt, stop_on_term, tracker
 from ired_interp.errors import ConfigError, RunFolderError
 from ired_interp.experiments import Experiment, experiment_names, load, locate
 from ired_interp.experiments.config import config_to_mapping
 from ired_interp.models.trainer import is_training_folder
 from ired_interp.report.terminal import results_table
-from ired_interp.runs.execution import compute_units
+from ired_interp.runs.computing import compute_units
 from ired_interp.runs.failures import summary_of
 from ired_interp.runs.memory import read_size
 from ired_interp.runs.run import Run, is_run_folder, open_run, plan_run
@@ -66,6 +67,7 @@ def add(commands: Any, experiment: Experiment | None) -> None:
     parser.add_argument("folder", type=Path, help="run folder")
     parser.add_argument("--units", metavar="NUMBERS", help="such as 0,3-7 (default: all)")
     parser.add_argument("--project", type=Path, help="another copy of the experiment's project")
+    parser.add_argument("--files", type=Path, help="folder of the config's files, by content")
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
     source = locate(options.experiment)
     experiment = load(source)
     config = config_of(options, experiment)
+    experiment.check_here(config)
     name = f"{experiment.name}-{model}" if (model := _model_of(config)) else experiment.name
     run = plan_run(
         experiment,
@@ -121,7 +124,7 @@ def _resume(options: argparse.Namespace) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    run = open_run(options.folder, project=options.project)
+    run = open_run(options.folder, project=options.project, files=options.files)
     units = (
         list(range(run.num_units))
         if options.units is None
@@ -169,6 +172,7 @@ def _finish(run: Run, *, workers: int, show: bool) -> int:
     title = f"{run.experiment.name} · {model}" if model else run.experiment.name
     out = Console(highlight=False)
     out.print(results_table(run, title))
+    print_verdicts(run, out)
     out.print(f"results  {run.results_path}\nreport   {run.report_path}", soft_wrap=True)
     if show and sys.stdout.isatty():
         webbrowser.open(run.report_path.resolve().as_uri())

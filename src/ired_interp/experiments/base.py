@@ -7,7 +7,7 @@ An experiment is an object with six attributes; a class without a base class wil
 
         name = "spread"               # names run folders: letters, digits, '_', '.' and '-'
         Config = SpreadConfig         # a frozen dataclass; its fields are the command's options
-        hypotheses = ()               # what it tests, a sentence each
+        hypotheses = ()               # what it tests: Hypothesis, or a sentence without a verdict
         figures = ()                  # FigureSpec; drawn in the report and as SVG and PDF
 
         def units(self, config):      # how many work units; any number may run at once
@@ -32,6 +32,8 @@ attributes ``units`` and ``long_name``: the report prints them.
 - ``plan(config)``: the config, checked, with everything filled in that must not be guessed later;
   the config as it is. A field that only ``plan`` fills in has ``metadata={"planned": True}`` and
   is no option.
+- ``check_here(config)``: raises what this machine lacks for computing, such as a device; called
+  where units are computed, and not where a run is only planned for a cluster; nothing.
 - ``fit(config, max_memory)``: the planned config with units that let a process grow by that many
   bytes at most, for ``--max-memory``; an error.
 - ``summarise(results)``: statistics over problems by group; mean, standard error and count of
@@ -47,16 +49,20 @@ attributes ``units`` and ``long_name``: the report prints them.
 - ``may_be_missing``: names of variables that may be NaN or infinite; none may.
 """
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 import xarray as xr
-from matplotlib.figure import Figure
 
+from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.page import Definition, Listing, Page
 
-__all__ = ["GROUP", "Experiment", "FigureSpec", "Theme", "missing_variables"]
+if TYPE_CHECKING:  # half a second, for what a worker never draws
+    import matplotlib.figure
+
+__all__ = ["GROUP", "Experiment", "FigureSpec", "LazyFigures", "Theme", "missing_variables"]
 
 GROUP = "group"
 
@@ -98,12 +104,41 @@ class FigureSpec:
     name: str
     title: str
     caption: str
-    draw_fn: Callable[[xr.DataTree, Theme], Figure]
+    draw_fn: Callable[[xr.DataTree, Theme], "matplotlib.figure.Figure"]
     needs: Sequence[str] = ()
 
     def missing(self, results: xr.DataTree) -> list[str]:
         """What of ``needs`` the results do not hold."""
         return missing_variables(results, self.needs)
+
+
+class LazyFigures(Sequence[FigureSpec]):
+    """The figures of a module that is imported when they are first asked for.
+
+    Whatever draws imports matplotlib; a process that only computes units does without.
+
+    Args:
+        module: Such as ``ired_interp.experiments.exp001_figures``.
+        name: Of the sequence of `FigureSpec` in it.
+    """
+
+    def __init__(self, module: str, name: str = "FIGURES") -> None:
+        self._module = module
+        self._name = name
+
+    def _figures(self) -> Sequence[FigureSpec]:
+        figures: Sequence[FigureSpec] = getattr(importlib.import_module(self._module), self._name)
+        return figures
+
+    def __len__(self) -> int:
+        return len(self._figures())
+
+    @overload
+    def __getitem__(self, index: int) -> FigureSpec: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FigureSpec]: ...
+    def __getitem__(self, index: int | slice) -> FigureSpec | Sequence[FigureSpec]:
+        return self._figures()[index]
 
 
 def missing_variables(results: xr.DataTree, paths: Sequence[str]) -> list[str]:
@@ -144,8 +179,8 @@ class Experiment(Protocol):
         ...
 
     @property
-    def hypotheses(self) -> Sequence[Any]:
-        """What it tests."""
+    def hypotheses(self) -> Sequence[Hypothesis | str]:
+        """What it tests; a plain sentence gets no verdict."""
         ...
 
     @property
@@ -168,6 +203,14 @@ class Experiment(Protocol):
 
         Raises:
             IredInterpError: The config cannot be run.
+        """
+        ...
+
+    def check_here(self, config: Any) -> None:
+        """Do nothing where this machine can compute a unit.
+
+        Raises:
+            IredInterpError: It cannot, such as for want of a GPU.
         """
         ...
 

@@ -10,8 +10,9 @@ import xarray as xr
 
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import default_page, default_summary
-from ired_interp.experiments.base import GROUP, Experiment, FigureSpec
+from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, LazyFigures
 from ired_interp.experiments.config import check_config_class
+from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.page import Definition, Listing, Page
 
 __all__ = ["as_experiment"]
@@ -24,6 +25,7 @@ _METHODS = {
     "units": 1,
     "run_unit": 2,
     "plan": 1,
+    "check_here": 1,
     "fit": 2,
     "summarise": 1,
     "page": 1,
@@ -42,7 +44,7 @@ class _Completed:
     name: str
     title: str
     Config: type[Any]
-    hypotheses: Sequence[Any]
+    hypotheses: Sequence[Hypothesis | str]
     figures: Sequence[FigureSpec]
     definitions: Mapping[str, Definition]
     needs: Sequence[str]
@@ -56,6 +58,11 @@ class _Completed:
                 f"{_described(planned)}. End it with 'return config'."
             )
         return planned
+
+    def check_here(self, config: Any) -> None:
+        """The author's, if there is one."""
+        if hasattr(self.own, "check_here"):
+            self.own.check_here(config)
 
     def fit(self, config: Any, max_memory: int) -> Any:
         """The author's; without one a budget cannot be kept."""
@@ -142,7 +149,7 @@ def as_experiment(own: Any, what: str) -> Experiment:
         )
     check_config_class(own.Config, what)
     _check_figures(own.figures, what)
-    _check_sequence(own.hypotheses, "hypotheses", what)
+    _check_hypotheses(own.hypotheses, own.figures, what)
     for name, count in _METHODS.items():
         if hasattr(own, name):
             _check_method(getattr(own, name), name, count, what)
@@ -176,6 +183,8 @@ def _check_sequence(value: Any, name: str, what: str) -> None:
 
 
 def _check_figures(figures: Any, what: str) -> None:
+    if isinstance(figures, LazyFigures):  # looked at when they are drawn
+        return
     _check_sequence(figures, "figures", what)
     for figure in figures:
         if not isinstance(figure, FigureSpec):
@@ -191,6 +200,29 @@ def _check_figures(figures: Any, what: str) -> None:
     names = [figure.name for figure in figures]
     if len(set(names)) != len(names):
         raise ExperimentError(f"{what}: figures: expected different names, found {names}.")
+
+
+def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec], what: str) -> None:
+    _check_sequence(hypotheses, "hypotheses", what)
+    for hypothesis in hypotheses:
+        if not isinstance(hypothesis, Hypothesis | str):
+            raise ExperimentError(
+                f"{what}: hypotheses: expected Hypothesis of ired_interp.experiments, or a "
+                f"sentence, found {_described(hypothesis)}."
+            )
+    judged = [hypothesis for hypothesis in hypotheses if isinstance(hypothesis, Hypothesis)]
+    ids = [hypothesis.id for hypothesis in judged]
+    if len(set(ids)) != len(ids):
+        raise ExperimentError(f"{what}: hypotheses: expected different ids, found {ids}.")
+    if isinstance(figures, LazyFigures):  # looked at when they are drawn
+        return
+    names = [figure.name for figure in figures]
+    for hypothesis in judged:
+        if hypothesis.figure is not None and hypothesis.figure not in names:
+            raise ExperimentError(
+                f"{what}: hypothesis {hypothesis.id}: figure: expected the name of a figure "
+                f"({', '.join(names) or 'there is none'}), found {hypothesis.figure!r}."
+            )
 
 
 def _check_method(method: Any, name: str, count: int, what: str) -> None:

@@ -19,7 +19,6 @@ from ired_interp.experiments.page import (
     Marked,
     Page,
     Paragraph,
-    Points,
     Row,
     RowGroup,
     Table,
@@ -121,7 +120,7 @@ def _hypotheses(name: str, hypotheses: Sequence[Any]) -> list[Block]:
     if not hypotheses:
         text = f"These are measurements, not verdicts: {name} tests no hypothesis."
         return [Paragraph(text, "note")]
-    return [Paragraph("It asks whether:"), Points([str(one) for one in hypotheses])]
+    return []  # the report has a card for each
 
 
 def _layout(results: xr.DataTree, summary: Mapping[str, xr.Dataset]) -> Text:

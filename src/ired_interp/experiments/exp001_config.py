@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from ired_interp.devices import check_device
+from ired_interp.devices import check_device_name
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.models.checkpoint import Weights
@@ -43,6 +43,7 @@ class Exp001Config:
         eigenvectors: How many to keep of each end; 3 if none, or what there is.
         parts: ``yes`` or ``no``, whether curvature is split by layer.
         noise_draws: Points a problem, 1 or 2, to compare eigenvectors; 2 if none, where it can be.
+        skill: ``yes`` or ``no``, whether the model's answers are held against trivial rules.
         model_sha256: Filled in when the run is planned; another file is refused from then on.
     """
 
@@ -53,7 +54,7 @@ class Exp001Config:
     point: PointKind = "typical"
     difficulty: Difficulty = "same"
     seed: int = 0
-    controls: int = 3
+    controls: int = 8
     weights: Weights | None = None
     bound: float = 2.0
     dtype: Dtype = "float64"
@@ -65,11 +66,12 @@ class Exp001Config:
     eigenvectors: int | None = field(default=None, metadata={"before": 0})
     parts: YesNo = field(default="yes", metadata={"before": "no"})
     noise_draws: int | None = field(default=None, metadata={"before": 1})
+    skill: YesNo = field(default="yes", metadata={"before": "no"})
     model_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        check_device(self.device)
+        check_device_name(self.device)
         for name, least in (
             ("problems", 1),
             ("controls", 0),
@@ -93,6 +95,7 @@ class Exp001Config:
             ("difficulty", get_args(Difficulty)),
             ("dtype", get_args(Dtype)),
             ("parts", get_args(YesNo)),
+            ("skill", get_args(YesNo)),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(

@@ -9,11 +9,12 @@ from typing import Any
 
 import xarray as xr
 
+from ired_interp.devices import check_device
 from ired_interp.errors import CheckpointError
-from ired_interp.experiments.base import GROUP, FigureSpec
+from ired_interp.experiments.base import GROUP, FigureSpec, LazyFigures
 from ired_interp.experiments.exp001_config import Exp001Config, complete
-from ired_interp.experiments.exp001_figures import FIGURES
 from ired_interp.experiments.exp001_findings import NEEDED, listing
+from ired_interp.experiments.exp001_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp001_measures import MEASURES, Measure
 from ired_interp.experiments.exp001_memory import fit_problems
 from ired_interp.experiments.exp001_page import page
@@ -21,6 +22,7 @@ from ired_interp.experiments.exp001_summary import summary
 from ired_interp.experiments.exp001_unit import DTYPES, measure_problems
 from ired_interp.experiments.exp001_variables import DEFINITIONS, MAY_BE_MISSING
 from ired_interp.experiments.page import Definition, Listing, Page
+from ired_interp.experiments.skill import DIFFICULTY, skill_summary
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.zoo import open_checkpoint, untrained_like
 
@@ -35,8 +37,8 @@ class Exp001:
     name = "exp001"
     title = "Curvature of the energy in the answer, level by level"
     Config = Exp001Config
-    hypotheses: Sequence[Any] = ()
-    figures: Sequence[FigureSpec] = FIGURES
+    hypotheses: Sequence[Any] = HYPOTHESES
+    figures: Sequence[FigureSpec] = LazyFigures("ired_interp.experiments.exp001_figures")
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING
@@ -56,6 +58,10 @@ class Exp001:
         model = _open(config).model
         return fit_problems(config, max_memory, dim_y=model.dim_y, width=model.width)
 
+    def check_here(self, config: Exp001Config) -> None:
+        """Check that this machine has the device."""
+        check_device(config.device)
+
     def units(self, config: Exp001Config) -> int:
         """Problem chunks, times the model and its controls."""
         return _num_chunks(config) * (1 + config.controls)
@@ -70,7 +76,8 @@ class Exp001:
             model = untrained_like(model, seed=_control_seed(config.seed, case - 1))
         first = chunk * config.unit_problems
         count = min(config.unit_problems, config.problems - first)
-        data = measure_problems(model, task, config, first, count)
+        asked = config.skill == "yes" and case == 0
+        data = measure_problems(model, task, config, first, count, answers=asked)
         if case > 0:
             data = data.expand_dims(draw=[case - 1])
         return data.assign_attrs(
@@ -79,16 +86,17 @@ class Exp001:
                 "task": task.name,
                 "task_size": task.size,
                 "task_options": json.dumps(task.options()),
+                **({DIFFICULTY: config.difficulty} if asked else {}),
             }
         )
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
-        """Means with bootstrap intervals, and quantiles of the spectrum, over problems."""
+        """Means with bootstrap intervals and quantiles over problems, and the model's skill."""
         groups = {"model": results.to_dataset()}
         if "controls" in results:
             # The problem is the unit of replication: its draws of weights are averaged first.
             groups["untrained"] = results[_CONTROL].to_dataset()
-        return {name: summary(data) for name, data in groups.items()}
+        return {name: summary(data) for name, data in groups.items()} | skill_summary(results)
 
     def page(self, results: xr.DataTree) -> Page:
         """The words and tables of its report."""

@@ -47,8 +47,8 @@ def page(results: xr.DataTree) -> Page:
             Points(in_words(results)),
             findings_table(results),
             Paragraph(
-                "These are measurements, not verdicts: exp001 tests no hypothesis. A number that "
-                "the untrained control shares was not learned.",
+                "These are measurements; the verdicts stand above. A number that the untrained "
+                "control shares was not learned.",
                 "note",
             ),
         ),

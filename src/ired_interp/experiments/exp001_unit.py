@@ -27,6 +27,7 @@ from ired_interp.experiments.exp001_variables import (
     dims_of,
     measured_names,
 )
+from ired_interp.experiments.skill import answer_variables
 from ired_interp.landscape import Landscape
 from ired_interp.points import Points, locate
 from ired_interp.tasks import Task
@@ -73,9 +74,24 @@ class _Request:
 
 
 def measure_problems(
-    model: EnergyMLP, task: Task, config: Exp001Config, first: int, count: int
+    model: EnergyMLP,
+    task: Task,
+    config: Exp001Config,
+    first: int,
+    count: int,
+    *,
+    answers: bool,
 ) -> xr.Dataset:
-    """Everything about ``count`` problems from number ``first`` on; the config is planned."""
+    """Everything about ``count`` problems from number ``first`` on; the config is planned.
+
+    Args:
+        model: Or a control.
+        task: Which the problems are drawn from.
+        config: Of the run.
+        first: Number of the first problem.
+        count: How many.
+        answers: Also what the model answers, and the minimum behind it.
+    """
     problems = task.sample(
         count,
         seed=config.seed,
@@ -107,6 +123,10 @@ def measure_problems(
         for name, value in _at_level(land, at, found, sigma, request).items():
             columns.setdefault(name, []).append(value)
     data_vars = _given(problems.x, problems.y, places, config)
+    if answers:
+        data_vars |= answer_variables(
+            model, problems, seed=config.seed, first=first, bound=config.bound
+        )
     for name, values in columns.items():
         attrs = {"units": UNITS[name], "long_name": DEFINITIONS[name].meaning}
         if name == "route":

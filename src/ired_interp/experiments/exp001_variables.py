@@ -6,6 +6,7 @@ from typing import Final
 import torch
 
 from ired_interp.experiments.page import Definition
+from ired_interp.experiments.skill import SKILL_DEFINITIONS
 
 __all__ = [
     "ALL",
@@ -87,6 +88,7 @@ COUNTS = {
 # cannot be told from 0, or there is no other.
 MAY_BE_MISSING = (
     "ideal_eigenvalues",
+    "model_minimum",
     "condition_number",
     "positive_condition_number",
     "participation_ratio",
@@ -137,6 +139,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         "number there is missing.",
         "none: a mark",
     ),
+    **SKILL_DEFINITIONS,
     "ideal_eigenvalues": Definition(
         "Spectrum of the ideal landscape at typical points, ascending; NaN where it is not known.",
         _ROUND_OFF,

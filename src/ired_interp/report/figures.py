@@ -12,6 +12,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from ired_interp.experiments.base import FigureSpec, Theme
+from ired_interp.experiments.evidence_figures import evidence_figures
 from ired_interp.runs.run import Run
 from ired_interp.runs.storage import guard, write_file
 
@@ -77,7 +78,8 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
         folder: Made if it is not there; files of the same names are replaced.
 
     Returns:
-        The files, ``NAME.svg`` and ``NAME.pdf`` for each figure that the run measured all of.
+        The files, ``NAME.svg`` and ``NAME.pdf`` for each figure that the run measured all of, and
+        ``evidence-ID`` for each verdict with an effect.
 
     Raises:
         RunFolderError: The run is not finished, or its results are damaged.
@@ -87,7 +89,7 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
     with guard(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for spec in run.experiment.figures:
+    for spec in (*run.experiment.figures, *evidence_figures(results)):
         if spec.missing(results):
             continue
         for suffix in ("svg", "pdf"):

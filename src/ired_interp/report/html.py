@@ -14,16 +14,22 @@ from markupsafe import Markup, escape
 
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments.base import FigureSpec, missing_variables
+from ired_interp.experiments.evidence_figures import evidence_figures
 from ired_interp.experiments.page import Definitions, Paragraph, Points, Table, Text
+from ired_interp.experiments.skill_words import skill_section
+from ired_interp.experiments.verdict_data import VERDICTS
 from ired_interp.report import tables
+from ired_interp.report.cards import cards
 from ired_interp.report.figures import THEMES, draw_svg
+from ired_interp.report.headline import headline
 from ired_interp.runs.run import Run
 from ired_interp.runs.storage import write_file
 
 __all__ = ["write_report"]
 
-# A figure is as wide as the page up to the first, and scrolls rather than shrink below the second.
-_WIDEST, _NARROWEST = 1.75, 1.25
+# A figure is as wide as the page up to the first, and scrolls rather than shrink below the second;
+# the one of a verdict has little in it and may shrink further.
+_WIDEST, _NARROWEST, _NARROWEST_EVIDENCE = 1.75, 1.25, 0.9
 # σ_t, s_t, p_t, ᾱ_t, σ_t², ∇_y, ∇²_y; a name such as bias_type is none.
 _INDEX = re.compile(r"(?:(?<=[σ²∇ᾱ])|(?<=\b[sp]))_([ty])(?![a-z0-9_])")
 _BLOCKS = {"paragraph": Paragraph, "points": Points, "definitions": Definitions, "table": Table}
@@ -74,6 +80,9 @@ def write_report(run: Run) -> Path:
 
 def _render(run: Run, results: xr.DataTree) -> str:
     experiment, config = run.experiment, tables.config_of(results)
+    page = experiment.page(results)
+    evidence = evidence_figures(results)
+    stored = results[VERDICTS].attrs if VERDICTS in results.children else {}
     drawable = [spec for spec in experiment.figures if not spec.missing(results)]
     environment = Environment(
         loader=PackageLoader("ired_interp", "report"),
@@ -90,7 +99,17 @@ def _render(run: Run, results: xr.DataTree) -> str:
         style=Markup((files("ired_interp") / "report" / "style.css").read_text("utf-8")),  # noqa: S704
         experiment=experiment,
         attrs=results.attrs,
-        page=experiment.page(results),
+        page=page,
+        headline=headline(experiment, page.subject, results),
+        skill=skill_section(results),
+        cards=cards(experiment, results),
+        evidence={
+            spec.name: _picture(spec, results, narrowest=_NARROWEST_EVIDENCE) for spec in evidence
+        },
+        evidence_caption=evidence[0].caption if evidence else "",
+        alpha=stored.get("alpha"),
+        confidence=round(100 * float(stored["confidence"])) if stored else None,
+        drawn={spec.name: spec.title for spec in drawable},
         pictures=[_picture(spec, results) for spec in drawable],
         left_out=[spec.title for spec in experiment.figures if spec not in drawable],
         variables=tables.variable_rows(results, experiment.definitions),
@@ -104,7 +123,7 @@ def _is_a(kind: type[Any]) -> Callable[[Any], bool]:
     return lambda block: isinstance(block, kind)
 
 
-def _picture(spec: FigureSpec, results: xr.DataTree) -> _Picture:
+def _picture(spec: FigureSpec, results: xr.DataTree, *, narrowest: float = _NARROWEST) -> _Picture:
     drawings = {theme.name: draw_svg(spec, results, theme) for theme in THEMES}
     width, height = next((one.width, one.height) for one in drawings.values())
     return _Picture(
@@ -112,7 +131,7 @@ def _picture(spec: FigureSpec, results: xr.DataTree) -> _Picture:
         spec.title,
         spec.caption,
         widest=round(width * _WIDEST),
-        narrowest=round(width * _NARROWEST),
+        narrowest=round(width * narrowest),
         height=round(height * _WIDEST),
         sources={name: _address(drawing.svg) for name, drawing in drawings.items()},
     )

@@ -4,7 +4,8 @@ module load python/3.11 cuda/12.6 || exit 1
 set -u
 
 # the commit, in a folder that appears whole or not at all
-clones='/project/o'"'"'neil; x/ired interp/clones' repository='/project/o'"'"'neil; x/ired interp/code/demo.git' sha=0123456789abcdef0123456789abcdef01234567
+clones='/project/o'"'"'neil; x/ired interp/clones' repository='/project/o'"'"'neil; x/ired interp/code/demo.git' sha=0123456789abcdef0123456789abcdef01234567 store='/project/o'"'"'neil; x/ired interp/files'
+export GIT_LFS_SKIP_SMUDGE=1  # what git-lfs keeps apart is in the store already
 mkdir -p -- "$clones"
 exec 9>"$clones/$sha.lock"
 flock -w 600 9
@@ -14,6 +15,13 @@ if [ ! -d "$clones/$sha" ]; then
     git init --quiet -- "$draft"
     git -C "$draft" fetch --quiet --depth=1 -- "$repository" "refs/ired-interp/$sha"
     git -C "$draft" -c advice.detachedHead=false checkout --quiet --detach FETCH_HEAD
+    git init --quiet -- "$draft"/'libs/wells; '"'"'x' &&
+        git -C "$draft"/'libs/wells; '"'"'x' fetch --quiet --depth=1 -- "$repository" refs/ired-interp/89abcdef89abcdef89abcdef89abcdef89abcdef &&
+        git -C "$draft"/'libs/wells; '"'"'x' checkout --quiet --detach FETCH_HEAD || exit 1
+    cp -f -- "$store"/'0123456701234567012345670123456701234567012345670123456701234567/net'"'"'s.pt' "$draft"/'weights/net'"'"'s.pt' &&
+        git -C "$draft" update-index --skip-worktree -- 'weights/net'"'"'s.pt' || exit 1
+    cp -f -- "$store"/fedcba98fedcba98fedcba98fedcba98fedcba98fedcba98fedcba98fedcba98/table.bin "$draft"/'libs/wells; '"'"'x'/table.bin &&
+        git -C "$draft"/'libs/wells; '"'"'x' update-index --skip-worktree -- table.bin || exit 1
     mv -- "$draft" "$clones/$sha"
 fi
 flock -u 9

@@ -1,7 +1,8 @@
 set -euo pipefail
 
 # the commit, in a folder that appears whole or not at all
-clones=/home/lab/ired-interp/clones repository=/home/lab/ired-interp/code/demo.git sha=0123456789abcdef0123456789abcdef01234567
+clones=/home/lab/ired-interp/clones repository=/home/lab/ired-interp/code/demo.git sha=0123456789abcdef0123456789abcdef01234567 store=/home/lab/ired-interp/files
+export GIT_LFS_SKIP_SMUDGE=1  # what git-lfs keeps apart is in the store already
 mkdir -p -- "$clones"
 exec 9>"$clones/$sha.lock"
 flock -w 600 9
