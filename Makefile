@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-cluster check lint types examples bench soak golden clean
+.PHONY: demo test test-cluster check lint types examples bench soak soak-cluster golden clean
 
 demo: $(VENV)/.runtime
 	if [ -e runs/demo ]; then $(BIN)/ired-interp resume runs/demo; \
@@ -37,6 +37,10 @@ bench: $(VENV)/.runtime
 # Kill runs at 25 random moments; the first five are in the tests.
 soak: $(VENV)/.dev
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --kills 25
+
+# The same of tasks of a real SLURM, as test-cluster starts it.
+soak-cluster: $(VENV)/.dev
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --slurm --kills 25
 
 # The stored files that tests read; see tests/golden/rewrite.py before you run it.
 golden: $(VENV)/.dev

@@ -82,8 +82,11 @@ class RecordedCluster:
     def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:  # noqa: ARG002
         raise AssertionError("a preflight copies nothing")
 
-    def git_remote(self, path: str) -> GitRemote:  # noqa: ARG002
-        raise AssertionError("a preflight pushes nothing")
+    def send_file(self, local: Path, remote: str) -> None:  # noqa: ARG002
+        raise AssertionError("a preflight sends nothing")
+
+    def git_remote(self, path: str) -> GitRemote:
+        return GitRemote(path, {})
 
     def _scontrol(self, argv: list[str], _: str) -> str:
         if argv[1:3] == ["show", "config"]:
@@ -104,7 +107,9 @@ class RecordedCluster:
         return "".join(f"{name}|24105|8|{self.gres}|1|idle\n" for name in _PARTITIONS)
 
     def _sacctmgr(self, argv: list[str], _: str) -> str:
-        return "normal|\ncapped|4\n" if "qos" in argv else "lab|lab||normal\nroot|lab||\n"
+        if "assoc" in argv:
+            return "root||root|\nroot|root||\nlab||root|\nlab|root||\n"
+        return "normal|||\ncapped|4||\n" if "qos" in argv else "lab|lab||normal\nroot|lab||\n"
 
     def _id(self, argv: list[str], _: str) -> str:  # noqa: ARG002
         return "root\n"

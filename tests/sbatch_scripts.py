@@ -4,11 +4,17 @@ from pathlib import Path
 
 from ired_interp.cluster.code import Code, render_preparation
 from ired_interp.cluster.config import ClusterConfig
+from ired_interp.cluster.contents import LargeFile, Submodule
 from ired_interp.cluster.script import Job, render
 
 __all__ = ["golden_scripts"]
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
+MODULES = (Submodule("libs/wells; 'x", "89abcdef" * 5),)
+LARGE = (
+    LargeFile("", "weights/net's.pt", "01234567" * 8, 5_000_000),
+    LargeFile(MODULES[0].path, "table.bin", "fedcba98" * 8, 20_000_000),
+)
 PLAIN = ClusterConfig(name="here", root="/home/lab/ired-interp", environment="/home/lab/env")
 FULL = ClusterConfig(
     name="university",
@@ -42,13 +48,16 @@ def _job(config: ClusterConfig, *, is_package: bool) -> Job:
         repository=f"{config.root}/code/demo.git",
         python=f"{config.environment or f'{config.root}/envs/0a1b2c3d'}/bin/python",
         is_package=is_package,
+        modules=() if is_package else MODULES,
+        large=() if is_package else LARGE,
+        named=not is_package,
     )
 
 
 def golden_scripts() -> dict[str, str]:
     """An array as small as can be and one with everything, and what runs before them."""
     own = Code(Path("/home/me/demo"), SHA, is_package=False)
-    package = Code(Path("/home/me/ired-interp"), SHA, is_package=True)
+    package = Code(Path("/home/me/ired-interp"), SHA, is_package=True, modules=MODULES, large=LARGE)
     return {
         "plain.sbatch": render(_job(PLAIN, is_package=True)),
         "full.sbatch": render(_job(FULL, is_package=False)),

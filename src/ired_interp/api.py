@@ -8,7 +8,6 @@ from typing import Any
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_from_mapping
-from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
 
@@ -51,6 +50,7 @@ def run(
     found = load(source)
     plain = {k: os.fspath(v) if isinstance(v, Path) else v for k, v in config.items()}
     chosen = config_from_mapping(found.Config, plain)
+    found.check_here(chosen)
     planned = plan_run(found, chosen, Path(out), source=source, max_memory=max_memory)
     return finish(planned, workers=workers, track=track)
 
@@ -87,5 +87,8 @@ def finish(
         raise ConfigError(f"workers: expected at least 1, found {workers}.")
     done = execute(planned, workers=workers, track=track, should_stop=should_stop)
     if done.finished and not done.report_path.is_file():
+        # What draws costs half a second, and most processes of a run draw nothing.
+        from ired_interp.report.html import write_report
+
         write_report(done)
     return done

@@ -4,7 +4,21 @@ import torch
 
 from ired_interp.errors import DtypeError
 
-__all__ = ["check_device"]
+__all__ = ["check_device", "check_device_name"]
+
+
+def check_device_name(name: str) -> None:
+    """Check that torch knows such a device; it need not be here, as where a run is only planned.
+
+    Raises:
+        DtypeError: It does not.
+    """
+    try:
+        torch.device(name)
+    except RuntimeError as error:
+        raise DtypeError(
+            f"device: expected a name that torch knows, such as cpu or cuda, found {name!r}."
+        ) from error
 
 
 def check_device(name: str) -> None:

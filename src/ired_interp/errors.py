@@ -16,6 +16,7 @@ __all__ = [
     "ExperimentError",
     "IredInterpError",
     "LevelError",
+    "ManifoldError",
     "NonFiniteError",
     "RunFolderError",
     "SessionGoneError",
@@ -41,6 +42,10 @@ class DtypeError(IredInterpError, TypeError):
 
 class LevelError(IredInterpError, ValueError):
     """A level outside 1 … K or a timestep outside 0 … K - 1."""
+
+
+class ManifoldError(IredInterpError, ValueError):
+    """A matrix or subspace at which the geometry asked for is not defined."""
 
 
 class NonFiniteError(IredInterpError, ValueError):

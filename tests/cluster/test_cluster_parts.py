@@ -30,7 +30,8 @@ ANSWERS = {
     "sinfo": NODES,
     "scontrol show config": "Configuration data\nMaxArraySize            = 11\n",
     "id": "me\n",
-    "sacctmgr -nP show qos": "normal|\ncapped|4\n",
+    "sacctmgr -nP show qos": "normal|||\ncapped|4||\n",
+    "sacctmgr -nP show assoc": "root||root|\nlab||root|\nlab|me||\nother||root|\n",
     "sacctmgr -nP show user": "root|lab||normal\nlab|lab||normal\n",
     "squeue": "normal|short|lab\nnormal|main|lab\n",
 }
@@ -58,6 +59,9 @@ class RecordedShell:
     def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
         raise NotImplementedError
 
+    def send_file(self, local: Path, remote: str) -> None:
+        raise NotImplementedError
+
     def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
         raise NotImplementedError
 
@@ -77,6 +81,24 @@ def test_room_is_what_the_qos_leaves() -> None:
     only_short = ClusterConfig(name="a", root="/r", partitions=("short",))
     assert slurm.head_room(RecordedShell(ANSWERS), only_short) == 3
     assert slurm.head_room(RecordedShell(ANSWERS), CONFIG) is None
+
+
+def test_what_others_use_of_an_account_s_or_a_qos_s_limit_counts() -> None:
+    of_group = {
+        "sacctmgr -nP show assoc": "root||root|\nuni||root|9\nlab||uni|\nlab|me||\nx||uni|\n",
+        "sacctmgr -nP show qos": "normal||6|7\ncapped|4||\n",
+        "squeue --account=uni,lab,x": "normal|main|lab\n" * 3 + "capped|short|x\n" * 2,
+        "squeue --me": "normal|main|lab\n",
+        "squeue -h": "normal|main|lab\n" * 4 + "normal|main|x\n",
+    }
+    limits = slurm.ask_limits(RecordedShell(of_group | ANSWERS | of_group), CONFIG)
+    assert limits.left == {
+        "account uni (GrpSubmitJobs=9, 5 used)": 4,
+        "QOS normal (MaxSubmitJobsPerAccount=6, 4 used)": 2,
+        "QOS normal (GrpSubmitJobs=7, 5 used)": 2,
+        "QOS capped (MaxSubmitJobsPerUser=4, 0 used)": 4,
+    }
+    assert limits.share_out(10) == {"short": 2}
 
 
 def test_two_partitions_of_one_qos_share_its_room() -> None:

@@ -3,12 +3,8 @@
 `make test-cluster`; as root, for slurmd starts jobs as their users.
 """
 
-import random
+import json
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 import zipfile
@@ -19,31 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ired_interp import api
 from ired_interp.cluster import code, slurm
 from ired_interp.cluster.ledger import read_ledger
 from ired_interp.cluster.logbook import logbook
-from ired_interp.cluster.polling import Round, watch
 from ired_interp.cluster.shell import Completed, GitRemote, Shell
 from ired_interp.cluster.submission import submit
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
-from ired_interp.runs.run import Run, open_run
-from slurm_here import Here, start, stop, until
+from ired_interp.runs.run import Run
+from killing_under_slurm import followed, kill_and_submit_again, undisturbed
+from slurm_here import Here, until
 
 pytestmark = pytest.mark.cluster
+pytest_plugins = ("slurm_fixtures",)
 
-
-@pytest.fixture(scope="module")
-def here() -> Iterator[Here]:
-    base = Path(tempfile.mkdtemp(prefix="slurm-"))  # short, for unix sockets
-    try:
-        laptop = start(base / "d", base)
-        try:
-            yield laptop
-        finally:
-            stop(laptop)
-    finally:
-        shutil.rmtree(base)
+# Its dry run takes seconds; tests/cluster/test_real_preflight.py has it in full.
+UNCHECKED = ("--skip", "all")
 
 
 @pytest.fixture(autouse=True)
@@ -51,32 +37,6 @@ def _nothing_left(here: Here) -> Iterator[None]:
     yield
     here.slurm("scancel", "--me", "--full")
     until("the queue is empty", lambda: not here.slurm("squeue", "-h"), 60)
-
-
-def undisturbed(run: Run, gate: Path | None = None) -> bytes:
-    """results.h5 of the same plan, computed here."""
-    copy = run.path.with_name(f"{run.path.name} here")
-    copy.mkdir()
-    shutil.copy(run.path / "run.json", copy)
-    if gate is not None:
-        gate.touch()
-    return api.finish(open_run(copy)).results_path.read_bytes()
-
-
-def tell(line: str) -> None:
-    """For whoever reads the output of a test that failed."""
-    sys.stdout.write(f"{line}\n")
-
-
-def followed(here: Here, run: Run) -> Round:
-    """To the end, asking more often than is polite."""
-    return watch(
-        run.path,
-        here.shell(),
-        seconds=None,
-        say=tell,
-        sleep=lambda _: time.sleep(1.0),
-    )
 
 
 def waiting_units(here: Here, run: Run) -> list[int]:
@@ -90,12 +50,12 @@ def test_an_array_survives_what_a_cluster_does(
     slow = here.plan("slow; run", num_units=10, seconds=4.0)
     words = ("--cluster", "there", "--watch", "none")
     limits = ("--partitions", "short", "--units-per-task", "10", "--time-minutes", "1")
-    assert here.ired("submit", slow.path, *words, *limits) == 0
+    assert here.ired("submit", slow.path, *UNCHECKED, *words, *limits) == 0
 
     gate = here.root / "gate"
     run = here.plan("it's a run", num_units=20, gated=4, gate=gate)
     submitting = ("submit", run.path, "--cluster", "wide", "--no-canary", "--watch", "none")
-    assert here.ired(*submitting) == 0
+    assert here.ired(*submitting, *UNCHECKED) == 0
     until("four units wait at the gate", lambda: waiting_units(here, run) == [0, 1, 2, 3])
     assert here.ired(*submitting) == 0
     assert "nothing to submit: 20 units are in the queue" in capsys.readouterr().err
@@ -144,48 +104,8 @@ def test_an_array_survives_what_a_cluster_does(
 
 
 def test_workers_that_are_killed_lose_at_most_the_unit_under_way(here: Here) -> None:
-    gate = here.root / "kill-gate"
-    run = here.plan("killed", num_units=5, gated=5, gate=gate)
-    draws = random.Random(20261122)  # noqa: S311 - the same moments every time
-    moments = [draws.uniform(0.0, 8.0) for _ in range(5)]
-    assert submit(run, here.shell(), here.config(), canary=False).units == (0, 1, 2, 3, 4)
-    names = read_ledger(run.path)[0].names
-    (job,) = read_ledger(run.path)[0].jobs
-    until("five tasks run", lambda: len(running(here, names)) == 5)
-    nodes = {task.index: task.node for task in running(here, names)}
-    begin = time.monotonic()
-    for index, moment in sorted(enumerate(moments), key=lambda pair: pair[1]):
-        time.sleep(max(0.0, begin + moment - time.monotonic()))
-        kill_workers(here, f"{job}_{index}", nodes[index])
-        if index == 2:
-            gate.touch()  # some are killed while they compute, some while they write or end
-    end = followed(here, run)
-    # accounting shows a script's own code 137 as 9
-    killed = [task for task in end.ended if task.exit_code in (9, 137)]
-    assert len(end.ended) == 5
-    assert len(killed) + len(done_there(here, run)) >= 5
-    again = submit(run, here.shell(), replace(here.config(), units_per_task=5))
-    assert again.units, "no kill came before the end of its unit: nothing was tested"
-    followed(here, run)
-    assert here.ired("fetch", run.path) == 0
-    assert run.results_path.read_bytes() == undisturbed(run, gate)
-
-
-def running(here: Here, names: Sequence[str]) -> list[slurm.QueuedTask]:
-    return [t for t in slurm.queue_state(here.shell(), names) if t.state == "RUNNING"]
-
-
-def kill_workers(here: Here, task: str, node: str) -> None:
-    """SIGKILL to the Python of a task, and to nothing else."""
-    number = here.slurm("squeue", "-h", "-j", task, "-o", "%A").strip()
-    if not number:
-        return
-    listed = here.slurm("scontrol", "listpids", number, node).splitlines()[1:]
-    for pid in (line.split()[0] for line in listed):
-        file = Path(f"/proc/{pid}/cmdline")
-        words = file.read_bytes().split(b"\0") if pid.isdigit() and file.exists() else [b""]
-        if words[0].endswith(b"/python") and b"ired_interp.cli" in words:
-            subprocess.run(["kill", "-KILL", pid], check=False)
+    lost = kill_and_submit_again(here, seed=20261122)
+    assert lost, "no kill came before the end of its unit: nothing was tested"
 
 
 def done_there(here: Here, run: Run) -> set[int]:
@@ -201,7 +121,7 @@ def test_a_mistake_is_shown_at_once_and_the_rest_never_starts(
     file.write_text(broken, encoding="utf-8")
     here.commit("Use einopsx")
     run = here.plan("broken", num_units=5)
-    assert here.ired("submit", run.path, "--cluster", "there") == 1
+    assert here.ired("submit", run.path, "--cluster", "there", *UNCHECKED) == 1
     said = capsys.readouterr().err
     assert "a module is missing in the environment: einopsx" in said
     assert "ModuleNotFoundError" in said
@@ -214,14 +134,16 @@ def test_a_mistake_is_shown_at_once_and_the_rest_never_starts(
     file.write_text(before, encoding="utf-8")
     here.commit("Do without einopsx", push=False)
     mended = here.plan("mended", num_units=1)
-    assert here.ired("submit", mended.path, "--cluster", "there") == 1
+    assert here.ired("submit", mended.path, "--cluster", "there", *UNCHECKED) == 1
     assert "no remote has commit" in capsys.readouterr().err
-    words = ("--allow-unpushed", "--watch", "end", "--memory-mib", "700")
+    words = ("--allow-unpushed", "--watch", "end", "--memory-mib", "700", *UNCHECKED)
     assert here.ired("submit", mended.path, "--cluster", "there", *words) == 0
-    assert '"unpushed": true' in (mended.path / "run.json").read_text(encoding="utf-8")
+    head = json.loads((mended.path / "run.json").read_text(encoding="utf-8"))
+    assert head["unpushed"] is True
+    assert head["skipped_checks"] == ["all"]
     text = logbook([run.path, mended.path])
     assert '"Use einopsx"' in text
-    assert '"Do without einopsx", on no remote' in text
+    assert '"Do without einopsx", on no remote, not checked: all' in text
     assert "a module is missing in the environment: einopsx" in text
     assert "(gated.py); memory_mib 600 → 700" in text
     here.git("push", "--quiet", "origin", "HEAD:main")
@@ -232,7 +154,8 @@ def test_a_full_qos_is_neither_overrun_nor_a_failure(
     here: Here, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = here.plan("full", num_units=6)
-    words = ("submit", run.path, "--cluster", "there", "--partitions", "short", "--watch", "none")
+    where = ("--cluster", "there", "--partitions", "short", "--watch", "none")
+    words = ("submit", run.path, *where, *UNCHECKED)
     assert here.ired(*words, "--dry-run") == 0
     script = capsys.readouterr().out
     assert "# no room now for 2 of 6 tasks: QOS capped (MaxSubmitJobsPerUser=4, 0 used)" in script
@@ -264,6 +187,9 @@ class WithoutSacctmgr:
 
     def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
         self.shell.copy_to(local, remote, only=only)
+
+    def send_file(self, local: Path, remote: str) -> None:
+        self.shell.send_file(local, remote)
 
     def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
         return self.shell.copy_from(remote, local, only=only)
@@ -348,7 +274,7 @@ def test_on_the_login_node_itself_a_run_is_executed_in_place_from_its_own_clone(
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("SBATCH_PARTITION", "nonexistent")
     run = here.plan("in place", num_units=2)
-    assert here.ired("submit", run.path, "--cluster", "here", "--watch", "none") == 0
+    assert here.ired("submit", run.path, "--cluster", "here", "--watch", "none", *UNCHECKED) == 0
     until("both are done", lambda: len(list((run.path / "shards").glob("unit-*.h5"))) == 2)
     until("the queue is empty", lambda: not here.slurm("squeue", "-h"), 60)
     assert here.ired("fetch", run.path) == 0

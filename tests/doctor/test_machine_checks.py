@@ -51,6 +51,21 @@ def test_one_failure_makes_the_exit_code(
     assert "to mend" in said
 
 
+def test_advice_is_told_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "999")
+    monkeypatch.setattr(checkup, "check_browser", lambda: passed("browser", "one"))
+    assert main(["doctor", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "advice threads" in said
+    assert "0 failed, 1 to be better" in said
+    assert main(["doctor", "--out", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"]
+    assert [check["id"] for check in told["checks"] if check.get("advice")] == ["threads"]
+
+
 def test_every_check_is_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
     for name in OF_A_MACHINE:

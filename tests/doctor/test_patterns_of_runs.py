@@ -24,7 +24,8 @@ from ired_interp.errors import UnitsFailedError
 from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_from_words
 from ired_interp.runs.claims import claim
-from ired_interp.runs.execution import compute_units, execute
+from ired_interp.runs.computing import compute_units
+from ired_interp.runs.execution import execute
 from ired_interp.runs.failures import of_signal
 from ired_interp.runs.run import Run, open_run, plan_run
 from killing import finish, start
@@ -259,7 +260,7 @@ def test_units_of_one_size_are_told_what_else_helps(folder: Path) -> None:
 HANG = """
 import dataclasses
 from pathlib import Path
-from ired_interp.runs.execution import Bench, compute_unit, planned_threads
+from ired_interp.runs.computing import Bench, compute_unit, planned_threads
 from ired_interp.runs.run import open_run
 
 run = open_run("r")

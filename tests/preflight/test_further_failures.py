@@ -273,8 +273,10 @@ FAILURES = {
     "no such interpreter": Failure(
         "interpreter", "python3.99 does not start", more=_cluster(python="python3.99")
     ),
-    "a file outside of the repository": Failure(
-        "tracked", "--data names", more={"words": {"data": "/etc/hostname"}}
+    "a file that is nowhere": Failure(
+        "tracked",
+        "--data names /srv/lost/data.pt, but there is no such file",
+        more={"words": {"data": "/srv/lost/data.pt"}},
     ),
     # From here on it takes a dry run to see it.
     "a checkpoint of another device": Failure(
@@ -291,7 +293,7 @@ FAILURES = {
     "memory above the request": Failure(
         "memory",
         "scaled up",
-        _in_unit("held = torch.ones(60_000_000)"),
+        _in_unit("held = torch.ones(100_000_000)"),
         "memory_mib = ",
         runs=True,
         more=_cluster(memory_mib=500),
@@ -409,6 +411,19 @@ def test_an_odd_root_on_the_cluster_gives_a_script_that_bash_can_read(
     root.mkdir()
     checks = look(project, skip=("dry_run",), cluster={"root": str(root)})
     assert {checks[name].status for name in ("script", "folders", "sbatch")} == {"pass"}
+
+
+def test_a_checkpoint_outside_of_the_repository_is_sent_by_its_content(
+    project: Project, look: Look
+) -> None:
+    outside = project.root.with_name("outside.pt")
+    (project.root / NET).rename(outside)
+    project.commit()
+    checks = look(project, {"weights": str(outside)})
+    assert [check for check in checks.values() if check.status == "fail"] == []
+    assert f"{outside} not in it, named by the config: sent by content" in checks["tracked"].found
+    assert "1 of them files that are sent by content" in checks["paths"].found
+    assert checks["trained"].status == "pass"
 
 
 def test_a_detached_head_that_is_on_the_remote_may_run(project: Project, look: Look) -> None:

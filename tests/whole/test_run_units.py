@@ -14,7 +14,8 @@ import ired_interp as ii
 import tiny
 from ired_interp.cli import main
 from ired_interp.errors import ConfigError, RunFolderError, UnitsFailedError
-from ired_interp.runs.execution import collate_run, compute_units
+from ired_interp.runs.computing import compute_units
+from ired_interp.runs.execution import collate_run
 from ired_interp.runs.run import open_run
 from ired_interp.runs.storage import sha256_of
 from ired_interp.runs.units import parse_units, unit_statuses

@@ -12,12 +12,13 @@ from ired_interp.preflight.check import CHECKS, OF_A_MACHINE, Check
 __all__ = ["all_ok", "sum_up", "tell", "write_json"]
 
 _WORDS = {"pass": ("pass", "green"), "fail": ("FAIL", "bold red"), "not_checked": ("–", "dim")}
+_ADVICE = ("advice", "yellow")
 _ID_WIDTH = max(map(len, (*CHECKS, *OF_A_MACHINE)))
 
 
 def all_ok(checks: Iterable[Check]) -> bool:
-    """Whether none failed."""
-    return all(check.status != "fail" for check in checks)
+    """Whether none failed; advice stops nothing."""
+    return all(check.status != "fail" or check.advice for check in checks)
 
 
 def write_json(checks: Iterable[Check]) -> list[Check]:
@@ -48,11 +49,14 @@ def tell(checks: Iterable[Check], out: Console) -> list[Check]:
 
 def sum_up(checks: Sequence[Check], seconds: float, out: Console) -> None:
     """A line that counts them."""
+    advice = sum(check.advice for check in checks)
     count = {status: sum(check.status == status for check in checks) for status in _WORDS}
+    count["fail"] -= advice
+    advised = f"{advice} to be better, " if advice else ""
     out.print(
         Text(
-            f"{count['fail']} failed, {count['pass']} passed, {count['not_checked']} not checked, "
-            f"in {seconds:.0f} s",
+            f"{count['fail']} failed, {advised}{count['pass']} passed, {count['not_checked']} not "
+            f"checked, in {seconds:.0f} s",
             "bold red" if count["fail"] else "bold green",
         ),
         soft_wrap=True,
@@ -61,7 +65,7 @@ def sum_up(checks: Sequence[Check], seconds: float, out: Console) -> None:
 
 def _tell(checks: Sequence[Check], out: Console) -> None:
     first = checks[0]
-    word, style = _WORDS[first.status]
+    word, style = _ADVICE if first.advice else _WORDS[first.status]
     if first.status == "not_checked":
         names = ", ".join(check.id for check in checks)
         out.print(Text(f"–    {names}: not checked, {first.found}", "dim"), soft_wrap=True)

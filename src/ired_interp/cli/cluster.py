@@ -4,20 +4,34 @@ import argparse
 import dataclasses
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ired_interp import api
+from ired_interp.cli.checked import (
+    add_options,
+    check_before_submission,
+    skipped_checks,
+    words_of_run,
+)
 from ired_interp.cli.codes import FAILED
-from ired_interp.cli.config_options import add_config_options, config_of
+from ired_interp.cli.config_options import add_config_options, config_of, words_of
 from ired_interp.cluster.config import ClusterConfig, load_cluster
 from ired_interp.cluster.fetching import cancel, fetch, last_attempt, update_ledger
 from ired_interp.cluster.ledger import has_ledger
 from ired_interp.cluster.polling import EARLY_SECONDS, watch
 from ired_interp.cluster.shell import Shell, open_shell
-from ired_interp.cluster.submission import Submission, preview, submit
+from ired_interp.cluster.submission import (
+    Submission,
+    place_of,
+    planned_commit,
+    preview,
+    submit,
+    units_to_submit,
+)
 from ired_interp.console import console
 from ired_interp.errors import CannotAskError, ConfigError, UnknownNameError
 from ired_interp.experiments import Experiment, load, locate
@@ -49,6 +63,7 @@ def add(commands: Any, experiment: Experiment | None) -> None:
         action="store_true",
         help="submit a commit that is on no remote; the run records it",
     )
+    add_options(parser)
     parser.add_argument(
         "--watch",
         choices=tuple(_WATCH),
@@ -103,13 +118,15 @@ def _submit(options: argparse.Namespace) -> int:
     if options.dry_run:
         sys.stdout.write(_preview(options, shell, config))
         return 0
-    run = _run_of(options)
+    skip = skipped_checks(options)
+    run = _checked_run(options, shell, config, skip)
     done = submit(
         run,
         shell,
         config,
         canary=not options.no_canary,
         allow_unpushed=options.allow_unpushed,
+        skipped=skip,
         say=_say,
     )
     if done.id is None:
@@ -130,15 +147,43 @@ def _submit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run_of(options: argparse.Namespace) -> Run:
-    """The run folder that was named, or that is made from the experiment that was."""
+def _checked_run(
+    options: argparse.Namespace, shell: Shell, config: ClusterConfig, skip: Sequence[str]
+) -> Run:
+    """The run folder that was named, or that is made from the experiment; after the preflight.
+
+    Where nothing is to be submitted, nothing is checked.
+
+    Raises:
+        ConfigError: A check failed, and nothing was planned or sent.
+    """
+    chosen: dict[str, Any] = {
+        "skip": skip,
+        "fresh_env": options.fresh_env,
+        "allow_unpushed": options.allow_unpushed,
+    }
     folder = Path(options.target)
     if is_run_folder(folder):
         for name in ("out", "max_memory"):
             if getattr(options, name) is not None:
                 raise ConfigError(f"--{name.replace('_', '-')}: {folder} is planned already.")
-        return open_run(folder)
-    run = _planned(options, _out(options))
+        run = open_run(folder)
+        todo, _ = units_to_submit(run, shell, place_of(run, shell, config))
+        if todo:
+            check_before_submission(
+                run.source.reference,
+                words_of_run(run),
+                config,
+                shell,
+                out=folder,
+                project=run.source.project,
+                commit=planned_commit(run),
+                **chosen,
+            )
+        return run
+    out = _out(options)
+    check_before_submission(options.target, words_of(options), config, shell, out=out, **chosen)
+    run = _planned(options, out)
     _say(f"planned {run.path}: {run.num_units} units")
     return run
 

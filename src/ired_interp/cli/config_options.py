@@ -13,7 +13,7 @@ from ired_interp.experiments import Experiment, experiment_names, find_experimen
 from ired_interp.experiments.config import config_from_words, word_of
 from ired_interp.runs.run import is_run_folder
 
-__all__ = ["add_config_options", "config_of", "named_experiment"]
+__all__ = ["add_config_options", "config_of", "named_experiment", "words_of"]
 
 _PREFIX = "config_"
 
@@ -86,9 +86,13 @@ def config_of(options: argparse.Namespace, experiment: Experiment) -> Any:
     Raises:
         ConfigError: A value that does not fit its field.
     """
-    words = {
+    return config_from_words(experiment.Config, words_of(options))
+
+
+def words_of(options: argparse.Namespace) -> dict[str, str]:
+    """The options of `add_config_options` that were given, by field."""
+    return {
         name.removeprefix(_PREFIX): value
         for name, value in vars(options).items()
         if name.startswith(_PREFIX) and value is not None
     }
-    return config_from_words(experiment.Config, words)

@@ -63,7 +63,7 @@ def _doctor(options: argparse.Namespace) -> int:
         _write_json(diagnosis)
     else:
         _tell(diagnosis, Console(highlight=False))
-    return FAILED if diagnosis.findings else 0
+    return 0 if diagnosis.ok else FAILED
 
 
 def _of_this_machine(options: argparse.Namespace) -> int:
@@ -82,7 +82,7 @@ def _of_this_machine(options: argparse.Namespace) -> int:
 def _write_json(diagnosis: Diagnosis) -> None:
     states = [status.state for status in diagnosis.statuses]
     content = {
-        "ok": not diagnosis.findings,
+        "ok": diagnosis.ok,
         "units": {state: states.count(state) for state in sorted(set(states))},
         "findings": [finding.as_mapping() for finding in diagnosis.findings],
         "not_asked": list(diagnosis.not_asked),
@@ -104,7 +104,7 @@ def _tell(diagnosis: Diagnosis, out: Console) -> None:
 
 
 def _tell_finding(finding: Finding, out: Console) -> None:
-    line = Text(finding.pattern, "bold red")
+    line = Text(finding.pattern, "bold yellow" if finding.advice else "bold red")
     line.append(f"  {units_of(finding.units)}" if finding.units else "  the run", "bold")
     out.print(line, soft_wrap=True)
     out.print(Text(f"     found    {finding.found}"), soft_wrap=True)

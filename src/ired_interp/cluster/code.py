@@ -5,24 +5,29 @@ job needs neither network nor key. Clone and environment are made once, on the l
 lock, and shared by every job that names the same commit or the same requirements.
 """
 
-import os
 import re
 import shlex
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import ired_interp
 from ired_interp.cluster.config import ClusterConfig
+from ired_interp.cluster.contents import (
+    LargeFile,
+    Submodule,
+    filling,
+    large_files,
+    submodules,
+)
+from ired_interp.cluster.git_calls import git
 from ired_interp.cluster.script import load_modules
-from ired_interp.cluster.shell import Shell, check, submission_environment
-from ired_interp.errors import CannotAskError, ClusterError, ConfigError
+from ired_interp.cluster.shell import Shell, check
+from ired_interp.errors import ClusterError, ConfigError
 
 __all__ = [
     "Code",
     "Prepared",
     "code_of",
-    "git",
     "is_on_a_remote",
     "prepare",
     "render_preparation",
@@ -31,7 +36,6 @@ __all__ = [
 
 _MANY_MINUTES = 3600.0
 _PUSH_SECONDS = 900.0
-_GIT_SECONDS = 30.0
 _ANSWER = "python="
 
 
@@ -43,11 +47,15 @@ class Code:
         project: Root of the git repository here.
         sha: The commit.
         is_package: Whether the project is ired-interp itself.
+        modules: Submodules, at the commits that are recorded.
+        large: Files whose content git-lfs keeps apart.
     """
 
     project: Path
     sha: str
     is_package: bool
+    modules: tuple[Submodule, ...] = ()
+    large: tuple[LargeFile, ...] = ()
 
     @property
     def name(self) -> str:
@@ -78,7 +86,8 @@ def code_of(project: Path | None, sha: str | None) -> Code:
         sha: The commit that the run was planned with.
 
     Raises:
-        ConfigError: There is no repository or no commit, so nothing exact could be sent.
+        ConfigError: There is no repository or no commit, so nothing exact could be sent; or a
+            submodule is not filled.
     """
     root = _checkout_of_the_package() if project is None else _top_level(project)
     if root is None or sha is None:
@@ -92,7 +101,8 @@ def code_of(project: Path | None, sha: str | None) -> Code:
             f"submit: the run was planned at commit {sha}, which {root} does not have (any more). "
             "Fetch it, or plan the run again."
         )
-    return Code(root, sha, is_package=project is None)
+    modules = submodules(root, sha)
+    return Code(root, sha, project is None, modules, large_files(root, sha, modules))
 
 
 def is_on_a_remote(code: Code) -> bool:
@@ -102,7 +112,7 @@ def is_on_a_remote(code: Code) -> bool:
 
 
 def send_code(shell: Shell, config: ClusterConfig, code: Code) -> str:
-    """Push the commit into the cluster's bare repository; returns its path.
+    """Push the commit, and those of submodules, into a bare repository there; returns its path.
 
     Raises:
         ClusterError: git failed.
@@ -112,13 +122,18 @@ def send_code(shell: Shell, config: ClusterConfig, code: Code) -> str:
     check(shell, ["mkdir", "-p", "--", f"{config.root}/code"], f"making {config.root}/code")
     check(shell, ["git", "init", "--quiet", "--bare", "--", repository], f"making {repository}")
     remote = shell.git_remote(repository)
-    wanted = f"{code.sha}:refs/ired-interp/{code.sha}"
-    # no hooks: the user's pre-push belongs to the user's own remotes
-    words = ("push", "--quiet", "--no-verify", "--", remote.url, wanted)
-    done = git(code.project, *words, environment=remote.environment, seconds=_PUSH_SECONDS)
-    if done.returncode != 0:
-        shell.run(["true"])  # a session that is gone is said so
-        raise ClusterError(f"{shell.name}: git push to {repository} failed: {done.stderr.strip()}")
+    folders = [(code.project, code.sha)]
+    folders += [(code.project / module.path, module.sha) for module in code.modules]
+    for folder, sha in folders:
+        wanted = f"{sha}:refs/ired-interp/{sha}"
+        # no hooks: the user's pre-push, git-lfs's among them, belongs to the user's own remotes
+        words = ("push", "--quiet", "--no-verify", "--", remote.url, wanted)
+        done = git(folder, *words, environment=remote.environment, seconds=_PUSH_SECONDS)
+        if done.returncode != 0:
+            shell.run(["true"])  # a session that is gone is said so
+            raise ClusterError(
+                f"{shell.name}: git push of {folder} to {repository} failed: {done.stderr.strip()}"
+            )
     return repository
 
 
@@ -148,7 +163,20 @@ def render_preparation(config: ClusterConfig, code: Code, repository: str) -> st
         "set -euo pipefail",
         *load_modules(config.modules),
         _CLONE.format(
-            clones=quote(f"{config.root}/clones"), repository=quote(repository), sha=code.sha
+            clones=quote(f"{config.root}/clones"),
+            repository=quote(repository),
+            sha=code.sha,
+            store=quote(f"{config.root}/files"),
+            filling="".join(
+                f"    {line}\n"
+                for line in filling(
+                    code.modules,
+                    code.large,
+                    clone='"$draft"',
+                    repository='"$repository"',
+                    store='"$store"',
+                )
+            ),
         ),
     ]
     if config.environment is not None:
@@ -174,7 +202,8 @@ def render_preparation(config: ClusterConfig, code: Code, repository: str) -> st
 
 _CLONE = """
 # the commit, in a folder that appears whole or not at all
-clones={clones} repository={repository} sha={sha}
+clones={clones} repository={repository} sha={sha} store={store}
+export GIT_LFS_SKIP_SMUDGE=1  # what git-lfs keeps apart is in the store already
 mkdir -p -- "$clones"
 exec 9>"$clones/$sha.lock"
 flock -w 600 9
@@ -184,7 +213,7 @@ if [ ! -d "$clones/$sha" ]; then
     git init --quiet -- "$draft"
     git -C "$draft" fetch --quiet --depth=1 -- "$repository" "refs/ired-interp/$sha"
     git -C "$draft" -c advice.detachedHead=false checkout --quiet --detach FETCH_HEAD
-    mv -- "$draft" "$clones/$sha"
+{filling}    mv -- "$draft" "$clones/$sha"
 fi
 flock -u 9
 cd -- "$clones/$sha"
@@ -222,32 +251,6 @@ if ! {path}"$python" -P -c "$find"; then
 fi
 printf 'python=%s\\n' "$python"
 """
-
-
-def git(
-    project: Path,
-    *words: str,
-    environment: dict[str, str] | None = None,
-    seconds: float = _GIT_SECONDS,
-) -> subprocess.CompletedProcess[str]:
-    """Run git in a repository; its exit code is the caller's to judge.
-
-    Raises:
-        CannotAskError: git is not installed or did not end in time.
-    """
-    try:
-        return subprocess.run(  # noqa: S603 - a list of words, no shell
-            ["git", "-C", os.fspath(project), *words],  # noqa: S607 - found on the user's PATH
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**submission_environment(), **(environment or {})},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotAskError(f"git {words[0]} did not answer: {error}") from error
 
 
 def _checkout_of_the_package() -> Path | None:

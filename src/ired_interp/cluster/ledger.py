@@ -117,6 +117,7 @@ class Attempt:
         arrays: What was put into the queue.
         cancelled: When the user cancelled it.
         ended: How its tasks ended, as far as known.
+        skipped: Checks of the preflight that the user left out.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Attempt:
     arrays: tuple[Array, ...] = ()
     cancelled: str | None = None
     ended: tuple[EndedTask, ...] = field(default=())
+    skipped: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -245,6 +247,7 @@ def _apply(attempts: dict[str, Attempt], event: dict[str, Any]) -> None:
             place=Place(**event["place"]),
             sha=event["sha"],
             unpushed=event["unpushed"],
+            skipped=tuple(event.get("skipped", ())),
             resources=event["resources"],
         )
         return

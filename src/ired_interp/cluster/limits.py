@@ -1,8 +1,14 @@
 """What a cluster lets a user submit: partitions, the longest array, room under QOS limits."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ired_interp.cluster.accounting import (
+    Association,
+    QosCaps,
+    ask_association,
+    ask_qos_caps,
+)
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.shell import Shell, ask
 from ired_interp.errors import CannotAskError
@@ -139,9 +145,10 @@ def head_room(shell: Shell, config: ClusterConfig) -> int | None:
 
 
 def ask_limits(shell: Shell, config: ClusterConfig) -> Limits:
-    """The limits of the QOS of job and partition and of the user's association.
+    """The limits of the QOS of job and partition, of the user's association, of its accounts.
 
-    Limits of whole accounts and groups are not read; sbatch itself refuses what breaks those.
+    Where a site hides other users' jobs, what they take of a group's limit is not seen: sbatch
+    itself refuses what breaks it.
 
     Raises:
         CannotAskError: They are not known.
@@ -155,62 +162,67 @@ def ask_limits(shell: Shell, config: ClusterConfig) -> Limits:
             f"found {', '.join(known)}."
         )
     user = ask(shell, ["id", "-un"], "the user's name").strip()
-    caps = _qos_caps(shell)
-    account, association_cap, qos = _association(shell, config, user)
-    queued = _queued(shell)
-    left: dict[str, int] = {}
+    caps = ask_qos_caps(shell)
+    association = ask_association(shell, config.account, user)
+    mine = _queued(shell, ["--me"])
+    of_all = _of_association(shell, association, mine)
+    left = dict(of_all)
     of_partition: dict[str, tuple[str, ...]] = {}
     for name in wanted:
-        of_partition[name] = ()
-        own_qos = known[name].qos
-        for each in dict.fromkeys(q for q in (qos, own_qos) if q is not None):
-            cap = caps.get(each)
-            if cap is None:
-                continue
-            at = {p.name for p in known.values() if p.qos == each}
-            used = sum(each == job_qos or partition in at for job_qos, partition, _ in queued)
-            limit = f"QOS {each} (MaxSubmitJobsPerUser={cap}, {used} used)"
-            left[limit] = cap - used
-            of_partition[name] += (limit,)
-        if association_cap is not None:
-            used = sum(job_account == account for _, _, job_account in queued)
-            limit = f"account {account} (MaxSubmitJobs={association_cap}, {used} used)"
-            left[limit] = association_cap - used
-            of_partition[name] += (limit,)
+        limits = dict(of_all)
+        for qos in dict.fromkeys((config.qos or association.qos, known[name].qos)):
+            if qos in caps:
+                at = {p.name for p in known.values() if p.qos == qos}
+                limits |= _of_qos(shell, qos, caps[qos], at, association.account, mine)
+        left |= limits
+        of_partition[name] = tuple(limits)
     return Limits(left, of_partition)
 
 
-def _qos_caps(shell: Shell) -> dict[str, int]:
-    answer = ask(
-        shell, ["sacctmgr", "-nP", "show", "qos", "format=name,maxsubmitpu"], "the QOS limits"
-    )
-    rows = [line.split("|") for line in answer.splitlines() if "|" in line]
-    return {name: int(cap) for name, cap in rows if cap}
+_Task = tuple[str, str, str]
 
 
-def _association(
-    shell: Shell, config: ClusterConfig, user: str
-) -> tuple[str, int | None, str | None]:
-    """Account, its cap for this user, and the QOS that jobs of this config get."""
-    columns = "format=account,defaultaccount,maxsubmitjobs,defaultqos"
-    answer = ask(
-        shell,
-        ["sacctmgr", "-nP", "show", "user", user, "withassoc", columns],
-        "the user's association",
-    )
-    rows = [line.split("|") for line in answer.splitlines() if line]
-    for account, default, cap, qos in rows:
-        if account == (config.account or default):
-            return account, int(cap) if cap else None, config.qos or qos or None
-    raise CannotAskError(
-        f"{shell.name}: expected an association of {user} with the account "
-        f"{config.account or '(default)'}, found {', '.join(row[0] for row in rows) or 'none'}."
-    )
+def _of_association(shell: Shell, own: Association, mine: Sequence[_Task]) -> dict[str, int]:
+    """What the user's own cap and those of the accounts leave, by words for each."""
+    left: dict[str, int] = {}
+    if own.max_submit is not None:
+        used = sum(account == own.account for _, _, account in mine)
+        limit = f"account {own.account} (MaxSubmitJobs={own.max_submit}, {used} used)"
+        left[limit] = own.max_submit - used
+    for name, (cap, below) in own.groups.items():
+        used = len(_queued(shell, [f"--account={','.join(below)}"]))
+        left[f"account {name} (GrpSubmitJobs={cap}, {used} used)"] = cap - used
+    return left
 
 
-def _queued(shell: Shell) -> list[tuple[str, str, str]]:
-    """QOS, partition and account of each of the user's tasks; -r, or an array counts as one."""
-    answer = ask(shell, ["squeue", "--me", "-h", "-r", "-o", "%q|%P|%a"], "the queue")
+def _of_qos(
+    shell: Shell, qos: str, caps: QosCaps, at: Collection[str], account: str, mine: Sequence[_Task]
+) -> dict[str, int]:
+    """What the caps of a QOS leave; it is that of a job, or of the partition ``at`` which it is."""
+    left: dict[str, int] = {}
+    if caps.of_user is not None:
+        used = len(_under(qos, at, mine))
+        left[f"QOS {qos} (MaxSubmitJobsPerUser={caps.of_user}, {used} used)"] = caps.of_user - used
+    if caps.of_account is None and caps.of_all is None:
+        return left
+    tasks = _under(qos, at, _queued(shell, []))
+    if caps.of_account is not None:
+        used = sum(charged == account for _, _, charged in tasks)
+        limit = f"QOS {qos} (MaxSubmitJobsPerAccount={caps.of_account}, {used} used)"
+        left[limit] = caps.of_account - used
+    if caps.of_all is not None:
+        limit = f"QOS {qos} (GrpSubmitJobs={caps.of_all}, {len(tasks)} used)"
+        left[limit] = caps.of_all - len(tasks)
+    return left
+
+
+def _under(qos: str, at: Collection[str], tasks: Sequence[_Task]) -> list[_Task]:
+    return [task for task in tasks if task[0] == qos or task[1] in at]
+
+
+def _queued(shell: Shell, whose: Sequence[str]) -> list[_Task]:
+    """QOS, partition and account of each task; -r, or an array counts as one."""
+    answer = ask(shell, ["squeue", *whose, "-h", "-r", "-o", "%q|%P|%a"], "the queue")
     rows = []
     for line in answer.splitlines():
         qos, partition, account = line.split("|")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ired_interp.cluster.code import git
+from ired_interp.cluster.git_calls import git
 from ired_interp.cluster.ledger import Attempt, EndedTask, has_ledger, read_ledger
 from ired_interp.errors import CannotAskError, RunFolderError
 from ired_interp.runs.storage import read_json
@@ -58,6 +58,8 @@ def _head(number: int, attempt: Attempt, run: Path) -> str:
     subject = _says(run, "log", "-1", "--format=%s", attempt.sha)
     commit = attempt.sha[:_SHORT] + (f' "{subject}"' if subject else "")
     unpushed = ", on no remote" if attempt.unpushed else ""
+    if attempt.skipped:
+        unpushed += f", not checked: {', '.join(attempt.skipped)}"
     when = attempt.time[:16].replace("T", " ")
     return (
         f"attempt {number} · {when} UTC · {run} on {attempt.place.cluster} · jobs {jobs} · "

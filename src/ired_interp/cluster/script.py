@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ired_interp.cluster.config import ClusterConfig
+from ired_interp.cluster.contents import LargeFile, Submodule, filling
 
 __all__ = ["FOLDERS", "Job", "load_modules", "render"]
 
@@ -32,6 +33,9 @@ class Job:
         repository: Bare repository that holds the commit, for a clone of the job's own.
         python: Interpreter of the environment.
         is_package: Whether the project is ired-interp itself, run from its clone.
+        modules: Submodules of the commit.
+        large: Files that git-lfs keeps apart from it.
+        named: Whether the config names files that lie by their content below the root.
     """
 
     name: str
@@ -46,6 +50,9 @@ class Job:
     repository: str
     python: str
     is_package: bool
+    modules: tuple[Submodule, ...] = ()
+    large: tuple[LargeFile, ...] = ()
+    named: bool = False
 
 
 def render(job: Job) -> str:
@@ -72,7 +79,7 @@ def render(job: Job) -> str:
             cpus=job.cluster.cpus,
             until_signal=_until_signal(job.cluster),
             until_kill=_until_kill(job.cluster),
-            project="" if job.is_package else ' --project "$project"',
+            files=f" --files {shlex.quote(f'{job.cluster.root}/files')}" * job.named,
             max_requeues=job.cluster.max_requeues,
         ),
     ]
@@ -133,11 +140,19 @@ def _own_clone(job: Job) -> str:
         place = f'"${{{variable}:?is not set in this job}}"{slash}{rest}'
     else:
         place = shlex.quote(scratch)
-    return _OWN_CLONE.format(
+    own = _OWN_CLONE.format(
         scratch=place,
         repository=shlex.quote(job.repository),
         ref=shlex.quote(f"refs/ired-interp/{job.sha}"),
     )
+    more = filling(
+        job.modules,
+        job.large,
+        clone='"$project"',
+        repository=shlex.quote(job.repository),
+        store=shlex.quote(f"{job.cluster.root}/files"),
+    )
+    return "\n".join([own, *more])
 
 
 _HEAD = """
@@ -154,6 +169,7 @@ _OWN_CLONE = """scratch={scratch}
 mkdir -p -- "$scratch" && own=$(mktemp -d -- "$scratch/ired-interp-XXXXXXXX") || exit 1
 trap 'cd / && rm -rf -- "$own"' EXIT
 project=$own/project
+export GIT_LFS_SKIP_SMUDGE=1  # what git-lfs keeps apart is copied from the root
 git init --quiet -- "$project" &&
     git -C "$project" fetch --quiet --depth=1 -- {repository} {ref} &&
     git -C "$project" checkout --quiet --detach FETCH_HEAD || exit 1"""
@@ -181,7 +197,7 @@ told=
 trap 'told=1' TERM
 srun --ntasks=1 --cpus-per-task={cpus} sh -c 'trap "" USR1; exec "$@"' sh \\
     timeout --preserve-status --kill-after={until_kill} {until_signal} \\
-    "$python" -P -m ired_interp.cli work "$run" --units "$units"{project}
+    "$python" -P -m ired_interp.cli work "$run" --units "$units" --project "$project"{files}
 code=$?
 
 again=

@@ -104,6 +104,14 @@ class Shell(Protocol):
         """
         ...
 
+    def send_file(self, local: Path, remote: str) -> None:
+        """Bring one file there; of a link, what it leads to.
+
+        Raises:
+            SessionGoneError, CannotAskError, ClusterError: As `copy_to`.
+        """
+        ...
+
     def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
         """Bring a folder's content here; returns the paths of the files that changed.
 
@@ -162,6 +170,10 @@ class LocalShell:
     def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
         """As `Shell.copy_to`."""
         _rsync(self, (), f"{local.resolve()}/", f"{remote}/", only)
+
+    def send_file(self, local: Path, remote: str) -> None:
+        """As `Shell.send_file`."""
+        _rsync(self, (), str(local.resolve()), remote, ())
 
     def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
         """As `Shell.copy_from`."""
@@ -227,6 +239,10 @@ class SshShell:
     def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
         """As `Shell.copy_to`."""
         _rsync(self, self._ssh(), f"{local.resolve()}/", f"{self.host}:{remote}/", only)
+
+    def send_file(self, local: Path, remote: str) -> None:
+        """As `Shell.send_file`."""
+        _rsync(self, self._ssh(), str(local.resolve()), f"{self.host}:{remote}", ())
 
     def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
         """As `Shell.copy_from`."""

@@ -8,9 +8,10 @@ import contextlib
 import fcntl
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ired_interp.cluster import code, ledger, slurm
 from ired_interp.cluster.config import ClusterConfig
@@ -18,16 +19,19 @@ from ired_interp.cluster.ledger import Place, read_ledger, read_tasks
 from ired_interp.cluster.queueing import Share, put, share_out
 from ired_interp.cluster.script import FOLDERS, Job, render
 from ired_interp.cluster.shell import Shell, check
+from ired_interp.cluster.staging import contents_of_code, files_of, named_here, stage
 from ired_interp.errors import ClusterError, ConfigError, RunFolderError
 from ired_interp.runs.run import Run
 from ired_interp.runs.storage import guard, read_json, to_json, write_file
 
-__all__ = ["Submission", "place_of", "preview", "submit", "units_to_submit"]
+__all__ = ["Submission", "place_of", "planned_commit", "preview", "submit", "units_to_submit"]
 
 _LOG = logging.getLogger(__name__)
 
 _HASH_DIGITS = 8
-_UNPUSHED = "unpushed"  # in run.json
+_UNPUSHED, _SKIPPED = "unpushed", "skipped_checks"  # in run.json
+# What run.json gets after it was planned: the run's place there does not depend on it.
+_ADDED = (_UNPUSHED, _SKIPPED, "files")
 # What a task needs of the run folder; shards, failures and logs are made there.
 _SENT = ("+ /run.json", "+ /uncommitted.patch", "+ /tasks/", "+ /tasks/*.json", "- *")
 
@@ -60,6 +64,7 @@ def submit(
     *,
     canary: bool = True,
     allow_unpushed: bool = False,
+    skipped: Collection[str] = (),
     say: Callable[[str], None] = _LOG.info,
 ) -> Submission:
     """Put every unit that is neither done nor queued into the queue.
@@ -70,6 +75,8 @@ def submit(
         config: The cluster.
         canary: Let the first task succeed before the others may start.
         allow_unpushed: Submit a commit that no remote has; the run's folder records it.
+        skipped: Checks of the preflight that the user left out; the run's folder and the ledger
+            record them.
         say: Gets a line for each step.
 
     Raises:
@@ -94,11 +101,12 @@ def submit(
                 "jobs have ended."
             )
         repository = code.send_code(shell, config, sent)
+        named = files_of(run, sent)
+        stage(shell, config, [*named, *contents_of_code(sent)], say)
         prepared = code.prepare(shell, config, sent, repository)
         say(f"{shell.name} has commit {sent.sha[:12]}; {prepared.python}")
         unpushed = not code.is_on_a_remote(sent)
-        if unpushed:
-            _record_unpushed(run)
+        _record(run, {_UNPUSHED: True} if unpushed else {}, skipped)
         resources = {k: v for k, v in asdict(config).items() if k not in ("name", "host")}
         ledger.append(
             run.path,
@@ -107,12 +115,13 @@ def submit(
             place=asdict(place),
             sha=sent.sha,
             unpushed=unpushed,
+            skipped=sorted(skipped),
             resources=resources,
         )
         for share in shares:
             ledger.write_tasks(run.path, share.name, share.tasks)
         _send_plan(run, shell, place)
-        jobs = [_job(config, place, sent, prepared, share) for share in shares]
+        jobs = [_job(config, place, sent, prepared, share, named=bool(named)) for share in shares]
         taken = put(run.path, shell, key, jobs, shares, canary=canary)
     no_room = tuple(sorted(set(todo) - set(taken.units)))
     reasons = "; ".join((*taken.refusals, why)) if no_room else ""
@@ -146,7 +155,9 @@ def preview(run: Run, shell: Shell, config: ClusterConfig, *, folder: Path | Non
         f"{config.root}/clones/{sent.sha}",
         f"{environment}/bin/python",
     )
-    scripts = [render(_job(config, place, sent, prepared, share)) for share in shares]
+    named = bool(named_here(run, sent))
+    jobs = [_job(config, place, sent, prepared, share, named=named) for share in shares]
+    scripts = [render(job) for job in jobs]
     left = len(tasks) - sum(len(share.tasks) for share in shares)
     if left:
         scripts.append(f"# no room now for {left} of {len(tasks)} tasks: {why}\n")
@@ -171,7 +182,7 @@ def place_of(run: Run, shell: Shell, config: ClusterConfig) -> Place:
         return place
     if shell.is_local:
         return Place(config.name, None, str(run.path.resolve()))
-    plan = {k: v for k, v in read_json(run.path / "run.json").items() if k != _UNPUSHED}
+    plan = {k: v for k, v in read_json(run.path / "run.json").items() if k not in _ADDED}
     digest = hashlib.sha256(to_json(plan)).hexdigest()[:_HASH_DIGITS]
     name = f"{run.path.resolve().name}-{digest}"
     return Place(config.name, config.host, f"{config.root}/runs/{name}")
@@ -212,14 +223,9 @@ def _done_there(shell: Shell, place: Place) -> set[int]:
 
 def _check_code(run: Run, *, allow_unpushed: bool) -> code.Code:
     """The commit that the run was planned with, all of it committed."""
-    project = run.source.project
-    if project is None:
-        sha, dirty = run.provenance.get("git_sha"), run.provenance.get("git_dirty")
-    else:
-        origin = run.provenance.get("project") or {}
-        sha, dirty = origin.get("sha"), origin.get("dirty")
-    sent = code.code_of(project, sha)
-    if dirty:
+    sent = code.code_of(run.source.project, planned_commit(run))
+    project = run.provenance.get("project") or {}
+    if run.provenance.get("git_dirty") if sent.is_package else project.get("dirty"):
         raise ConfigError(
             f"{run.path} was planned with uncommitted changes in {sent.project}: a cluster runs "
             "an exact commit. Commit them and plan the run again."
@@ -232,12 +238,21 @@ def _check_code(run: Run, *, allow_unpushed: bool) -> code.Code:
     return sent
 
 
-def _record_unpushed(run: Run) -> None:
-    """The folder says that its commit was on no remote, and that the user allowed it."""
+def planned_commit(run: Run) -> str | None:
+    """The commit of the project that the run was planned with; None if there was none."""
+    if run.source.project is None:
+        return run.provenance.get("git_sha")
+    return (run.provenance.get("project") or {}).get("sha")
+
+
+def _record(run: Run, told: Mapping[str, Any], skipped: Collection[str]) -> None:
+    """The folder says what the user took upon himself: a commit on no remote, checks left out."""
     path = run.path / "run.json"
     head = read_json(path)
-    if _UNPUSHED not in head:
-        write_file(path, to_json({**head, _UNPUSHED: True}))
+    all_skipped = sorted({*head.get(_SKIPPED, []), *skipped})
+    new = {**head, **told, **({_SKIPPED: all_skipped} if all_skipped else {})}
+    if new != head:
+        write_file(path, to_json(new))
 
 
 def _tasks(units: Sequence[int], config: ClusterConfig) -> list[tuple[int, ...]]:
@@ -254,7 +269,13 @@ def _send_plan(run: Run, shell: Shell, place: Place) -> None:
 
 
 def _job(
-    config: ClusterConfig, place: Place, sent: code.Code, prepared: code.Prepared, share: Share
+    config: ClusterConfig,
+    place: Place,
+    sent: code.Code,
+    prepared: code.Prepared,
+    share: Share,
+    *,
+    named: bool,
 ) -> Job:
     return Job(
         name=share.name,
@@ -269,6 +290,9 @@ def _job(
         repository=prepared.repository,
         python=prepared.python,
         is_package=sent.is_package,
+        modules=sent.modules,
+        large=sent.large,
+        named=named,
     )
 
 

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.special import stdtrit
 from torch import Tensor
 
 from ired_interp.draws import RowDraws
@@ -60,6 +59,8 @@ class Estimate:
         """
         if not 0 < coverage < 1:
             raise ConfigError(f"coverage: expected a number between 0 and 1, found {coverage}.")
+        from scipy.special import stdtrit
+
         freedom = self.degrees_of_freedom.double().cpu().numpy()
         quantile = torch.from_numpy(np.asarray(stdtrit(freedom, (1 + coverage) / 2)))
         half = quantile.to(self.value) * self.standard_error

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ired_interp.curvature.eigenspaces import Clusters, Eigenpairs, clusters, pair_errors
@@ -112,6 +111,8 @@ class _Row:
 
 
 def _follow_row(path: Sequence[Eigenpairs], groups: Sequence[Clusters], i: int) -> _Row:
+    from scipy.optimize import linear_sum_assignment  # a quarter of a second, for curves alone
+
     carried = _numpy(path[0].eigenvectors[i])
     column = np.arange(carried.shape[1])
     columns, overlaps, vectors = [column], [], [carried]

@@ -24,7 +24,7 @@ from ired_interp.doctor.finding import size
 from ired_interp.doctor.machine import Gpu, Machine, this_machine
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
 from ired_interp.landscape import Landscape
-from ired_interp.preflight.check import Check, failed, not_checked, passed
+from ired_interp.preflight.check import Check, advised, failed, not_checked, passed
 
 __all__ = [
     "check_browser",
@@ -160,7 +160,7 @@ def check_threads(cores: int, threads: dict[str, int], environment: dict[str, st
     found = f"{cores} core{'s' * (cores > 1)} for this process; threads: {shown}"
     over = [name for name, count in {**threads, **asked}.items() if count > cores]
     if over:
-        return failed(
+        return advised(
             "threads",
             found,
             f"no more threads than cores: they would wait for one another ({', '.join(over)})",
@@ -223,13 +223,13 @@ def check_gpu(gpus: tuple[Gpu, ...] | None, built_for: str | None, usable: bool)
         return passed("gpu", f"none ({why}); everything runs on the CPU, as by default")
     there = f"{gpus[0].name}, driver {gpus[0].driver}"
     if built_for is None:
-        return failed(
+        return advised(
             "gpu",
             f"{there}; this torch ({torch.__version__}) was built without CUDA",
             "a torch that can use it, or none needed (--device cpu is the default)",
             "install torch with CUDA: pytorch.org/get-started",
         )
-    return failed(
+    return advised(
         "gpu",
         f"{there}; this torch was built for CUDA {built_for} and finds no GPU",
         f"a driver for CUDA {built_for}, and CUDA_VISIBLE_DEVICES that shows the GPU",
@@ -244,7 +244,7 @@ def check_browser() -> Check:
     except webbrowser.Error:
         path = next((p for name in _BROWSERS if (p := shutil.which(name)) is not None), None)
         if path is None:
-            return failed(
+            return advised(
                 "browser",
                 "none",
                 "one, for --open alone: reports are written all the same",

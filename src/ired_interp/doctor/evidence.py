@@ -243,7 +243,7 @@ def _stacks(run: Run) -> dict[tuple[str, int], str]:
 
 
 def _changed(run: Run) -> list[str]:
-    """As the units would be refused: see `runs.execution`."""
+    """As the units would be refused: see `runs.computing`."""
     present, _ = present_provenance(run.source)
     expected, now = run.code(), code_of(present)
     return differences(expected, {name: now.get(name, present.get(name)) for name in expected})

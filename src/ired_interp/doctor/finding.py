@@ -27,6 +27,14 @@ Pattern = Literal[
     "failed",
 ]
 
+# Nothing is lost by these: the run goes on, or went on, and its data hold.
+_ADVICE: tuple[Pattern, ...] = (
+    "memory grows",
+    "uneven hosts",
+    "too many threads",
+    "slower and slower",
+    "idle GPU",
+)
 _GIB, _MIB = 2**30, 2**20
 _SPANS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"))
 _FEW_SECONDS = 10.0
@@ -48,10 +56,16 @@ class Finding:
     found: str
     remedy: str
 
+    @property
+    def advice(self) -> bool:
+        """Whether it stops nothing."""
+        return self.pattern in _ADVICE
+
     def as_mapping(self) -> dict[str, Any]:
         """The fields, ready for JSON."""
         return {
             "pattern": self.pattern,
+            "advice": self.advice,
             "units": list(self.units),
             "found": self.found,
             "remedy": self.remedy,
@@ -71,6 +85,11 @@ class Diagnosis:
     statuses: Sequence[UnitStatus]
     findings: Sequence[Finding]
     not_asked: Sequence[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is advice at most."""
+        return all(finding.advice for finding in self.findings)
 
 
 def units_of(units: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Where a process was, from the stacks that `runs.execution` keeps every few minutes."""
+"""Where a process was, from the stacks that `runs.computing` keeps every few minutes."""
 
 import re
 from collections.abc import Sequence

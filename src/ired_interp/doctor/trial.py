@@ -12,7 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from ired_interp.landscape import Landscape
 from ired_interp.preflight.frames import trace_of
-from ired_interp.runs.execution import planned_threads
+from ired_interp.runs.computing import planned_threads
 from ired_interp.runs.run import Run
 from ired_interp.schedule import Schedule
 

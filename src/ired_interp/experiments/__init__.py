@@ -3,14 +3,18 @@
 from pathlib import Path
 
 from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, Theme
+from ired_interp.experiments.hypothesis import Evidence, Hypothesis, Verdict
 from ired_interp.experiments.loading import Source, experiment_names, load, locate
 
 __all__ = [
     "GROUP",
+    "Evidence",
     "Experiment",
     "FigureSpec",
+    "Hypothesis",
     "Source",
     "Theme",
+    "Verdict",
     "experiment_names",
     "find_experiment",
     "load",

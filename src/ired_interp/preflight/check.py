@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["CHECKS", "OF_A_MACHINE", "Check", "Group", "Status", "failed", "not_checked", "passed"]
+__all__ = [
+    "CHECKS",
+    "OF_A_MACHINE",
+    "Check",
+    "Group",
+    "Status",
+    "advised",
+    "failed",
+    "not_checked",
+    "passed",
+]
 
 Status = Literal["pass", "fail", "not_checked"]
 Group = Literal["repository", "environment", "dry run", "resources", "cluster"]
@@ -46,6 +56,7 @@ CHECKS: Mapping[str, Group] = {
     "partition": "cluster",
     "gpu": "cluster",
     "folders": "cluster",
+    "arrives": "cluster",
     "paths": "cluster",
     "script": "cluster",
     "sbatch": "cluster",
@@ -79,6 +90,7 @@ class Check:
         expected: What there should be; empty where the check passed.
         fix: The command or the edit that mends it; empty where the check passed.
         seconds: What the check took.
+        advice: Whether what failed stops nothing: it would only be better otherwise.
     """
 
     id: str
@@ -87,14 +99,18 @@ class Check:
     expected: str = ""
     fix: str = ""
     seconds: float = 0.0
+    advice: bool = False
 
     def __post_init__(self) -> None:
         if self.id not in CHECKS and self.id not in OF_A_MACHINE:
             raise KeyError(f"{self.id} is no check: add it to CHECKS and to docs/preflight.md")
 
     def as_mapping(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return asdict(self)
+        """The fields, ready for JSON; ``advice`` only where it is."""
+        fields = asdict(self)
+        if not self.advice:
+            del fields["advice"]
+        return fields
 
 
 def passed(name: str, found: str) -> Check:
@@ -105,6 +121,11 @@ def passed(name: str, found: str) -> Check:
 def failed(name: str, found: str, expected: str, fix: str) -> Check:
     """A check that found something else."""
     return Check(name, "fail", _one_line(found), expected, fix)
+
+
+def advised(name: str, found: str, expected: str, fix: str) -> Check:
+    """A check that found something else, which stops nothing."""
+    return Check(name, "fail", _one_line(found), expected, fix, advice=True)
 
 
 def not_checked(name: str, because: str, fix: str = "") -> Check:

@@ -64,6 +64,7 @@ def make_clone(root: Path, sha: str, remote_url: str | None, folder: Path) -> Cl
         if not fetched.ok:
             reason = fetched.reason
             continue
+        # What git-lfs keeps apart is filled in from here, as it is on a cluster.
         out = git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD", seconds=_FETCH_SECONDS)
         if not out.ok:
             return Clone(None, url, is_remote, out.reason)

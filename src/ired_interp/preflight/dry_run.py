@@ -177,6 +177,7 @@ def _question(dry_run: DryRun) -> Mapping[str, Any]:
         "imports": [asdict(one) for one in parts.imports] if parts is not None else [],
         "weights": [name for name in data if name.endswith(SUFFIXES)],
         "folder": str(dry_run.folder),
+        "files": {text: str(path) for text, path in ground.by_content.items()},
     }
 
 

@@ -54,6 +54,7 @@ def quiet_environment() -> dict[str, str]:
     local = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
     kept = {name: value for name, value in os.environ.items() if name not in local}
     kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10")
+    kept["GIT_LFS_SKIP_SMUDGE"] = "1"
     return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "LC_ALL": "C.UTF-8"}
 
 

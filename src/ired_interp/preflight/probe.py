@@ -32,6 +32,7 @@ from ired_interp.preflight.weights import SUFFIXES, check_weights
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.memory import forget_peak, peak_bytes, resident_bytes
+from ired_interp.runs.named_files import relocated
 from ired_interp.runs.run import plan_run
 from ired_interp.runs.shards import ROOT, to_bytes
 
@@ -66,6 +67,7 @@ class Question:
         imports: Of the experiment's modules.
         weights: Files of weights that the sources name.
         folder: For what is written.
+        files: Where files are that the commit does not hold, by the config's text.
     """
 
     reference: str
@@ -76,6 +78,7 @@ class Question:
     imports: Sequence[Mapping[str, Any]]
     weights: Sequence[str]
     folder: str
+    files: Mapping[str, str]
 
 
 # What a stage says on the way to what it makes.
@@ -192,7 +195,8 @@ class _Probe:
             "reading the config", lambda: config_from_words(experiment.Config, words)
         )
         yield passed("config", f"{len(names)} fields, {len(self.question.words)} of them given")
-        return config
+        # As a job finds them: the commit does not hold them, so their content is elsewhere.
+        return relocated(config, self.question.files)
 
     def _weights(self, config: Any) -> Steps[None]:
         named: dict[str, Path] = {}

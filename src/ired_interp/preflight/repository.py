@@ -49,10 +49,9 @@ def check_tracked(ground: Ground) -> Check:
         path, option = next(iter(ground.outside.items()))
         return failed(
             "tracked",
-            f"{option} names {path}, outside of the repository {root}",
-            "a file of the repository: nothing else reaches the cluster",
-            f"cp {shlex.quote(path)} {shlex.quote(str(root))}/ && git add "
-            f"{shlex.quote(Path(path).name)} && git commit, and give {option} its new path",
+            f"{option} names {path}, but there is no such file",
+            "a file of the commit, or one that is here and can be sent",
+            f"put the file there, or give {option} another path",
         )
     for name in ground.files:
         target = (root / name).resolve()
@@ -64,7 +63,12 @@ def check_tracked(ground: Ground) -> Check:
                 f"cp --remove-destination {shlex.quote(str(target))} {shlex.quote(name)} && "
                 f"git add {shlex.quote(name)} && git commit",
             )
-    return passed("tracked", f"{_count(ground.files, 'file')} of the experiment in the commit")
+    sent = ""
+    if ground.by_content:
+        names = _listed(ground.by_content)
+        sent = f"; {names} not in it, named by the config: sent by content (SHA-256)"
+    found = f"{_count(ground.files, 'file')} of the experiment in the commit{sent}"
+    return passed("tracked", found)
 
 
 def _untracked(root: Path, missing: Sequence[str]) -> Check:
@@ -80,7 +84,10 @@ def _untracked(root: Path, missing: Sequence[str]) -> Check:
     elif ignored:
         rule = ignored[0].split("\t")[0]
         found += f": ignored by {rule}"
-        fix = f"git add -f {shlex.join(missing[:_MOST_LISTED])} && git commit, or change that rule"
+        fix = (
+            f"git add -f {shlex.join(missing[:_MOST_LISTED])} && git commit, or change that rule; "
+            "a file that the config names by its absolute path is sent by its content"
+        )
     elif indexed:
         found += ": added but never committed"
         fix = "git commit"
@@ -98,6 +105,8 @@ def check_clean(ground: Ground) -> Check:
     """That the tracked files are as the commit has them."""
     if ground.root is None or ground.sha is None:
         return not_checked("clean", ground.why_none)
+    if ground.planned:
+        return passed("clean", f"the run was planned at {ground.short}, and this is what would run")
     entries = git_lines(ground.root, "status", "--porcelain", "-z", "--untracked-files=no")
     # A file that was added and is in no commit yet is a matter of 'tracked'.
     changed = [entry[3:] for entry in entries if entry[2:3] == " " and entry[0] != "A"]
@@ -147,7 +156,11 @@ def check_data_files(ground: Ground, clone: Path | None) -> Check:
     """That the files of data and weights are there in a clone, whole and not as pointers."""
     if clone is None or ground.parts is None:
         return not_checked("data_files", "there is no clone to look in")
-    names = list(dict.fromkeys([*ground.parts.data, *ground.named]))
+    names = [
+        name
+        for name in dict.fromkeys([*ground.parts.data, *ground.named])
+        if name not in ground.by_content
+    ]
     if not names:
         return passed("data_files", "the experiment names none")
     for name in names:
@@ -168,9 +181,8 @@ def check_data_files(ground: Ground, clone: Path | None) -> Check:
                 "data_files",
                 f"{name} is a pointer to a large file ({path.stat().st_size} bytes of text), not "
                 "the file",
-                "the content in the clone",
-                f"git lfs install && git lfs fetch origin HEAD && git lfs push origin HEAD; "
-                f"without git-lfs on the cluster: git lfs untrack {shlex.quote(name)}",
+                "its content here, from where 'submit' sends it",
+                "git lfs install && git lfs pull",
             )
     lost = [name for name in names if not (clone / name).exists()]
     if lost:

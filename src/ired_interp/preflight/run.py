@@ -19,6 +19,7 @@ from ired_interp.preflight.environment import (
     check_environment,
     check_interpreter,
 )
+from ired_interp.preflight.filling import fill
 from ired_interp.preflight.git import git, without_password
 from ired_interp.preflight.ground import Ground, find_ground
 from ired_interp.preflight.groups import side_by_side
@@ -51,6 +52,8 @@ class Wishes:
         open_fn: Opens the cluster's shell.
         out: Where results will lie on this machine.
         limit_seconds: After which the dry run is ended.
+        project: Where the reference is looked for, of a run that is planned; see `locate`.
+        commit: Of a run that is planned; None for the one that is checked out.
     """
 
     cluster: ClusterConfig | None = None
@@ -61,6 +64,8 @@ class Wishes:
     open_fn: Callable[[ClusterConfig], Shell] = open_shell
     out: Path = Path("runs")
     limit_seconds: float = 300.0
+    project: Path | None = None
+    commit: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.skip:
@@ -86,7 +91,9 @@ def preflight(
     wishes = wishes or Wishes()
     with scratch_folder() as scratch:
         try:
-            ground = find_ground(reference, words)
+            ground = find_ground(
+                reference, words, project=wishes.project, commit=wishes.commit, scratch=scratch
+            )
         except IredInterpError as error:
             yield failed(
                 "reference", str(error), "an experiment", "ired-interp preflight path/to/file.py"
@@ -158,6 +165,7 @@ class _Work:
         remote = ask_remote(ground)
         url = remote.url if remote.tips is not None else None
         made = make_clone(ground.root, ground.sha, url, self.scratch / "clone")
+        fill(ground.root, ground.sha, made)
         self._clone.set_result(made)
         yield check_tracked(ground)
         yield check_clean(ground)
@@ -285,18 +293,7 @@ class _Work:
                     yield not_checked(name, "the cluster cannot be asked; see 'session'")
                 return
             self._shell.set_result(shell)
-            yield from check_site(self._as_site(cluster, shell), self._known)
-
-    def _as_site(self, cluster: ClusterConfig, shell: Shell) -> Site:
-        ground = self.ground
-        return Site(
-            config=cluster,
-            shell=shell,
-            sha=ground.sha or "0" * 40,
-            name=ground.root.name if ground.root is not None else "project",
-            is_package=ground.built_in,
-            words=ground.words,
-        )
+            yield from check_site(Site(cluster, shell, self.ground), self._known)
 
 
 @contextlib.contextmanager

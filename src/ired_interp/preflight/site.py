@@ -5,15 +5,19 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ired_interp.cluster.code import Code
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.limits import Limits, Partition, ask_limits, max_array_size, partitions
 from ired_interp.cluster.script import Job, render
 from ired_interp.cluster.shell import Shell
 from ired_interp.cluster.slurm import test_only
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
+from ired_interp.preflight.arrival import check_arrives, check_paths
 from ired_interp.preflight.check import Check, failed, not_checked, passed
+from ired_interp.preflight.ground import Ground
 
 __all__ = ["Site", "check_script", "check_site"]
 
@@ -30,18 +34,22 @@ class Site:
     Attributes:
         config: Its table.
         shell: Where commands run.
-        sha: Of the commit, for the script.
-        name: Of the project, for the script.
-        is_package: Whether the project is ired-interp itself.
-        words: Of the config.
+        ground: The experiment and its commit.
     """
 
     config: ClusterConfig
     shell: Shell
-    sha: str
-    name: str
-    is_package: bool
-    words: Mapping[str, str]
+    ground: Ground
+
+    @property
+    def sha(self) -> str:
+        """Of the commit, for the script."""
+        return self.ground.sha or "0" * 40
+
+    @property
+    def name(self) -> str:
+        """Of the project, as a submission names its folder."""
+        return Code(self.ground.root or Path("project"), self.sha, is_package=False).name
 
 
 def check_site(site: Site, facts_fn: Callable[[], Mapping[str, Any]]) -> Iterator[Check | None]:
@@ -55,9 +63,11 @@ def check_site(site: Site, facts_fn: Callable[[], Mapping[str, Any]]) -> Iterato
     yield from _ask("clock", lambda: _check_clock(site.shell))
     known = yield from _partitions(site, facts_fn)
     yield from _ask("folders", lambda: _check_folders(site))
+    repository = f"{site.config.root}/code/{site.name}.git"
+    yield from _ask("arrives", lambda: check_arrives(site.ground, site.shell, repository))
     facts = facts_fn()
     yield None
-    yield from _ask("paths", lambda: _check_paths(site.shell, facts))
+    yield from _ask("paths", lambda: check_paths(site.shell, facts))
     units = int(facts.get("units", 0))
     tasks = max(1, math.ceil(units / site.config.units_per_task))
     script = _script(site, tasks, (site.config.partitions or (None,))[0])
@@ -117,7 +127,7 @@ def _partitions(
     wanted = config.partitions or tuple(name for name, one in there.items() if one.default)
     yield _check_partition(config, wanted, there)
     used = [there[name] for name in wanted if name in there]
-    device = site.words.get("device")
+    device = site.ground.words.get("device")
     if device is None:
         device = str(facts_fn().get("device", "cpu"))
     yield _check_gpu(config, device, used)
@@ -232,22 +242,6 @@ def _check_folders(site: Site) -> Check:
     return passed("folders", f"logs and results in {config.root}, writable")
 
 
-def _check_paths(shell: Shell, facts: Mapping[str, Any]) -> Check:
-    """The plan is made here and executed there: absolute paths must lead somewhere in both."""
-    paths = facts.get("absolute")
-    if paths is None:
-        return not_checked("paths", "the dry run did not get as far as a plan")
-    for path in paths:
-        if shell.run(["test", "-e", path]).returncode != 0:
-            return failed(
-                "paths",
-                f"the plan holds the absolute path {path}, which {shell.name} does not have",
-                "paths relative to the project, or a file that is there under the same path",
-                "give a path relative to the project's root, or copy the file there",
-            )
-    return passed("paths", f"{len(paths)} absolute paths in the plan" if paths else "all relative")
-
-
 def _script(site: Site, tasks: int, partition: str | None) -> str:
     """What `submit` would hand to sbatch, with the names that it chooses left open."""
     root = site.config.root
@@ -265,7 +259,8 @@ def _script(site: Site, tasks: int, partition: str | None) -> str:
             clone=f"{root}/clones/{site.sha}",
             repository=f"{root}/code/{site.name}.git",
             python=f"{environment}/bin/python",
-            is_package=site.is_package,
+            is_package=site.ground.built_in,
+            named=bool(site.ground.by_content),
         )
     )
 

@@ -5,6 +5,7 @@ others are noted by name. Literals that name a file of the repository are data f
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 __all__ = ["Import", "Parts", "parts_of"]
 
 _LONGEST_NAME = 200
+_NAME_OF_A_MODULE = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)+)(?::[^\W\d]\w*)?")
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -45,6 +47,7 @@ class Parts:
         data: Files that literals name, each with where.
         imports: All import statements of the modules.
         broken: Files that are no Python, with the reason.
+        defaults: Those of the data that are defaults of a class's fields, as a config's are.
     """
 
     root: Path
@@ -52,6 +55,7 @@ class Parts:
     data: dict[str, str] = field(default_factory=dict)
     imports: list[Import] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
+    defaults: set[str] = field(default_factory=set)
 
     @property
     def files(self) -> list[str]:
@@ -100,10 +104,14 @@ def parts_of(file: Path, root: Path) -> Parts:
             parts.imports.append(one)
             targets = [one.module, *(f"{one.module}.{inner}" for inner in one.names)]
             waiting += [f for target in targets for f in _files_of(target, roots, root)]
+        of_fields = set(_defaults(tree))
         for literal, number in _literals(tree):
+            waiting += _module_named(literal, roots, root)
             target = _data_file(literal, path.parent, root)
             if target is not None and target not in parts.data:
                 parts.data[target] = f"{name}:{number}"
+            if target is not None and target == literal and literal in of_fields:
+                parts.defaults.add(target)
     return parts
 
 
@@ -185,12 +193,30 @@ def _files_of(module: str, roots: Sequence[Path], stay: Path) -> list[Path]:
     return []
 
 
+def _module_named(text: str, roots: Sequence[Path], stay: Path) -> list[Path]:
+    """Files of a module that is imported by its name when it is needed, ``package.module:NAME``."""
+    named = _NAME_OF_A_MODULE.fullmatch(text)
+    if named is None:
+        return []
+    found = _files_of(named[1], roots, stay)
+    return found if len(found) == len(named[1].split(".")) else []
+
+
 def _literals(tree: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             if "." in text and len(text) <= _LONGEST_NAME and text.isprintable():
                 yield text, node.lineno
+
+
+def _defaults(tree: ast.Module) -> Iterator[str]:
+    """Texts that are the default of a field of a class."""
+    for node in ast.walk(tree):
+        for one in node.body if isinstance(node, ast.ClassDef) else ():
+            value = one.value if isinstance(one, ast.AnnAssign) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.value
 
 
 def _data_file(text: str, folder: Path, root: Path) -> str | None:

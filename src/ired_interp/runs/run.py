@@ -16,6 +16,7 @@ import xarray as xr
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments import Experiment, Source, load
 from ired_interp.experiments.config import config_from_mapping, config_to_mapping
+from ired_interp.runs.named_files import places_of, read_named, relocated
 from ired_interp.runs.plan import code_of, config_differences, plan_hash, present_provenance
 from ired_interp.runs.shards import ShardFault, find_fault, read_record, shard_path
 from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
@@ -245,16 +246,18 @@ def is_run_folder(path: Path) -> bool:
     return (path / "run.json").is_file()
 
 
-def open_run(path: str | Path, *, project: Path | None = None) -> Run:
+def open_run(path: str | Path, *, project: Path | None = None, files: Path | None = None) -> Run:
     """A run folder, finished or not.
 
     Args:
         path: The folder.
         project: Another copy of the project that the experiment is defined in, such as the clone
             on a cluster; by default the one it was planned in.
+        files: Folder of the files that the config names, each by its content, such as on a
+            cluster; by default they are where the config says.
 
     Raises:
-        RunFolderError: Not a run folder, damaged, or of another version.
+        RunFolderError: Not a run folder, damaged, of another version, or a file is not there.
         UnknownNameError, ExperimentError: The experiment is not where it was.
     """
     folder = Path(path)
@@ -270,6 +273,8 @@ def open_run(path: str | Path, *, project: Path | None = None) -> Run:
         experiment = load(source)
         content = _before(experiment.Config) | head["config"]
         config = config_from_mapping(experiment.Config, content)
+        if files is not None:  # the plan, its hash and the data keep the names it was planned with
+            config = relocated(config, places_of(read_named(head), files))
         num_units = int(head["units"])
         digest = plan_hash(source.reference, head["config"], num_units)
         if head["version"] >= _WITH_PLAN_HASH and digest != head["plan_sha256"]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ired_interp.errors import IredInterpError
-from ired_interp.runs.execution import Bench, compute_unit, planned_threads
+from ired_interp.runs.computing import Bench, compute_unit, planned_threads
 from ired_interp.runs.run import open_run
 from ired_interp.runs.workers import worker_log
 
