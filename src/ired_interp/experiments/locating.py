@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ired_interp.errors import UnknownNameError
-from ired_interp.experiments.exp001_curvature import Exp001
 
 __all__ = [
     "BUILT_IN",
@@ -29,7 +28,12 @@ __all__ = [
     "unknown",
 ]
 
-BUILT_IN: Mapping[str, type[Any]] = {"exp001": Exp001}
+# Where each class is; imported when it is asked for, so that the others cost nothing.
+BUILT_IN: Mapping[str, str] = {
+    "exp001": "ired_interp.experiments.exp001_curvature:Exp001",
+    "exp002": "ired_interp.experiments.exp002_slices:Exp002",
+    "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
+}
 SUFFIX = ".py"
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy import special
 from torch import Tensor
 
 from ired_interp.draws import RowDraws
@@ -283,6 +282,8 @@ def overlap_p_value(
     if most == d:
         return torch.ones_like(observed)
     if min(k, l) == 1:
+        from scipy import special
+
         shares = observed.detach().cpu().to(torch.float64).clamp(0, 1).numpy()
         tail = torch.as_tensor(special.betaincc(most / 2, (d - most) / 2, shares))
         return tail.to(observed).reshape(observed.shape)
