@@ -6,7 +6,8 @@ An experiment of empty units is run in this process and in two workers. With --s
 started on this machine (as root; see tests/cluster/daemons), the same units go there over ssh as an
 array of one unit a task and as one task, and the questions of a polling round are timed. With
 --submitit the interpreter of an environment that has submitit runs an array of empty functions on
-the same daemons.
+the same daemons, and, where that environment has torch, an array of functions that import it, as
+every unit does.
 """
 # ruff: noqa: S603 - words of our own
 
@@ -57,18 +58,27 @@ class Empty:
 """
 
 SUBMITIT = """
-import subprocess, sys, time
+import importlib.util, subprocess, sys, time
 import submitit
+
+
+def with_torch(number):
+    import torch
+    return number
+
 
 folder, count = sys.argv[1], int(sys.argv[2])
 executor = submitit.AutoExecutor(folder=folder)
 executor.update_parameters(timeout_min=5, mem_gb=0.5, slurm_array_parallelism=8)
-begin = time.monotonic()
-jobs = executor.map_array(abs, list(range(count)))
-name = jobs[0].job_id.split("_")[0]
-while subprocess.run(["squeue", "-h", "-j", name], capture_output=True, text=True).stdout.strip():
-    time.sleep(0.5)
-print(time.monotonic() - begin)
+functions = [abs] + [with_torch] * (importlib.util.find_spec("torch") is not None)
+for function in functions:
+    begin = time.monotonic()
+    jobs = executor.map_array(function, list(range(count)))
+    name = jobs[0].job_id.split("_")[0]
+    words = ["squeue", "-h", "-j", name]
+    while subprocess.run(words, capture_output=True, text=True).stdout.strip():
+        time.sleep(0.5)
+    print("took", time.monotonic() - begin)
 """
 
 
@@ -144,9 +154,14 @@ def on_slurm(project: Path, folder: Path, units: int, submitit: Path | None) -> 
             conf = {**os.environ, "SLURM_CONF": where["slurm_conf"]}
             words = [str(submitit), "-c", SUBMITIT, str(project.parent / "submitit"), str(units)]
             done = subprocess.run(words, check=True, capture_output=True, text=True, env=conf)
-            line(
-                "submitit, one function a task, to the last", float(done.stdout.split()[-1]), units
-            )
+            taken = [
+                float(words[1])
+                for words in map(str.split, done.stdout.splitlines())
+                if words[:1] == ["took"]
+            ]
+            names = ("an empty function a task", "a function that imports torch a task")
+            for name, seconds in zip(names, taken, strict=False):
+                line(f"submitit, {name}, to the last", seconds, units)
     finally:
         subprocess.run([*ssh, "-O", "exit", "cluster"], check=False, capture_output=True)
         stop = [sys.executable, str(DAEMONS / "stop_slurm.py"), str(folder), "--clear"]
