@@ -67,7 +67,7 @@ def test_results_hold_what_the_design_says(tmp_path: Path) -> None:
             torch.from_numpy(data["eigenvalues"].values[:, 1]), spec.eigenvalues, rtol=0, atol=1e-14
         )
     with h5py.File(tmp_path / "r/results.h5") as file:
-        assert file["controls/untrained/eigenvalues"].shape == (3, 3, 3, 4)
+        assert file["controls/untrained/eigenvalues"].shape == (8, 3, 3, 4)
     assert list(run.controls) == ["untrained"]
 
 

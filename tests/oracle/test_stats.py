@@ -121,3 +121,16 @@ def test_few_distinct_values_have_a_finite_interval_around_the_mean(seed: int) -
 def test_more_than_one_axis_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"\(2, 2\)"):
         bootstrap_mean(np.ones((2, 2)), seed=0)
+
+
+@pytest.mark.parametrize("n", [3, 10, 200])
+@pytest.mark.parametrize("ulps", [1, 3, 8])
+def test_values_that_differ_by_rounding_alone_have_an_interval_of_one_point(
+    n: int, ulps: int
+) -> None:
+    """The jackknife's means are then equal, and the bootstrap's acceleration 0/0, a warning."""
+    values = np.full(n, 0.3)
+    values[::2] += ulps * np.spacing(0.3)
+    found = bootstrap_mean(values, seed=0)
+    assert found.low <= found.mean <= found.high
+    assert found.high - found.low <= ulps * np.spacing(0.3)

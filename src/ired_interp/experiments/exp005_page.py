@@ -87,9 +87,10 @@ def listing(results: xr.DataTree) -> Listing:
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
         rows=rows,
-        caption=f"split {space} ({MEANINGS[space]});\nmeans over problems; in parentheses, in the "
-        "last digit's unit, the larger\nhalf of the 95 % bootstrap interval; "
-        "∇ share: of the normal gradient a\ndimension, 1 by chance; κ: σ times mean curvature",
+        caption=f"split {space} ({MEANINGS[space]}); means over\n"
+        "problems; in parentheses, in the last digit's unit, the larger\n"
+        "half of the 95 % bootstrap interval; ∇ share: normal gradient a\n"
+        "dimension, 1 by chance; κ: σ times mean curvature",
         muted=muted,
     )
 

@@ -70,7 +70,9 @@ def bootstrap_mean(
     mean = float(finite.mean())
     if finite.size == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
-    if np.ptp(finite) <= np.finfo(np.float64).eps * np.abs(finite).max():
+    # Values this close leave means without one of them that are equal: nothing to resample.
+    rounding = max(_SAME, finite.size * np.finfo(np.float64).eps)
+    if np.ptp(finite) <= rounding * np.abs(finite).max():
         return Interval(mean, mean, mean, int(finite.size))
     low, high = _bca((finite,), np.mean, seed, confidence, num_resamples)
     return Interval(mean, low, high, int(finite.size))
