@@ -245,7 +245,7 @@ CASES = [
     Case("half precision", run("--dtype float16"), "float64, float32", sound),
     Case("no such device", run("--device cuda:77"), "found 'cuda:77'", sound),
     Case("a device without numbers", run("--device meta"), "found 'meta'", sound),
-    Case("experiment forgotten", "run --problems 2", "expected an experiment (exp001)"),
+    Case("experiment forgotten", "run --problems 2", "expected an experiment (exp001, exp002, exp005)"),
     Case(
         "difficulty of given questions",
         f"solve --model m.safetensors --input x.npy --difficulty harder --out {OUT}",
