@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 	@echo "The page: file://$(CURDIR)/runs/demo/report.html"
 
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q --durations=25
 
 # A real SLURM with accounting and a real sshd, started and stopped by the tests, as root; Debian's
 # packages are installed if they are missing.
