@@ -3,10 +3,15 @@
 Each case is a command line, prepared in an empty folder, and what its message must say.
 """
 
+import atexit
+import contextlib
 import errno
+import functools
 import json
 import os
 import pickle
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +141,19 @@ def array(values: object) -> Callable[[Path], None]:
 
 
 def planned(folder: Path) -> None:
-    """A finished run of one problem."""
+    """A finished run of one problem: a copy, since making one takes seconds."""
+    shutil.copytree(_made_once(), folder, dirs_exist_ok=True)
+
+
+@functools.cache
+def _made_once() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="ired-interp-bad-input-"))
+    atexit.register(shutil.rmtree, folder)
     sound(folder)
     words = "run exp001 --model m.safetensors --problems 1 --levels 1 --controls 0 --out run"
-    assert main(words.split()) == 0
+    with contextlib.chdir(folder):
+        assert main(words.split()) == 0
+    return folder
 
 
 def edited(**changes: object) -> Callable[[Path], None]:
@@ -245,7 +259,11 @@ CASES = [
     Case("half precision", run("--dtype float16"), "float64, float32", sound),
     Case("no such device", run("--device cuda:77"), "found 'cuda:77'", sound),
     Case("a device without numbers", run("--device meta"), "found 'meta'", sound),
-    Case("experiment forgotten", "run --problems 2", "expected an experiment (exp001, exp002, exp005)"),
+    Case(
+        "experiment forgotten",
+        "run --problems 2",
+        "expected an experiment (exp001, exp002, exp005)",
+    ),
     Case(
         "difficulty of given questions",
         f"solve --model m.safetensors --input x.npy --difficulty harder --out {OUT}",

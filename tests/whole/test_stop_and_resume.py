@@ -160,7 +160,9 @@ def test_a_killed_training_goes_on_from_its_last_save(
 
 def test_a_run_folder_says_what_it_is(tmp_path: Path) -> None:
     model = tiny.checkpoint(tmp_path / "m.safetensors")
-    run = ii.run("exp001", out=tmp_path / "run", model=model, problems=2, levels=[1, 10])
+    run = ii.run(
+        "exp001", out=tmp_path / "run", model=model, problems=2, levels=[1, 10], controls=1
+    )
     head = json.loads((run.path / "run.json").read_text())
     assert head["format"] == "ired-interp-run"
     assert head["version"] == 3
@@ -177,7 +179,9 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path) -> None:
     model = tiny.checkpoint(tmp_path / "m.safetensors")
     results = []
     for name in ("a", "b"):
-        run = ii.run("exp001", out=tmp_path / name, model=model, problems=3, levels=[1, 10])
+        run = ii.run(
+            "exp001", out=tmp_path / name, model=model, problems=3, levels=[1, 10], controls=1
+        )
         results.append((run.path / "results.h5").read_bytes())
     assert results[0] == results[1]
 
