@@ -46,8 +46,8 @@ def num_shards(folder: Path) -> int:
 
 
 RUN = (
-    "run exp001 --model m.safetensors --problems 40 --unit-problems 1 --controls 0 --levels 1 "
-    "--parts no --eigenvectors 0 "
+    "run exp001 --model m.safetensors --problems 24 --unit-problems 1 --controls 0 --levels 1 "
+    "--parts no --eigenvectors 0 --skill no "
     "--out run"
 )
 
@@ -67,11 +67,11 @@ def test_a_stopped_run_resumes_to_the_same_data(
     process.send_signal(how)
     _, said = process.communicate(timeout=SECONDS)
     done = num_shards(folder)
-    assert 2 <= done < 40
+    assert 2 <= done < 24
     assert not (folder / "results.h5").exists()
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert f"stopped: {done} of 40 units are done and kept" in said
+        assert f"stopped: {done} of 24 units are done and kept" in said
         assert "Traceback" not in said
     untouched = {p: p.stat().st_mtime_ns for p in (folder / "shards").glob("*.h5")}
 
@@ -82,12 +82,13 @@ def test_a_stopped_run_resumes_to_the_same_data(
         "exp001",
         out=tmp_path / "whole",
         model="m.safetensors",
-        problems=40,
+        problems=24,
         unit_problems=1,
         controls=0,
         levels=[1],
         parts="no",
         eigenvectors=0,
+        skill="no",
     ).results
     xr.testing.assert_identical(resumed.drop_attrs(deep=False), whole.drop_attrs(deep=False))
 
