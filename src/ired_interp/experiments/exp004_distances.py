@@ -41,7 +41,9 @@ def distances(base: Tensor, ends: Tensor, names: tuple[str, ...], *, rank: int) 
         elif name == AFFINE:
             found = _affine(start, end)
         elif name == ROWS:
-            found = grassmann.distance(v0.mT[..., :rank].contiguous(), v1.mT[..., :rank].contiguous())
+            found = grassmann.distance(
+                v0.mT[..., :rank].contiguous(), v1.mT[..., :rank].contiguous()
+            )
         else:
             k = rank if name == GRASSMANN else int(name.removeprefix(f"{GRASSMANN}-"))
             found = grassmann.distance(u0[..., :k].contiguous(), u1[..., :k].contiguous())

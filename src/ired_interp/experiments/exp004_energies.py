@@ -15,7 +15,7 @@ from ired_interp.experiments.exp004_moves import chosen_base, chosen_rank
 from ired_interp.experiments.exp004_page import NEEDED, listing, page
 from ired_interp.experiments.exp004_summary import summary
 from ired_interp.experiments.exp004_unit import measure_problems
-from ired_interp.experiments.exp004_variables import DEFINITIONS, MAY_BE_MISSING
+from ired_interp.experiments.exp004_variables import DEFINITIONS, MAY_BE_MISSING, SHARED
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.page import Definition, Listing, Page
 from ired_interp.experiments.skill import DIFFICULTY, skill_summary
@@ -80,7 +80,7 @@ class Exp004:
             model = untrained_control(model, seed=config.seed, draw=case - 1)
         data = measure_problems(model, task, config, first, count, answers=case == 0)
         if case > 0:
-            data = data.expand_dims(draw=[case - 1])
+            data = data.drop_vars(SHARED, errors="ignore").expand_dims(draw=[case - 1])
         return data.assign_attrs(
             {
                 GROUP: UNTRAINED if case > 0 else "/",

@@ -134,9 +134,7 @@ HYPOTHESES = (
             "Among moves of one length energy rises with Grassmann distance, more than with "
             "untrained weights."
         ),
-        statistic=_statistic(
-            _correlation(FIXED, GRASSMANN), null=0.0, where="moves of one length"
-        ),
+        statistic=_statistic(_correlation(FIXED, GRASSMANN), null=0.0, where="moves of one length"),
         direction="greater",
         supports="a rank correlation above 0 and above that of untrained weights",
         refutes="one below 0, or below that of untrained weights",

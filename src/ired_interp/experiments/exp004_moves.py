@@ -129,7 +129,9 @@ def moved(
     if kind == "normal":
         wide = FixedRank(u.expand(n, m, -1, -1), s.expand(n, m, -1), v.expand(n, m, -1, -1))
         return _scaled(fixed_rank.normal_part(wide, draw(m, side, side)), lengths)
-    return _walk({"rotation": _rotation, "orbit": _orbit, "spd": _spd}[kind](b, at, m, draw), lengths)
+    return _walk(
+        {"rotation": _rotation, "orbit": _orbit, "spd": _spd}[kind](b, at, m, draw), lengths
+    )
 
 
 def _rotation(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
@@ -112,7 +113,9 @@ def measure_problems(
         inside = np.isfinite(distance[..., metrics.index(AFFINE)]).mean(axis=-1)
         variables["spd_share"] = (("problem", "sweep"), inside)
     energy, at_base = variables["energy"][1], variables["base_energy"][1]
-    variables |= _predicted(resolved(energy, eps), sizes, distance, metrics, first, config.seed)
+    variables |= _predicted(
+        resolved(energy, eps), sizes, distance, metrics, kind, first, config.seed
+    )
     fixed = SWEEPS.index(FIXED)
     rise = (energy - at_base[..., None, None])[:, :, fixed] / numbers["bowl_energy"][:, :, fixed]
     relative = np.stack([rise[..., kind == one].mean(axis=-1) for one in kinds], axis=-1)
@@ -183,13 +186,19 @@ def _predicted(
     length: FloatArray,
     distance: FloatArray,
     metrics: tuple[str, ...],
+    kind: npt.NDArray[np.str_],
     first: int,
     seed: int,
 ) -> dict[str, Any]:
     """How well each metric predicts, by problem; energies [n, level, sweep, move]."""
     n, levels = energy.shape[:2]
     growing = SWEEPS.index(GROWING)
+    alone = np.flatnonzero(kind == "random")
     plain = np.full((n, levels, len(SWEEPS), len(metrics)), np.nan)
+    random, bowl_random = (
+        np.full((n, levels, len(metrics)), np.nan),
+        np.full((n, len(metrics)), np.nan),
+    )
     bowl = np.full((n, len(SWEEPS), len(metrics)), np.nan)
     beyond = np.full((4, n, levels, len(metrics)), np.nan)
     for j, metric in enumerate(metrics):
@@ -199,6 +208,9 @@ def _predicted(
                 continue  # it does not vary
             plain[:, :, s, j] = spearman(energy[:, :, s], apart[:, None, s]).coefficient
         bowl[:, growing, j] = spearman(length[:, growing], apart[:, growing]).coefficient
+        far, along = length[:, growing][:, alone], apart[:, growing][:, alone]
+        random[:, :, j] = spearman(energy[:, :, growing][..., alone], along[:, None]).coefficient
+        bowl_random[:, j] = spearman(far, along).coefficient
         if metric == FROBENIUS:
             continue  # nothing is left of it when it is held fixed
         for i in range(n):
@@ -214,6 +226,8 @@ def _predicted(
     return {
         "spearman": (("problem", "level", "sweep", "metric"), plain),
         "bowl_spearman": (("problem", "sweep", "metric"), bowl),
+        "random_spearman": (by_level, random),
+        "random_bowl": (("problem", "metric"), bowl_random),
         **{name: (by_level, value) for name, value in zip(names, beyond, strict=True)},
     }
 

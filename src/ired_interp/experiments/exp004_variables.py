@@ -6,7 +6,16 @@ from typing import Final
 from ired_interp.experiments.page import Definition
 from ired_interp.experiments.skill import SKILL_DEFINITIONS
 
-__all__ = ["DEFINITIONS", "FIXED", "GROWING", "MAY_BE_MISSING", "MEASURED", "SWEEPS", "UNITS"]
+__all__ = [
+    "DEFINITIONS",
+    "FIXED",
+    "GROWING",
+    "MAY_BE_MISSING",
+    "MEASURED",
+    "SHARED",
+    "SWEEPS",
+    "UNITS",
+]
 
 GROWING: Final = "growing"
 FIXED: Final = "fixed"
@@ -18,6 +27,8 @@ _ONE, _ENERGY, _Y = "1", "energy", "y"
 MEASURED: Mapping[str, str] = {
     "spearman": _ONE,
     "bowl_spearman": _ONE,
+    "random_spearman": _ONE,
+    "random_bowl": _ONE,
     "partial": _ONE,
     "partial_null": _ONE,
     "added": _ONE,
@@ -39,6 +50,18 @@ UNITS: Mapping[str, str] = {
 # distance beyond itself.
 MAY_BE_MISSING = (*MEASURED, "distance", "model_minimum")
 
+# Of the problems alone: stored once, with the model.
+SHARED = (
+    "x",
+    "answer",
+    "base",
+    "length",
+    "distance",
+    "spd_share",
+    "bowl_energy",
+    "ideal_energy",
+)
+
 _ROUND_OFF = "round-off of the dtype"
 _GIVEN = "none: given"
 
@@ -54,7 +77,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     "distance": Definition(
         "Of B + δ from B. grassmann: ‖θ‖₂ between the spaces of the leading left singular vectors, "
         "at the chosen rank or at the one in its name; grassmann-rows: of the right ones; "
-        "affine-invariant: ‖log eig(B⁻¹·sym(B + δ))‖₂, missing where that is not positive definite.",
+        "affine-invariant: ‖log eig(B⁻¹·sym(B + δ))‖₂, missing where that is not definite.",
         "round-off of float64",
     ),
     "spd_share": Definition(
@@ -83,6 +106,12 @@ DEFINITIONS: Mapping[str, Definition] = {
         "length, where the bowl does not vary.",
         _ROUND_OFF,
     ),
+    "random_spearman": Definition(
+        "Spearman's correlation of energy and distance over the random moves of the growing sweep "
+        "alone: how the claim is usually put.",
+        _ROUND_OFF,
+    ),
+    "random_bowl": Definition("The same of the isotropic bowl.", _ROUND_OFF),
     "partial": Definition(
         "Spearman's correlation of energy and distance given ‖δ‖, growing sweep.", _ROUND_OFF
     ),
