@@ -18,7 +18,7 @@ Scale = Literal["laptop", "paper"]
 Base = Literal["answer", "product"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 24, "controls": 3, "moves": 16},
+    "laptop": {"problems": 24, "controls": 6, "moves": 16},
     "paper": {"problems": 100, "controls": 10, "moves": 40},
 }
 _FEWEST_MOVES = 4
@@ -31,7 +31,7 @@ class Exp004Config:
     Attributes:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
-        scale: How large where a number is not given: ``laptop`` (24 problems, 3 controls, 16 moves
+        scale: How large where a number is not given: ``laptop`` (24 problems, 6 controls, 16 moves
             of a kind) or ``paper`` (100, 10 and 40).
         problems: How many problems; as ``scale`` says if none.
         levels: Which levels, each in 1 … K.

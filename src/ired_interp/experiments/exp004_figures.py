@@ -1,6 +1,7 @@
 """Figures of EXP-004: correlations by level, what a distance adds, and the clouds behind them."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -205,7 +206,9 @@ def _kind_colors(theme: Theme) -> tuple[str, str, str]:
     return theme.model, theme.control, theme.ink
 
 
-def _kind_handles(kinds: Sequence[str], theme: Theme, *, line: str = "-") -> list[Line2D]:
+def _kind_handles(
+    kinds: Sequence[str], theme: Theme, *, line: Literal["-", "none"] = "-"
+) -> list[Line2D]:
     return [
         Line2D(
             [],
@@ -246,9 +249,9 @@ FIGURES = (
         "beyond",
         "What a distance adds to the length of the move",
         "Above, the rank correlation given ‖δ‖; below, what distance² adds to ‖δ‖² in R², fitted "
-        f"on every other move and tried on the rest. {_BARS}Dashed: the same with distances exchanged "
-        "among moves of nearly the same length, which is what chance gives; useless predictors "
-        "cost R², so below 0.",
+        f"on every other move and tried on the rest. {_BARS}Dashed: the same with distances "
+        "exchanged among moves of nearly the same length, which is what chance gives: below 0, as a "
+        "useless predictor costs R².",
         draw_beyond,
         needs=("summary/model/partial", "summary/model/added"),
     ),

@@ -1,6 +1,8 @@
 """What EXP-004 claims, as data: each claim with its null, its control and its statistic.
 
-Levels are averaged within a problem first, as they are no replicates.
+Levels are averaged within a problem first, as they are no replicates, and of these only the ones
+that see the answer: where σ_t is more than 4 s_t (the two coarsest of ten) the move of an answer is
+a small part of σ_t, and what correlates is the gradient there.
 """
 
 from collections.abc import Callable
@@ -12,11 +14,14 @@ import xarray as xr
 from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
 from ired_interp.experiments.exp004_variables import FIXED, GROWING
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
-from ired_interp.stats import FloatArray
+from ired_interp.stats import FloatArray, IntArray
 
-__all__ = ["HYPOTHESES", "UNTRAINED"]
+__all__ = ["HYPOTHESES", "LEAST_SIGNAL", "UNTRAINED"]
 
 UNTRAINED: Final = "controls/untrained"
+
+LEAST_SIGNAL: Final = 0.25
+"""s_t/σ_t of a level that the claims are about."""
 
 _CONTROL = "the same network with untrained weights, at the same points"
 _PLAN = "the plan's claim that energy correlates with Grassmann distance, r > 0.8"
@@ -56,13 +61,13 @@ def _statistic(of: _Of, *, null: float | _Of, where: str) -> Callable[[xr.DataTr
         if "controls" in results.children and "untrained" in results["controls"].children:
             untrained = results[UNTRAINED].to_dataset()
             control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-        effect, levels = of(root), root.sizes["level"]
+        effect, levels = of(root), len(_seeing(root))
         beside: float | FloatArray = null(root) if callable(null) else null
         missing = int(np.isnan(effect).sum())
         # Where the effect is not defined neither is its null, but a null must be a number.
         if isinstance(beside, np.ndarray) and np.isnan(beside).all():
             beside = 0.0
-        note = f"{where}, mean over {levels} level{'s' * (levels != 1)}"
+        note = f"{where}, mean over {levels} level{'s' * (levels != 1)} with s ≥ σ/4"
         if missing:
             note += f"; not defined at {missing} of {effect.size} problems"
         return Evidence(effect=effect, null=beside, control=control, unit="1", note=note)
@@ -70,10 +75,15 @@ def _statistic(of: _Of, *, null: float | _Of, where: str) -> Callable[[xr.DataTr
     return statistic
 
 
+def _seeing(data: xr.Dataset | xr.DataArray) -> IntArray:
+    signal, sigma = (np.asarray(data[name].values) for name in ("signal", "sigma"))
+    return np.flatnonzero(signal >= LEAST_SIGNAL * sigma)
+
+
 def _rows(values: xr.DataArray) -> FloatArray:
-    """One number a problem: the mean over the levels that have one."""
+    """One number a problem: the mean over the levels that see the answer and have a value."""
     if "level" in values.dims:
-        values = values.mean("level")
+        values = values.isel(level=_seeing(values)).mean("level")
     return np.asarray(values.values, dtype=np.float64)
 
 

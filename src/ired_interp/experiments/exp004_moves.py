@@ -145,7 +145,8 @@ def _rotation(
     right = (at.v * at.s[:, None, :]).mT[:, None]
 
     def at_time(t: Tensor) -> Tensor:
-        return (grassmann.exp(u, t[..., None, None] * way) - u) @ right
+        out: Tensor = (grassmann.exp(u, t[..., None, None] * way) - u) @ right
+        return out
 
     return at_time
 
@@ -160,7 +161,8 @@ def _orbit(
 
     def at_time(t: Tensor) -> Tensor:
         time = t[..., None, None]
-        return time * linear + time.square() * square
+        out: Tensor = time * linear + time.square() * square
+        return out
 
     return at_time
 
@@ -180,13 +182,15 @@ def _spd(
     turned = torch.linalg.cholesky((b + b.mT) / 2)[:, None] @ vectors
 
     def at_time(t: Tensor) -> Tensor:
-        return (turned * torch.expm1(t[..., None] * values)[..., None, :]) @ turned.mT
+        out: Tensor = (turned * torch.expm1(t[..., None] * values)[..., None, :]) @ turned.mT
+        return out
 
     return at_time
 
 
 def _scaled(z: Tensor, lengths: Tensor) -> Tensor:
-    return z * (lengths.to(z) / torch.linalg.matrix_norm(z))[..., None, None]
+    out: Tensor = z * (lengths.to(z) / torch.linalg.matrix_norm(z))[..., None, None]
+    return out
 
 
 def _walk(curve: Callable[[Tensor], Tensor], lengths: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ _COLUMNS: tuple[tuple[str, Mapping[str, str], str], ...] = (
     ("spearman", {"sweep": FIXED}, "ρ at fixed ‖δ‖"),
     ("added", {}, "added R²"),
 )
-_LISTED = (
+_LISTED: tuple[tuple[str, Mapping[str, str], str], ...] = (
     ("spearman", {"sweep": GROWING}, "growing"),
     ("partial", {}, "given ‖δ‖"),
     ("spearman", {"sweep": FIXED}, "fixed ‖δ‖"),
