@@ -116,4 +116,4 @@ def _error(design: FloatArray, target: FloatArray) -> FloatArray:
         coefficients = solver @ target[..., fitted, None]
         left = target[..., tried, None] - design[..., tried, :] @ coefficients
         total = total + (left[..., 0] ** 2).sum(axis=-1)
-    return total
+    return np.asarray(total)

@@ -250,8 +250,8 @@ FIGURES = (
         "What a distance adds to the length of the move",
         "Above, the rank correlation given ‖δ‖; below, what distance² adds to ‖δ‖² in R², fitted "
         f"on every other move and tried on the rest. {_BARS}Dashed: the same with distances "
-        "exchanged among moves of nearly the same length, which is what chance gives: below 0, as a "
-        "useless predictor costs R².",
+        "exchanged among moves of nearly the same length, which is what chance gives: below 0, as "
+        "a useless predictor costs R².",
         draw_beyond,
         needs=("summary/model/partial", "summary/model/added"),
     ),

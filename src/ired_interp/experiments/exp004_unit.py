@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
@@ -25,7 +24,7 @@ from ired_interp.experiments.exp004_variables import DEFINITIONS, FIXED, GROWING
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.subjects import DTYPES
 from ired_interp.landscape import Landscape
-from ired_interp.stats import FloatArray, spearman
+from ired_interp.stats import FloatArray, IntArray, spearman
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.gaussian import Gaussian
 
@@ -99,6 +98,7 @@ def measure_problems(
     numbers = {name: _numpy(value) for name, value in found.items()}
     kind = np.repeat(kinds, config.moves or 0)
     distance, sizes = _numpy(apart), _numpy(length)
+    alone = np.flatnonzero(kind == "random")
     eps = torch.finfo(DTYPES[config.dtype]).eps
     variables: dict[str, Any] = {
         "x": (("problem", "x_dim"), _numpy(problems.x)),
@@ -114,7 +114,7 @@ def measure_problems(
         variables["spd_share"] = (("problem", "sweep"), inside)
     energy, at_base = variables["energy"][1], variables["base_energy"][1]
     variables |= _predicted(
-        resolved(energy, eps), sizes, distance, metrics, kind, first, config.seed
+        resolved(energy, eps), sizes, distance, metrics, alone, first, config.seed
     )
     fixed = SWEEPS.index(FIXED)
     rise = (energy - at_base[..., None, None])[:, :, fixed] / numbers["bowl_energy"][:, :, fixed]
@@ -186,14 +186,16 @@ def _predicted(
     length: FloatArray,
     distance: FloatArray,
     metrics: tuple[str, ...],
-    kind: npt.NDArray[np.str_],
+    alone: IntArray,
     first: int,
     seed: int,
 ) -> dict[str, Any]:
-    """How well each metric predicts, by problem; energies [n, level, sweep, move]."""
+    """How well each metric predicts, by problem; energies [n, level, sweep, move].
+
+    ``alone`` are the places of the random moves.
+    """
     n, levels = energy.shape[:2]
     growing = SWEEPS.index(GROWING)
-    alone = np.flatnonzero(kind == "random")
     plain = np.full((n, levels, len(SWEEPS), len(metrics)), np.nan)
     random, bowl_random = (
         np.full((n, levels, len(metrics)), np.nan),
