@@ -32,6 +32,7 @@ __all__ = [
 BUILT_IN: Mapping[str, str] = {
     "exp001": "ired_interp.experiments.exp001_curvature:Exp001",
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
+    "exp004": "ired_interp.experiments.exp004_energies:Exp004",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
 }
 SUFFIX = ".py"
