@@ -12,7 +12,7 @@ from ired_interp.experiments.subjects import Dtype
 from ired_interp.models.checkpoint import Weights
 from ired_interp.tasks import Difficulty
 
-__all__ = ["Exp006Config", "Scale", "Storage", "fill_in"]
+__all__ = ["Exp006Config", "Scale", "Storage", "chosen_components", "fill_in"]
 
 Scale = Literal["laptop", "paper"]
 Storage = Literal["float32", "float16"]
@@ -22,6 +22,7 @@ _SIZES: Mapping[Scale, Mapping[str, int]] = {
     "paper": {"problems": 100, "noise": 100, "controls": 10, "random_draws": 100},
 }
 _LEAST_NOISE = 3
+_COMPONENTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ class Exp006Config:
         noise: Noise draws a problem, at typical points and as starts of the solver; as ``scale``
             says if none.
         levels: Which levels, each in 1 … K.
-        components: How many components of each end are looked at.
+        components: How many components of each end are looked at; 3 if none, or half of the
+            spectrum where that is fewer.
         radius: Length of a move along a component, in units of the length σ_t·√d of the noise.
         storage: How the scores are stored.
         difficulty: Which generator the problems come from.
@@ -58,7 +60,7 @@ class Exp006Config:
     problems: int | None = None
     noise: int | None = None
     levels: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
-    components: int = 3
+    components: int | None = None
     radius: float = 0.25
     storage: Storage = "float32"
     difficulty: Difficulty = "same"
@@ -105,6 +107,23 @@ class Exp006Config:
                 raise ConfigError(
                     f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}."
                 )
+
+
+def chosen_components(config: Exp006Config, dim_y: int) -> int:
+    """How many components of each end: asked for or 3, at most half of the spectrum.
+
+    Raises:
+        ConfigError: More were asked for, or the spectrum has no halves.
+    """
+    noise = config.noise or 0
+    most = min(noise - 1, dim_y) // 2
+    asked = config.components
+    if most < 1 or (asked is not None and asked > most):
+        raise ConfigError(
+            f"components: expected 1 … {most}, half of the spectrum of {noise} scores of {dim_y} "
+            f"entries, found {asked if asked is not None else 'none'}."
+        )
+    return min(_COMPONENTS, most) if asked is None else asked
 
 
 def fill_in(config: Exp006Config) -> Exp006Config:

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from xarray import DataArray, Dataset, DataTree
 
 from ired_interp.experiments.axes import (
-    SMALL,
     TEXT,
     add_legend,
     dress,
@@ -96,6 +96,10 @@ def _axes(figure: Figure, panels: Sequence[Sequence[Axes]], root: Dataset, theme
     figure.align_ylabels([row[0] for row in panels])
 
 
+def _drawn(values: DataArray) -> DataArray:
+    return values.sel(statistic=["mean", "low", "high"]).fillna(0)
+
+
 def _title(ax: Axes, text: str, theme: Theme) -> None:
     ax.set_title(text, fontsize=TEXT, color=theme.ink, loc="left")
 
@@ -128,7 +132,7 @@ def draw_spectra(results: DataTree, theme: Theme) -> Figure:
             noise = model["mean_noise_eigenvalue"].values
             ax.plot(ranks, noise, color=theme.ideal, linewidth=1.2, linestyle=":")
             _title(ax, f"level {level}, {_PLACES[place]}", theme)
-            ax.tick_params(labelsize=SMALL)
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if row is panels[-1]:
                 ax.set_xlabel("component", fontsize=TEXT, color=theme.ink)
         set_log_axis(row[0])
@@ -217,7 +221,7 @@ def draw_moves(results: DataTree, theme: Theme) -> Figure:
             _title(ax, label, theme)
         set_outlier_axis(
             row[0],
-            [data[f"{name}_along"].sel(place=TYPICAL).fillna(0) for _, data, *_ in cases],
+            [_drawn(data[f"{name}_along"].sel(place=TYPICAL)) for _, data, *_ in cases],
         )
         _label(row[0], "rise of E" if name == "energy" else "rise of the error", theme)
     _axes(figure, panels, model.sortby("level"), theme)

@@ -40,12 +40,10 @@ _COLUMNS: tuple[tuple[str, str, str, str, str], ...] = (
     ("error_along", TYPICAL, TOP, "error along", "0"),
 )
 _LISTED = (
-    ("score_rms", TYPICAL, "", "rms"),
+    ("score_rms", TYPICAL, "", "rms ∇E"),
     ("concentration", TYPICAL, "", "typical"),
-    ("beyond_edge", TYPICAL, "", "edge"),
     ("concentration", TRAJECTORY, "", "on the way"),
     ("own_share", TYPICAL, TOP, "own"),
-    ("other_share", TYPICAL, TOP, "others’"),
 )
 NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _COLUMNS))
 _CASES = (("model", "model", "model"), ("untrained", "untrained", "control"))
@@ -85,10 +83,10 @@ def listing(results: xr.DataTree) -> Listing:
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
         rows=rows,
-        caption="means over problems; in parentheses, in the last digit's unit, the larger\nhalf "
-        "of the 95 % bootstrap interval; typical, on the way, untrained: concentration\nof the "
-        "scores over noise, 1 by chance; edge: components beyond the edge; own, others’:\nshare "
-        "of the leading components in the problem's own subspace and in others’",
+        caption="means over problems; in parentheses, in the last digit's unit, the larger\n"
+        "half of the 95 % bootstrap interval; typical, on the way, untrained (typical):\n"
+        "concentration over noise, 1 by chance; own: leading components in the\n"
+        "problem's own subspace",
         muted=muted,
     )
 
@@ -121,8 +119,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
         ("Own subspace", own),
         (
             "Problems",
-            f"{results.sizes['problem']}, difficulty “{config['difficulty']}”, seed "
-            f"{config['seed']}",
+            f"{results.sizes['problem']}, “{config['difficulty']}”, seed {config['seed']}",
         ),
         ("Numerics", f"{config['dtype']} on {config['device']}, stored as {config['storage']}"),
     ]
@@ -140,16 +137,21 @@ def _in_words(results: xr.DataTree) -> list[Text]:
             for label, _, data in cases
         )
 
+    own, others = (means(name, TYPICAL, TOP) for name in ("own_share", "other_share"))
+    said = (
+        (
+            "At typical points the concentration of the scores over noise is",
+            "concentration",
+            TYPICAL,
+        ),
+        ("Along the trajectory it is", "concentration", TRAJECTORY),
+        ("Components beyond the edge, typical:", "beyond_edge", TYPICAL),
+        ("Held-out share of other problems’ components, over chance:", "shared_share", TYPICAL),
+    )
     return [
-        f"At typical points the concentration of the scores over noise is "
-        f"{means('concentration', TYPICAL)}, mean over levels; that of the noise itself is "
-        f"{number(chance, 5)}.",
-        f"Along the trajectory it is {means('concentration', TRAJECTORY)}.",
-        f"Components beyond the edge, typical: {means('beyond_edge', TYPICAL)}.",
-        f"Of the leading components, {means('own_share', TYPICAL, TOP)} lies in the problem’s own "
-        f"subspace, and {means('other_share', TYPICAL, TOP)} in those of others.",
-        f"What other problems’ components explain of a problem’s mean score, over chance: "
-        f"{means('shared_share', TYPICAL)}.",
+        *(f"{words} {means(name, place)}, mean over levels." for words, name, place in said),
+        f"The concentration of the noise itself is {number(chance, 5)}.",
+        f"Share of the leading components in the own subspace: {own}; in those of others: {others}.",
     ]
 
 
@@ -227,8 +229,7 @@ def _layout(results: xr.DataTree) -> Text:
         *words,
         " ",
         Marked("summary/…", "code"),
-        " holds means over problems with their 95\u00a0% bootstrap intervals, and the spectrum "
-        "over problems.",
+        " holds means over problems with 95\u00a0% intervals, and the spectrum over problems.",
     )
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from ired_interp.devices import check_device
 from ired_interp.errors import ConfigError
 from ired_interp.experiments.base import GROUP, FigureSpec, LazyFigures
-from ired_interp.experiments.exp006_config import Exp006Config, fill_in
+from ired_interp.experiments.exp006_config import Exp006Config, chosen_components, fill_in
 from ired_interp.experiments.exp006_hypotheses import HYPOTHESES, UNTRAINED
 from ired_interp.experiments.exp006_page import NEEDED, listing, page
 from ired_interp.experiments.exp006_summary import summary
@@ -45,8 +45,10 @@ class Exp006:
         for level in config.levels:
             checkpoint.model.schedule.timestep(level)
         path = config.model if checkpoint.bundled else str(checkpoint.path.resolve())
+        full = fill_in(config)
         return replace(
-            fill_in(config),
+            full,
+            components=chosen_components(full, task.dim_y),
             model=path,
             task=task.name,
             model_sha256=checkpoint.sha256,
@@ -98,7 +100,7 @@ class Exp006:
         return data.assign_attrs(
             {
                 GROUP: UNTRAINED if case else "/",
-                "components": config.components,
+                "components": chosen_components(config, task.dim_y),
                 "noise_draws": config.noise or 0,
                 "task": task.name,
                 "task_size": task.size,

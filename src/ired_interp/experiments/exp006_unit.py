@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
-from ired_interp.errors import ConfigError, NonFiniteError
-from ired_interp.experiments.exp006_config import Exp006Config
+from ired_interp.errors import NonFiniteError
+from ired_interp.experiments.exp006_config import Exp006Config, chosen_components
 from ired_interp.experiments.exp006_subspaces import own_frames, shares
 from ired_interp.experiments.exp006_variables import (
     AT_ENDS,
@@ -73,17 +73,17 @@ def measure_problems(
 
     Raises:
         NonFiniteError: A score does not fit into the dtype of storage.
-        ConfigError: More components than half of the spectrum has.
+        ConfigError: More components than half of the spectrum.
     """
     problems = _problems(task, config, first, count)
     collected = _collect(model, problems, config, first)
     spectrum = centred_svd(collected.score[..., 1:, :].double())
-    _check_components(config, spectrum)
+    k = chosen_components(config, task.dim_y)
     data_vars = _of_spectra(spectrum, collected)
     ends = torch.stack(
         [
-            spectrum.components[..., : config.components],
-            spectrum.components[..., -config.components :],
+            spectrum.components[..., :k],
+            spectrum.components[..., -k:],
         ],
         dim=3,
     )
@@ -145,15 +145,6 @@ def _collect(model: Energy, problems: Problems, config: Exp006Config, first: int
     return _Collected(score, points, noise)
 
 
-def _check_components(config: Exp006Config, spectrum: SpectrumOfRows) -> None:
-    most = spectrum.eigenvalues.shape[-1] // 2
-    if config.components > most:
-        raise ConfigError(
-            f"components: expected at most {most}, half of the spectrum of {spectrum.num_rows} "
-            f"scores of {spectrum.num_entries} entries, found {config.components}."
-        )
-
-
 def _of_spectra(spectrum: SpectrumOfRows, collected: _Collected) -> dict[str, Any]:
     alone = centred_svd(collected.noise[:, 1:].double())
     mean = spectrum.eigenvalues.sum(dim=-1, keepdim=True) / spectrum.num_entries
@@ -211,7 +202,7 @@ def _of_moves(
 ) -> dict[str, Any]:
     """Energy and error a short way along components and along random directions."""
     n, d = problems.y.shape
-    num_random, k = config.random_draws or 0, config.components
+    num_random, k = config.random_draws or 0, ends.shape[-1]
     draws = RowDraws(n, seed=config.seed, purpose="exp006/random directions", first=first)
     random = torch.nn.functional.normalize(draws.normal(num_random, d), dim=-1).to(problems.y)
     shape = (n, len(config.levels), len(PLACES))
