@@ -140,18 +140,18 @@ def _in_words(results: xr.DataTree) -> list[Text]:
     own, others = (means(name, TYPICAL, TOP) for name in ("own_share", "other_share"))
     said = (
         (
-            "At typical points the concentration of the scores over noise is",
+            "Concentration of the scores over noise at typical points:",
             "concentration",
             TYPICAL,
         ),
-        ("Along the trajectory it is", "concentration", TRAJECTORY),
+        ("Along the trajectory:", "concentration", TRAJECTORY),
         ("Components beyond the edge, typical:", "beyond_edge", TYPICAL),
         ("Held-out share of other problems’ components, over chance:", "shared_share", TYPICAL),
     )
     return [
         *(f"{words} {means(name, place)}, mean over levels." for words, name, place in said),
         f"The concentration of the noise itself is {number(chance, 5)}.",
-        f"Share of the leading components in the own subspace: {own}; in those of others: {others}.",
+        f"Share of the leading components in the own subspace: {own}; in others’: {others}.",
     ]
 
 
