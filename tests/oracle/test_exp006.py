@@ -191,7 +191,8 @@ def test_a_direction_that_all_problems_share(task: Task) -> None:
     one = next(one for one in HYPOTHESES if one.id == "shared-directions")
     effect = one.statistic(results(*found))
     assert effect.control is not None
-    assert float(np.mean(effect.effect)) > 3 > 2 > float(np.mean(effect.control))
+    assert float(np.mean(effect.effect)) > 3
+    assert float(np.mean(effect.control)) < 2
     summaries = EXPERIMENT.summarise(planned_tree(found))
     mean = summaries["model"]["problems_beyond_edge"].sel(place="typical").item()
     assert mean == 1
@@ -285,7 +286,6 @@ def test_scales_configs_and_memory() -> None:
         (lambda: chosen_components(replace(paper, components=9), 16), "expected 1 … 8"),
         (lambda: Exp006Config(noise=2), "noise: expected at least 3"),
         (lambda: Exp006Config(radius=0.0), "radius: expected a finite number > 0"),
-        (lambda: Exp006Config(storage="int8"), "storage: expected one of"),  # type: ignore[arg-type]
         (lambda: Exp006Config(levels=(1, 1)), "different levels"),
     ):
         with pytest.raises(ConfigError, match=match):
