@@ -127,7 +127,7 @@ def marchenko_pastur_edge(num_rows: int, num_entries: int) -> float:
     Source: Marchenko and Pastur (1967), doi:10.1070/SM1967v001n04ABEH001994.
     """
     m = _freedom(num_rows, num_entries)
-    return (1 + sqrt(num_entries / m)) ** 2
+    return 1 + num_entries / m + 2 * sqrt(num_entries / m)
 
 
 def largest_by_chance(num_rows: int, num_entries: int) -> float:
@@ -143,7 +143,8 @@ def largest_by_chance(num_rows: int, num_entries: int) -> float:
     """
     m = _freedom(num_rows, num_entries)
     a, b = sqrt(m - 1), sqrt(num_entries)
-    return ((a + b) ** 2 + _TRACY_WIDOM_99 * (a + b) * (1 / a + 1 / b) ** (1 / 3)) / m
+    scale = (a + b) * float((1 / a + 1 / b) ** (1 / 3))
+    return ((a + b) ** 2 + _TRACY_WIDOM_99 * scale) / m
 
 
 def num_beyond_edge(spectrum: SpectrumOfRows) -> Float[Tensor, "..."]:

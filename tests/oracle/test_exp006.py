@@ -57,7 +57,8 @@ class Planted:
         off = y - signal * self._y[row]
         bent = torch.einsum("ni,nij,nj->n", off, self._matrix[row], off) / 2 / sigma[:, 0]
         # A pull along one direction of all problems, of a size that each has for itself.
-        return bent + self._y[row].sum(1) * (y @ self._shared)
+        energy: Tensor = bent + self._y[row].sum(1) * (y @ self._shared)
+        return energy
 
 
 def config(**changes: object) -> Exp006Config:
@@ -80,7 +81,8 @@ def frames_of(task: Task, problems: Problems, r: int, *, own: bool) -> Tensor:
     turn = torch.linalg.qr(
         torch.cat([torch.ones(SIDE, 1), torch.eye(SIDE)[:, : SIDE - 1]], 1).double()
     ).Q
-    return (of @ turn)[..., 1 : 1 + r]
+    chosen: Tensor = (of @ turn)[..., 1 : 1 + r]
+    return chosen
 
 
 def measured(
@@ -109,6 +111,8 @@ def test_exactly_the_strong_directions_are_found(task: Task, r: int) -> None:
     top = data.sel(end="top")
     # Of the sample's components 1 - O(1/ℓ²) lies in the planted directions.
     np.testing.assert_allclose(top["energy_along"], STRONG, rtol=0.05)
+    draws = data["effective_draws"]
+    assert bool(((draws > 10) & (draws <= 48)).all())
     np.testing.assert_allclose(top["error_along"], (STRONG - 1) ** 2, rtol=0.1)
     np.testing.assert_allclose(data["energy_along"].sel(end="bottom"), 1.0, rtol=0.05)
     mean = (r * STRONG + SIDE**2 - r) / SIDE**2
@@ -166,9 +170,8 @@ def results(model: xr.Dataset, beside: xr.Dataset) -> xr.DataTree:
 
 
 def test_verdicts_follow_the_planted_truth(task: Task) -> None:
-    sizes = {"problems": 12, "levels": (4,), "components": 2}
-    strong = measured(task, 2, own=True, **sizes)
-    plain = measured(task, 0, **sizes)
+    strong = measured(task, 2, own=True, problems=12, levels=(4,), components=2)
+    plain = measured(task, 0, problems=12, levels=(4,), components=2)
     asked = ("concentrated", "beyond-the-edge", "own-directions", "steep-components")
     chosen = [one for one in HYPOTHESES if one.id in asked]
     there = judge(chosen, results(strong, plain))

@@ -24,7 +24,10 @@ def spiked(n: int, d: int, sizes: list[float], *, seed: int) -> Tensor:
     """Normal rows of variance ``sizes`` along random directions and 1 elsewhere."""
     scale = torch.ones(d, dtype=torch.float64)
     scale[: len(sizes)] = torch.tensor(sizes, dtype=torch.float64).sqrt()
-    return planted.normal(n, d, seed=seed) * scale @ planted.orthogonal(d, seed=seed + 1).T + 3.0
+    turned: Tensor = (
+        planted.normal(n, d, seed=seed) * scale @ planted.orthogonal(d, seed=seed + 1).T
+    )
+    return turned + 3.0
 
 
 @pytest.mark.parametrize(("n", "d"), [(30, 7), (7, 30)])

@@ -34,6 +34,7 @@ _COLUMNS: tuple[tuple[str, str, str, str, str], ...] = (
     ("concentration", TYPICAL, "", "concentration, typical", "1"),
     ("beyond_edge", TYPICAL, "", "beyond the edge", "0"),
     ("concentration", TRAJECTORY, "", "concentration, trajectory", "–"),
+    ("effective_draws", TRAJECTORY, "", "effective draws, trajectory", "–"),
     ("own_share", TYPICAL, TOP, "in own subspace", "–"),
     ("other_share", TYPICAL, TOP, "in others’", "–"),
     ("energy_along", TYPICAL, TOP, "energy along", "1"),

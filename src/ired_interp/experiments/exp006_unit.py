@@ -150,7 +150,11 @@ def _of_spectra(spectrum: SpectrumOfRows, collected: _Collected) -> dict[str, An
     mean = spectrum.eigenvalues.sum(dim=-1, keepdim=True) / spectrum.num_entries
     relative = spectrum.eigenvalues / mean
     of_noise = alone.eigenvalues * alone.num_entries / alone.eigenvalues.sum(-1, keepdim=True)
+    squares = (collected.score[..., 1:, :] - spectrum.mean[..., None, :]).square().sum(dim=-1)
+    # Over the largest first: fourth powers of what is left of a descent leave the range.
+    squares = squares / squares.amax(dim=-1, keepdim=True)
     at = {
+        "effective_draws": squares.sum(dim=-1).square() / squares.square().sum(dim=-1),
         "score_rms": collected.score[..., 1:, :].square().mean(dim=(-2, -1)).sqrt(),
         "concentration": concentration(spectrum),
         "beyond_edge": num_beyond_edge(spectrum),

@@ -37,6 +37,7 @@ AT_POINTS: Mapping[str, str] = {
     "concentration": _ONE,
     "beyond_edge": "components",
     "top_eigenvalue": _ONE,
+    "effective_draws": "draws",
     "energy_random": _ONE,
     "error_random": _ONE,
 }
@@ -123,6 +124,11 @@ DEFINITIONS: Mapping[str, Definition] = {
     "other_share": Definition(
         "The same in the subspaces of the other problems, or of a random one where that is more.",
         "over the problems of the run",
+    ),
+    "effective_draws": Definition(
+        "(Σ‖g‖²)²/Σ‖g‖⁴ over the centred scores g: how many draws the spectrum stands on, about "
+        "n·d/(d + 2) of isotropic ones, few where some draws are far longer than others.",
+        _SAMPLED,
     ),
     "energy_along": Definition(
         "σ_t·(E(y + δ) + E(y − δ) − 2E(y))/‖δ‖² along the components of an end, at a point that "
