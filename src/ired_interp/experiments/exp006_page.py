@@ -84,10 +84,11 @@ def listing(results: xr.DataTree) -> Listing:
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
         rows=rows,
-        caption="means over problems; in parentheses, in the last digit's unit, the larger\n"
-        "half of the 95 % bootstrap interval; typical, on the way, untrained (typical):\n"
-        "concentration over noise, 1 by chance; own: leading components in the\n"
-        "problem's own subspace",
+        caption="means over problems; in parentheses, in the last digit's\n"
+        "unit, the larger half of the 95 % bootstrap interval;\n"
+        "typical, on the way, untrained (typical): concentration\n"
+        "over noise, 1 by chance; own: share of the leading\n"
+        "components in the problem's own subspace",
         muted=muted,
     )
 
