@@ -32,7 +32,7 @@ def own_subspace_words(task: str, end: str) -> str:
     return "the matrices with the answer’s singular vectors"
 
 
-def own_frames(task: Task, problems: Problems, end: str) -> list[Float[Tensor, "d l"]]:
+def own_frames(task: Task, problems: Problems, end: str) -> list[Float[Tensor, "d _"]]:
     """An orthonormal frame of each problem's own subspace; no column where the task has none."""
     y = problems.y
     n, d = y.shape
@@ -49,7 +49,7 @@ def own_frames(task: Task, problems: Problems, end: str) -> list[Float[Tensor, "
 
 
 def shares(
-    components: Float[Tensor, "n ... d k"], frames: Sequence[Float[Tensor, "d l"]], first: int
+    components: Float[Tensor, "n ... d k"], frames: Sequence[Float[Tensor, "d _"]], first: int
 ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
     """The mean share of n problems' components in their own subspaces, and the null beside it.
 
