@@ -36,6 +36,7 @@ FLOORS = {
     "modes": 5,
     "paths": 5,
     "bands": 5,
+    "score_field": 1,
     "runs.storage": 6,
     "runs.provenance": 6,
     "models": 7,

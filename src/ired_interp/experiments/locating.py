@@ -34,6 +34,7 @@ BUILT_IN: Mapping[str, str] = {
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
     "exp004": "ired_interp.experiments.exp004_energies:Exp004",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
+    "exp006": "ired_interp.experiments.exp006_scores:Exp006",
 }
 SUFFIX = ".py"
 

@@ -1,0 +1,133 @@
+"""The config of EXP-006: what it collects and measures, checked."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from ired_interp.devices import check_device_name
+from ired_interp.draws import check_seed
+from ired_interp.errors import ConfigError
+from ired_interp.experiments.subjects import Dtype
+from ired_interp.models.checkpoint import Weights
+from ired_interp.tasks import Difficulty
+
+__all__ = ["Exp006Config", "Scale", "Storage", "chosen_components", "fill_in"]
+
+Scale = Literal["laptop", "paper"]
+Storage = Literal["float32", "float16"]
+
+_SIZES: Mapping[Scale, Mapping[str, int]] = {
+    "laptop": {"problems": 32, "noise": 48, "controls": 3, "random_draws": 32},
+    "paper": {"problems": 100, "noise": 100, "controls": 10, "random_draws": 100},
+}
+_LEAST_NOISE = 3
+_COMPONENTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exp006Config:
+    """What EXP-006 collects and measures.
+
+    Attributes:
+        model: A bundled name or the path of a checkpoint.
+        task: Needed for a reference ``.pt``, which does not name its task.
+        scale: How large where a number is not given: ``laptop`` (32 problems, 48 noise draws, 3
+            controls, 32 random directions) or ``paper`` (100, 100, 10 and 100).
+        problems: How many problems; as ``scale`` says if none.
+        noise: Noise draws a problem, at typical points and as starts of the solver; as ``scale``
+            says if none.
+        levels: Which levels, each in 1 … K.
+        components: How many components of each end are looked at; 3 if none, or half of the
+            spectrum where that is fewer.
+        radius: Length of a move along a component, in units of the length σ_t·√d of the noise.
+        storage: How the scores are stored.
+        difficulty: Which generator the problems come from.
+        seed: Of problems, noise and random directions.
+        controls: Draws of untrained weights beside the model; as ``scale`` says if none.
+        random_draws: Random directions a problem; as ``scale`` says if none.
+        weights: ``ema`` or ``online``, for a reference file.
+        bound: The solver's clamp.
+        dtype: Precision of everything that is computed.
+        device: Where to compute.
+        unit_problems: Problems a work unit.
+        model_sha256: Filled in when the run is planned; another file is refused from then on.
+    """
+
+    model: str = "inverse-4"
+    task: str | None = None
+    scale: Scale = "laptop"
+    problems: int | None = None
+    noise: int | None = None
+    levels: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    components: int | None = None
+    radius: float = 0.25
+    storage: Storage = "float32"
+    difficulty: Difficulty = "same"
+    seed: int = 0
+    controls: int | None = None
+    random_draws: int | None = None
+    weights: Weights | None = None
+    bound: float = 2.0
+    dtype: Dtype = "float64"
+    device: str = "cpu"
+    unit_problems: int = 16
+    model_sha256: str = field(default="", metadata={"planned": True})
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_device_name(self.device)
+        for name, least in (
+            ("problems", 1),
+            ("noise", _LEAST_NOISE),
+            ("components", 1),
+            ("controls", 0),
+            ("random_draws", 1),
+            ("unit_problems", 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name}: expected at least {least}, found {value}.")
+        if not self.levels or len(set(self.levels)) != len(self.levels):
+            raise ConfigError(
+                f"levels: expected different levels, at least one, found {list(self.levels)}."
+            )
+        for name in ("bound", "radius"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"{name}: expected a finite number > 0, found {getattr(self, name)}."
+                )
+        for name, choices in (
+            ("scale", get_args(Scale)),
+            ("storage", get_args(Storage)),
+            ("difficulty", get_args(Difficulty)),
+            ("dtype", get_args(Dtype)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}."
+                )
+
+
+def chosen_components(config: Exp006Config, dim_y: int) -> int:
+    """How many components of each end: asked for or 3, at most half of the spectrum.
+
+    Raises:
+        ConfigError: More were asked for, or the spectrum has no halves.
+    """
+    noise = config.noise or 0
+    most = min(noise - 1, dim_y) // 2
+    asked = config.components
+    if most < 1 or (asked is not None and asked > most):
+        raise ConfigError(
+            f"components: expected 1 … {most}, half of the spectrum of {noise} scores of {dim_y} "
+            f"entries, found {asked if asked is not None else 'none'}."
+        )
+    return min(_COMPONENTS, most) if asked is None else asked
+
+
+def fill_in(config: Exp006Config) -> Exp006Config:
+    """The config with every number that its scale stands for."""
+    sizes = _SIZES[config.scale]
+    missing = {name: value for name, value in sizes.items() if getattr(config, name) is None}
+    return replace(config, **missing)  # type: ignore[arg-type] # they are whole numbers
