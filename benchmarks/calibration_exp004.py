@@ -6,6 +6,8 @@ as claims that a distance predicts better than ‖δ‖ are true only then. The 
 as in a run, is another ellipsoid with no minimum at the answer.
 """
 
+from dataclasses import replace
+
 import torch
 import xarray as xr
 from calibration_case import Case
@@ -24,8 +26,9 @@ _PROBLEMS, _LEVELS, _DRAWS = 24, (10,), 6
 _WEIGHT = {GRASSMANN: 10.0, AFFINE: 1.0}
 _ALL = 1000.0  # where the angle is all there is, and so predicts better than the length
 _OVER = "grassmann-over-length"
+_USUAL = Exp004Config()
 # Within the cone, so that the planted distance is known everywhere.
-_SHORT = {"length": 0.02, "longest": 0.05}
+_SHORT = Exp004Config(length=0.02, longest=0.05)
 
 
 class _Landscape:
@@ -46,7 +49,7 @@ class _Landscape:
         row = torch.cdist(x, self._x).argmin(dim=1)
         answer = self._answer[row]
         off = y / self.schedule.signal[t][:, None] - answer
-        out = torch.einsum("ni,nij,nj->n", off, self._matrix[row], off)
+        out: Tensor = torch.einsum("ni,nij,nj->n", off, self._matrix[row], off)
         out = out + (self._slope[row] * off).sum(1) * off.detach().norm(dim=1)
         if self._metric is None:
             return out
@@ -60,16 +63,14 @@ class _Landscape:
 class _Tilted(_Landscape):
     def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         row = torch.cdist(x, self._x).argmin(dim=1)
-        return super().energy(x, y, t) + 10 * (self._slope[row] * y).sum(1)
+        bent = super().energy(x, y, t)
+        tilt: Tensor = (self._slope[row] * y).sum(1)
+        return bent + 10 * tilt
 
 
-def _results(
-    seed: int, metric: str | None, weight: float, lengths: dict[str, float]
-) -> xr.DataTree:
+def _results(seed: int, metric: str | None, weight: float, lengths: Exp004Config) -> xr.DataTree:
     task = ii.task("inverse", size=3)
-    config = fill_in(
-        Exp004Config(problems=_PROBLEMS, levels=_LEVELS, moves=8, seed=seed, **lengths)
-    )
+    config = fill_in(replace(lengths, problems=_PROBLEMS, levels=_LEVELS, moves=8, seed=seed))
     problems = task.sample(_PROBLEMS, seed=seed)
     model = _Landscape(task, problems, seed, metric, weight)
     groups = {"/": measure_problems(model, task, config, 0, _PROBLEMS, answers=False)}
@@ -83,15 +84,15 @@ def _results(
 
 
 def _null(seed: int) -> xr.DataTree:
-    return _results(seed, None, 0.0, {})
+    return _results(seed, None, 0.0, _USUAL)
 
 
 def _angles(seed: int) -> xr.DataTree:
-    return _results(seed, GRASSMANN, _WEIGHT[GRASSMANN], {})
+    return _results(seed, GRASSMANN, _WEIGHT[GRASSMANN], _USUAL)
 
 
 def _angles_alone(seed: int) -> xr.DataTree:
-    return _results(seed, GRASSMANN, _ALL, {})
+    return _results(seed, GRASSMANN, _ALL, _USUAL)
 
 
 def _cone(seed: int) -> xr.DataTree:

@@ -229,7 +229,7 @@ def test_distances_are_those_of_scipy(inverse: Task) -> None:
                 np.linalg.norm(np.log(relative)) if relative.min() > 0 else np.nan,
             ]
             outside += bool(relative.min() <= 0)
-            np.testing.assert_allclose(found[i, j], expected, rtol=1e-9)
+            np.testing.assert_allclose(found[i, j], np.array(expected), rtol=1e-9)
     assert outside < 8
     gone = distances(base, -ends, ("affine-invariant",), rank=2)
     assert bool(gone.isnan().all())
@@ -307,10 +307,10 @@ def test_the_ideal_is_stored_where_it_is_known(completion: Task) -> None:
         ii.exact_model(task), task, config(problems=2, levels=(4,)), 0, 2, answers=False
     )
     np.testing.assert_allclose(data["energy"], data["ideal_energy"], rtol=1e-9)
-    assert data["kind"].values.tolist() == ["within", "rotation", "normal", "random"]
+    assert data["kind"].to_numpy().tolist() == ["within", "rotation", "normal", "random"]
     found = tree(completion, "bowl", problems=2, levels=(4,))
     assert "ideal_energy" not in found
-    assert found["kind"].values.tolist() == ["within", "rotation", "orbit", "normal", "random"]
+    assert np.asarray(found["kind"]).tolist() == ["within", "rotation", "orbit", "normal", "random"]
     claim = next(one for one in HYPOTHESES if one.id == "affine-at-fixed-length")
     assert "spd_share" in judge([claim], found)[0].reason
 
@@ -325,7 +325,7 @@ def test_scales_and_configs(completion: Task, inverse: Task) -> None:
         ({"levels": (1, 1)}, "different levels"),
     ):
         with pytest.raises(ConfigError, match=match):
-            Exp004Config(**changes)  # type: ignore[arg-type]
+            Exp004Config(**changes)
     with pytest.raises(ConfigError, match="has no UVᵀ"):
         chosen_base(inverse, "product")
     assert chosen_rank(completion, 3, "answer") == 3
