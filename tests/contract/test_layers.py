@@ -17,6 +17,7 @@ FLOORS = {
     "draws": 0,
     "devices": 0,
     "checks": 0,
+    "git": 0,
     "digits": 1,
     "geometry": 1,
     "lapack": 1,

@@ -96,7 +96,7 @@ def code_of(project: Path | None, sha: str | None) -> Code:
             f"submit: expected a git repository with a commit, found none ({where}). A cluster "
             "runs an exact commit: 'git init', commit the experiment, and plan the run again."
         )
-    if git(root, "cat-file", "-e", f"{sha}^{{commit}}").returncode != 0:
+    if not git(root, "cat-file", "-e", f"{sha}^{{commit}}").ok:
         raise ConfigError(
             f"submit: the run was planned at commit {sha}, which {root} does not have (any more). "
             "Fetch it, or plan the run again."
@@ -108,7 +108,7 @@ def code_of(project: Path | None, sha: str | None) -> Code:
 def is_on_a_remote(code: Code) -> bool:
     """Whether a branch of a remote, as last fetched, contains the commit."""
     done = git(code.project, "branch", "-r", "--contains", code.sha)
-    return done.returncode == 0 and bool(done.stdout.strip())
+    return done.ok and bool(done.out.strip())
 
 
 def send_code(shell: Shell, config: ClusterConfig, code: Code) -> str:
@@ -129,10 +129,10 @@ def send_code(shell: Shell, config: ClusterConfig, code: Code) -> str:
         # no hooks: the user's pre-push, git-lfs's among them, belongs to the user's own remotes
         words = ("push", "--quiet", "--no-verify", "--", remote.url, wanted)
         done = git(folder, *words, environment=remote.environment, seconds=_PUSH_SECONDS)
-        if done.returncode != 0:
+        if not done.ok:
             shell.run(["true"])  # a session that is gone is said so
             raise ClusterError(
-                f"{shell.name}: git push of {folder} to {repository} failed: {done.stderr.strip()}"
+                f"{shell.name}: git push of {folder} to {repository} failed: {done.err.strip()}"
             )
     return repository
 
@@ -256,10 +256,10 @@ printf 'python=%s\\n' "$python"
 def _checkout_of_the_package() -> Path | None:
     """None where it was installed, even if that is inside of somebody's repository."""
     folder = Path(ired_interp.__file__).parent
-    tracked = git(folder, "ls-files", "--error-unmatch", "__init__.py").returncode == 0
+    tracked = git(folder, "ls-files", "--error-unmatch", "__init__.py").ok
     return _top_level(folder) if tracked else None
 
 
 def _top_level(folder: Path) -> Path | None:
     done = git(folder, "rev-parse", "--show-toplevel")
-    return Path(done.stdout.strip()) if done.returncode == 0 else None
+    return Path(done.out.strip()) if done.ok else None

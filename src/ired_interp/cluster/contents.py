@@ -82,7 +82,7 @@ def _submodules(project: Path, sha: str, above: str) -> Iterator[Submodule]:
             continue
         path = str(PurePosixPath(above) / name)
         there = (project / path / ".git").exists()
-        if not there or git(project / path, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        if not there or not git(project / path, "cat-file", "-e", f"{commit}^{{commit}}").ok:
             state = f"commit {commit[:12]} is not in it" if there else "it is empty"
             raise ConfigError(
                 f"{project}: expected the submodule {path} at the commit that is recorded, found "
@@ -103,14 +103,14 @@ def large_files(
 def _large_files(project: Path, module: str, sha: str) -> Iterator[LargeFile]:
     folder = project / module
     rules = ("grep", "--quiet", "filter=lfs", sha, "--", ":(glob)**/.gitattributes")
-    if git(folder, *rules).returncode != 0:
+    if not git(folder, *rules).ok:
         return
     for entry in git_lines(folder, "ls-tree", "-r", "-l", "-z", sha):
         head, _, path = entry.partition("\t")
         _, kind, blob, size = head.split()
         if kind != _FILE or int(size) > _POINTER_BYTES:
             continue
-        found = _POINTER.fullmatch(git(folder, "cat-file", "blob", blob).stdout)
+        found = _POINTER.fullmatch(git(folder, "cat-file", "blob", blob).out)
         if found is not None:
             yield LargeFile(module, path, found[1], int(found[2]))
 
@@ -119,7 +119,7 @@ def content_of(project: Path, file: LargeFile) -> Path | None:
     """A local file with the content: git-lfs's own copy, or the one that is checked out."""
     folder = project / file.module
     asked = git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")
-    own = Path(asked.stdout.strip()) / "lfs" / "objects"
+    own = Path(asked.out.strip()) / "lfs" / "objects"
     kept = own / file.sha256[:2] / file.sha256[2:4] / file.sha256
     for path in (kept, folder / file.path):
         if path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256:

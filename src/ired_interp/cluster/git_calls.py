@@ -1,10 +1,9 @@
-"""git, as the submission of a run calls it."""
+"""git, as the submission of a run calls it: no answer is an error, for nothing is known then."""
 
-import os
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from ired_interp.cluster.shell import submission_environment
+from ired_interp import git as asking
 from ired_interp.errors import CannotAskError
 
 __all__ = ["git", "git_lines"]
@@ -15,27 +14,18 @@ _SECONDS = 30.0
 def git(
     project: Path,
     *words: str,
-    environment: dict[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     seconds: float = _SECONDS,
-) -> subprocess.CompletedProcess[str]:
+) -> asking.Answer:
     """Run git in a repository; its exit code is the caller's to judge.
 
     Raises:
         CannotAskError: git is not installed or did not end in time.
     """
-    try:
-        return subprocess.run(  # noqa: S603 - a list of words, no shell
-            ["git", "-C", os.fspath(project), *words],  # noqa: S607 - found on the user's PATH
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**submission_environment(), **(environment or {})},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotAskError(f"git {words[0]} did not answer: {error}") from error
+    answer = asking.git(project, *words, seconds=seconds, environment=environment)
+    if answer.silent:
+        raise CannotAskError(f"{project}: {answer.reason}.")
+    return answer
 
 
 def git_lines(project: Path, *words: str) -> list[str]:
@@ -44,5 +34,5 @@ def git_lines(project: Path, *words: str) -> list[str]:
     Raises:
         CannotAskError: As `git`.
     """
-    done = git(project, *words)
-    return [one for one in done.stdout.split("\0") if one] if done.returncode == 0 else []
+    answer = git(project, *words)
+    return [one for one in answer.out.split("\0") if one] if answer.ok else []

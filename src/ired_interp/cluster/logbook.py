@@ -147,4 +147,4 @@ def _says(run: Path, *words: str) -> str:
         done = git(folder, *words)
     except CannotAskError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return done.out.strip() if done.ok else ""

@@ -7,7 +7,7 @@ minute is watched closely; after that once a minute.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -199,9 +199,7 @@ def with_causes(
     told = []
     for task in tasks:
         log = "" if task.done else log_tail(shell, place[task.name], task.job)
-        told.append(
-            EndedTask(**{**vars(task), "cause": recognise(task.state, task.exit_code, log)})
-        )
+        told.append(replace(task, cause=recognise(task.state, task.exit_code, log)))
     return told
 
 

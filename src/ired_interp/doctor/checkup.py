@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from ired_interp.cluster.shell import Shell, open_shell
 from ired_interp.doctor.finding import size
 from ired_interp.doctor.machine import Gpu, Machine, this_machine
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
+from ired_interp.git import git, have_git
 from ired_interp.landscape import Landscape
 from ired_interp.preflight.check import Check, advised, failed, not_checked, passed
 
@@ -259,21 +259,12 @@ def check_browser() -> Check:
 
 def _check_git() -> Check:
     expected, fix = "git, which the provenance of a run and 'submit' need", "install git"
-    if shutil.which("git") is None:
+    if not have_git():
         return failed("git", "none", expected, fix)
-    try:
-        done = subprocess.run(
-            ["git", "--version"],  # noqa: S607 - found on the user's PATH
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return failed("git", f"it does not start: {error}", expected, fix)
-    if done.returncode != 0:
-        return failed("git", done.stderr.strip() or f"exit code {done.returncode}", expected, fix)
-    return passed("git", done.stdout.strip())
+    said = git(Path(), "--version", seconds=_GIT_SECONDS)
+    if not said.ok:
+        return failed("git", said.reason, expected, fix)
+    return passed("git", said.out.strip())
 
 
 def _check_cluster(cluster: ClusterConfig | None) -> Iterator[Check]:

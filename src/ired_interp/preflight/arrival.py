@@ -72,8 +72,8 @@ def check_arrives(ground: Ground, shell: Shell, repository: str) -> Check:
             wanted = f"{commit}:refs/ired-interp/{commit}"
             words = ("push", "--quiet", "--no-verify", "--", remote.url, wanted)
             done = git(place, *words, environment=remote.environment, seconds=_PUSH_SECONDS)
-            said = done.stderr.strip()
-            if done.returncode == 0:
+            said = done.err.strip()
+            if done.ok:
                 fetched = shell.run(["sh", "-c", _FETCH, "sh", folder, commit])
                 if fetched.returncode == 0:
                     shell.run(["rm", "-rf", "--", f"{folder}/clone"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ired_interp.preflight.git import git
+from ired_interp.git import git
 
 __all__ = ["Clone", "borrowed_objects", "make_clone", "scratch_folder"]
 

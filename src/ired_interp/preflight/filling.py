@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ired_interp.cluster.contents import LargeFile, content_of, large_files, submodules
 from ired_interp.errors import ConfigError
+from ired_interp.git import git
 from ired_interp.preflight.clone import Clone
-from ired_interp.preflight.git import git
 
 __all__ = ["fill"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import Source, locate
+from ired_interp.git import git, git_lines, have_git
 from ired_interp.preflight.clone import make_clone
-from ired_interp.preflight.git import git, git_lines, have_git
 from ired_interp.preflight.walk import Parts, parts_of
 
 __all__ = ["Ground", "find_ground"]

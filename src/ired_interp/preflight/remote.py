@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ired_interp.git import git, without_password
 from ired_interp.preflight.check import Check, failed, not_checked, passed
 from ired_interp.preflight.clone import borrowed_objects
-from ired_interp.preflight.git import git, without_password
 from ired_interp.preflight.ground import Ground
 
 __all__ = ["Remote", "ask_remote", "check_pushed", "check_remote"]

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ired_interp.git import git, git_lines
 from ired_interp.preflight.check import Check, failed, not_checked, passed
-from ired_interp.preflight.git import git, git_lines
 from ired_interp.preflight.ground import Ground
 
 __all__ = [

@@ -11,6 +11,7 @@ from typing import Any
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.shell import Shell, open_shell
 from ired_interp.errors import IredInterpError, SessionGoneError, UnknownNameError
+from ired_interp.git import git, without_password
 from ired_interp.preflight.check import CHECKS, Check, Group, failed, not_checked, passed
 from ired_interp.preflight.clone import Clone, make_clone, scratch_folder
 from ired_interp.preflight.dry_run import DryRun, Facts, ask_probe
@@ -20,7 +21,6 @@ from ired_interp.preflight.environment import (
     check_interpreter,
 )
 from ired_interp.preflight.filling import fill
-from ired_interp.preflight.git import git, without_password
 from ired_interp.preflight.ground import Ground, find_ground
 from ired_interp.preflight.groups import side_by_side
 from ired_interp.preflight.remote import ask_remote, check_pushed, check_remote

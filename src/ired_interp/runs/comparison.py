@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.errors import ConfigError
-from ired_interp.runs.heads import RunHead, read_head, read_results
+from ired_interp.runs.heads import RunHead, read_head
 from ired_interp.runs.moves import PROBLEM, Move, aligned, moves_of
+from ired_interp.runs.results import read_results
 
 __all__ = ["TOLERANCE", "Comparison", "Difference", "compare_runs", "to_json"]
 

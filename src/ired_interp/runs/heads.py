@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from ired_interp.errors import IredInterpError, RunFolderError
 from ired_interp.runs.claims import holder_of
 from ired_interp.runs.run import FORMAT
 from ired_interp.runs.shards import shard_path
 from ired_interp.runs.storage import read_json
 
-__all__ = ["Found", "RunHead", "find_runs", "read_head", "read_results"]
+__all__ = ["Found", "RunHead", "find_runs", "read_head"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,28 +121,6 @@ def find_runs(folder: Path) -> Iterator[Found]:
             yield Found(path, None, str(error))
         except OSError as error:
             yield Found(path, None, f"{path} cannot be read: {error.strerror or error}.")
-
-
-def read_results(path: Path) -> xr.DataTree:
-    """All of a run's ``results.h5``.
-
-    Raises:
-        RunFolderError: The run is not finished, or the file is damaged.
-    """
-    file = path / "results.h5"
-    if not file.is_file():
-        raise RunFolderError(
-            f"{path}: expected a finished run, found no results.h5. Finish it with 'ired-interp "
-            f"resume {path}'."
-        )
-    try:
-        with xr.open_datatree(file, engine="h5netcdf") as tree:
-            return tree.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise RunFolderError(
-            f"{file} cannot be read ({error}). Delete it and run 'ired-interp resume {path}': it "
-            "is made again from the shards."
-        ) from error
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -5,9 +5,6 @@ import hashlib
 import logging
 import os
 import platform
-import re
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +14,8 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_info
 
+from ired_interp.git import Answer, git, have_git, without_password
+
 __all__ = ["Repository", "job_name", "package_sha256", "provenance", "repository"]
 
 _LOG = logging.getLogger(__name__)
@@ -24,7 +23,16 @@ _LOG = logging.getLogger(__name__)
 _GIT_SECONDS = 5
 _PROJECT_GIT_SECONDS = 60
 # What draws, asks and prints changes no data.
-_MAKES_NO_DATA = ("cli", "cluster", "doctor", "preflight", "report", "api.py", "console.py")
+_MAKES_NO_DATA = (
+    "cli",
+    "cluster",
+    "doctor",
+    "preflight",
+    "report",
+    "api.py",
+    "console.py",
+    "git.py",
+)
 
 
 @dataclass(frozen=True)
@@ -93,15 +101,15 @@ def package_sha256() -> str:
 
 def repository(folder: Path) -> Repository | None:
     """The git repository that a folder lies in; None if there is none, or git does not answer."""
-    if shutil.which("git") is None:
+    if not have_git():
         return None
     sha = _text(folder, "rev-parse", "HEAD", seconds=_PROJECT_GIT_SECONDS)
     if sha is None:
         return None
     # Not what the user's configuration makes of a diff.
     plain = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index")
-    patch = _git(folder, "diff", *plain, "HEAD", "--", ":/", seconds=_PROJECT_GIT_SECONDS)
-    return None if patch is None else Repository(_origin(folder), sha, patch)
+    patch = _asked(folder, "diff", *plain, "HEAD", "--", ":/", seconds=_PROJECT_GIT_SECONDS)
+    return Repository(_origin(folder), sha, patch.raw) if patch.ok else None
 
 
 def job_name() -> str | None:
@@ -117,7 +125,7 @@ def _blas_threads() -> int | None:
 
 
 def _git_state(folder: Path) -> tuple[str | None, str | None, bool | None]:
-    if shutil.which("git") is None:
+    if not have_git():
         return None, None, None
     sha = _text(folder, "rev-parse", "HEAD")
     if sha is None or _text(folder, "ls-files", "--error-unmatch", "provenance.py") is None:
@@ -129,23 +137,16 @@ def _git_state(folder: Path) -> tuple[str | None, str | None, bool | None]:
 def _origin(folder: Path) -> str | None:
     """A password or token in the address stays where it is."""
     url = _text(folder, "remote", "get-url", "origin")
-    return None if url is None else re.sub(r"(?<=://)[^/@]*@", "", url)
+    return None if url is None else without_password(url)
 
 
-def _text(folder: Path, *arguments: str, seconds: float = _GIT_SECONDS) -> str | None:
-    said = _git(folder, *arguments, seconds=seconds)
-    return None if said is None else said.decode(errors="replace").strip()
+def _text(folder: Path, *words: str, seconds: float = _GIT_SECONDS) -> str | None:
+    answer = _asked(folder, *words, seconds=seconds)
+    return answer.out.strip() if answer.ok else None
 
 
-def _git(folder: Path, *arguments: str, seconds: float) -> bytes | None:
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - found on the user's PATH
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        _LOG.warning("git did not answer, so the commit is not recorded: %s", error)
-        return None
-    return done.stdout if done.returncode == 0 else None
+def _asked(folder: Path, *words: str, seconds: float) -> Answer:
+    answer = git(folder, *words, seconds=seconds)
+    if answer.silent:
+        _LOG.warning("%s, so the commit is not recorded", answer.reason)
+    return answer

@@ -18,6 +18,7 @@ from ired_interp.experiments import Experiment, Source, load
 from ired_interp.experiments.config import config_from_mapping, config_to_mapping
 from ired_interp.runs.named_files import places_of, read_named, relocated
 from ired_interp.runs.plan import code_of, config_differences, plan_hash, present_provenance
+from ired_interp.runs.results import read_results
 from ired_interp.runs.shards import ShardFault, find_fault, read_record, shard_path
 from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
 
@@ -147,14 +148,7 @@ class Run:
                 f"{self.path}: the run is not finished ({done} of {self.num_units} units done): "
                 f"there is no results.h5. Finish it with 'ired-interp resume {self.path}'."
             )
-        try:
-            with xr.open_datatree(self.results_path, engine="h5netcdf") as tree:
-                return tree.load()
-        except (OSError, ValueError, KeyError) as error:
-            raise RunFolderError(
-                f"{self.results_path} cannot be read ({error}). Delete it and run "
-                f"'ired-interp resume {self.path}': it is made again from the shards."
-            ) from error
+        return read_results(self.path)
 
 
 def plan_run(

@@ -10,22 +10,50 @@ from pathlib import Path
 
 __all__ = ["Answer", "git", "git_lines", "have_git", "quiet_environment", "without_password"]
 
-_SECONDS = 20.0
-_TIMED_OUT = 124
+_SECONDS = 30.0
+_TIMED_OUT, _NOT_STARTED = 124, 127
+# A hook or a commit in progress sets them, and git would answer for its repository, whatever the
+# folder.
+_OF_ANOTHER_REPOSITORY = {
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command said."""
+    """What git said.
+
+    Attributes:
+        code: Its exit code; 124 where it gave no answer in time, 127 where it cannot be started.
+        raw: What it printed.
+        err: What it complained of.
+    """
 
     code: int
-    out: str
+    raw: bytes
     err: str
 
     @property
     def ok(self) -> bool:
         """Whether it ended well."""
         return self.code == 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether there was no answer at all, so that nothing is known."""
+        return self.code in (_TIMED_OUT, _NOT_STARTED)
+
+    @property
+    def out(self) -> str:
+        """What it printed, as text; names in another encoding have marks in place of letters."""
+        return self.raw.decode(errors="replace")
 
     @property
     def reason(self) -> str:
@@ -46,13 +74,8 @@ def have_git() -> bool:
 
 
 def quiet_environment() -> dict[str, str]:
-    """This process's environment without a way to ask a person, and without another repository.
-
-    A hook or a commit in progress sets GIT_DIR, GIT_INDEX_FILE and the like, which would answer for
-    that repository whatever the folder.
-    """
-    local = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
-    kept = {name: value for name, value in os.environ.items() if name not in local}
+    """This process's environment without a way to ask a person, and without another repository."""
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
     kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10")
     kept["GIT_LFS_SKIP_SMUDGE"] = "1"
     return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "LC_ALL": "C.UTF-8"}
@@ -60,41 +83,41 @@ def quiet_environment() -> dict[str, str]:
 
 def git(
     folder: Path,
-    *arguments: str,
+    *words: str,
     seconds: float = _SECONDS,
     settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Ask git about a folder.
+    """Ask git about a folder; its exit code is the caller's to judge.
 
     Args:
         folder: Where.
-        *arguments: The command and its words, none of which a shell sees.
+        *words: The command and its arguments, none of which a shell sees.
         seconds: After which it is given up, with code 124.
         settings: Configuration for this one command.
+        environment: Variables beside those of `quiet_environment`.
     """
     options = [word for k, v in (settings or {}).items() for word in ("-c", f"{k}={v}")]
     try:
         done = subprocess.run(  # noqa: S603 - no shell
-            ["git", "-C", str(folder), *options, *arguments],  # noqa: S607 - the user's git
+            ["git", "-C", os.fspath(folder), *options, *words],  # noqa: S607 - the user's git
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=seconds,
             check=False,
             stdin=subprocess.DEVNULL,
-            env=quiet_environment(),
+            env={**quiet_environment(), **(environment or {})},
         )
     except subprocess.TimeoutExpired:
-        return Answer(_TIMED_OUT, "", f"git {arguments[0]} gave no answer within {seconds:.0f} s")
+        return Answer(_TIMED_OUT, b"", f"git {words[0]} gave no answer within {seconds:.0f} s")
     except OSError as error:
-        return Answer(127, "", f"git cannot be started: {error.strerror}")
-    return Answer(done.returncode, done.stdout, done.stderr)
+        return Answer(_NOT_STARTED, b"", f"git cannot be started: {error.strerror}")
+    return Answer(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
 
 
-def git_lines(folder: Path, *arguments: str) -> list[str]:
+def git_lines(folder: Path, *words: str) -> list[str]:
     """What git lists, by names that may hold anything but NUL; none where it fails.
 
-    The arguments must ask for ``-z``.
+    The words must ask for ``-z``.
     """
-    answer = git(folder, *arguments)
+    answer = git(folder, *words)
     return [name for name in answer.out.split("\0") if name] if answer.ok else []

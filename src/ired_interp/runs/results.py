@@ -1,0 +1,31 @@
+"""``results.h5`` of a run folder, read whole."""
+
+from pathlib import Path
+
+import xarray as xr
+
+from ired_interp.errors import RunFolderError
+
+__all__ = ["read_results"]
+
+
+def read_results(path: Path) -> xr.DataTree:
+    """All of a run's ``results.h5``.
+
+    Raises:
+        RunFolderError: The run is not finished, or the file is damaged.
+    """
+    file = path / "results.h5"
+    if not file.is_file():
+        raise RunFolderError(
+            f"{path}: expected a finished run, found no results.h5. Finish it with 'ired-interp "
+            f"resume {path}'."
+        )
+    try:
+        with xr.open_datatree(file, engine="h5netcdf") as tree:
+            return tree.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise RunFolderError(
+            f"{file} cannot be read ({error}). Delete it and run 'ired-interp resume {path}': it "
+            "is made again from the shards."
+        ) from error
