@@ -43,6 +43,7 @@ COMMANDS = {
     "ssh": "openssh-client",
     "rsync": "rsync",
     "git": "git",
+    "git-lfs": "git-lfs",
 }
 NODES = ("node1", "node2")
 CPUS = 8
