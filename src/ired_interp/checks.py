@@ -7,6 +7,7 @@ from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
 
 __all__ = [
     "check_finite",
+    "check_floating",
     "check_like",
     "check_matrix",
     "check_model_dtype",
@@ -23,13 +24,7 @@ def check_matrix(
     Raises:
         ShapeError, DtypeError, NonFiniteError: Naming the input and what was found.
     """
-    if not isinstance(value, Tensor):
-        raise DtypeError(
-            f"{name}: expected a torch tensor, found {type(value).__name__}; convert it with "
-            "torch.as_tensor."
-        )
-    if not value.is_floating_point():
-        raise DtypeError(f"{name}: expected a floating-point tensor, found {value.dtype}.")
+    check_floating(name, value)
     if value.ndim != 2 or value.shape[0] == 0:  # noqa: PLR2004 - the number of axes
         raise ShapeError(
             f"{name}: expected shape [n, {columns or 'd'}] with n ≥ 1, found {tuple(value.shape)}."
@@ -39,6 +34,17 @@ def check_matrix(
             f"{name}: expected {columns} entries a row ({of}), found {value.shape[1]}."
         )
     check_finite(name, value)
+
+
+def check_floating(name: str, value: Tensor) -> None:
+    """Refuse what is no tensor, and integers."""
+    if not isinstance(value, Tensor):
+        raise DtypeError(
+            f"{name}: expected a torch tensor, found {type(value).__name__}; convert it with "
+            "torch.as_tensor."
+        )
+    if not value.is_floating_point():
+        raise DtypeError(f"{name}: expected a floating-point tensor, found {value.dtype}.")
 
 
 def check_finite(name: str, value: Tensor) -> None:

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
+from ired_interp.checks import check_finite, check_floating, check_like
+from ired_interp.errors import ShapeError
 
 __all__ = ["broadcast", "check_alike", "check_frame", "check_matrices", "check_same_dimension"]
 
@@ -16,13 +17,7 @@ def check_matrices(name: str, value: Tensor, *, shape: tuple[int, int] | None = 
     Raises:
         DtypeError, ShapeError, NonFiniteError: Naming the input and what was found.
     """
-    if not isinstance(value, Tensor):
-        raise DtypeError(
-            f"{name}: expected a torch tensor, found {type(value).__name__}; convert it with "
-            "torch.as_tensor."
-        )
-    if not value.is_floating_point():
-        raise DtypeError(f"{name}: expected a floating-point tensor, found {value.dtype}.")
+    check_floating(name, value)
     if value.ndim < _MATRIX_AXES or 0 in value.shape[-2:]:
         raise ShapeError(f"{name}: expected matrices [..., m, n], found {tuple(value.shape)}.")
     if shape is not None and tuple(value.shape[-2:]) != shape:
@@ -30,11 +25,7 @@ def check_matrices(name: str, value: Tensor, *, shape: tuple[int, int] | None = 
             f"{name}: expected {shape[0]} × {shape[1]} matrices on the last two axes, found "
             f"{tuple(value.shape)}."
         )
-    bad = int((~torch.isfinite(value)).sum())
-    if bad:
-        raise NonFiniteError(
-            f"{name}: expected finite numbers, found {bad} NaN or infinite of {value.numel()}."
-        )
+    check_finite(name, value)
 
 
 def check_alike(name: str, value: Tensor, like_name: str, like: Tensor) -> None:
@@ -43,11 +34,7 @@ def check_alike(name: str, value: Tensor, like_name: str, like: Tensor) -> None:
     Raises:
         DtypeError, ShapeError: Naming both.
     """
-    if value.dtype != like.dtype or value.device != like.device:
-        raise DtypeError(
-            f"{name}: expected {like.dtype} on {like.device} as {like_name} is, found "
-            f"{value.dtype} on {value.device}; convert one with .to()."
-        )
+    check_like(name, value, like, like_name)
     try:
         _joined(value, like)
     except RuntimeError as error:
