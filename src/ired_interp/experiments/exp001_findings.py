@@ -5,13 +5,8 @@ from collections.abc import Sequence
 import xarray as xr
 
 from ired_interp.digits import number, with_interval
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp001_measures import MEASURES, constant_ideal
-from ired_interp.experiments.model_page import (
-    cases_of,
-    concise_cell,
-    levels_of,
-    listed_levels,
-)
 from ired_interp.experiments.page import Cell, Column, Listing, Marked, Row, RowGroup, Table
 
 __all__ = ["NEEDED", "findings_table", "in_words", "listing"]
@@ -84,9 +79,9 @@ def findings_table(results: xr.DataTree) -> Table:
 def level_rows(results: xr.DataTree) -> list[RowGroup]:
     """The rows of the table of findings, model first."""
     table = []
-    for level in levels_of(results):
+    for level in model_page.levels_of(results):
         rows = []
-        for case in cases_of(results):
+        for case in model_page.cases_of(results):
             here = case.data.sel(level=level)
             count = int(here["gradient_norm"].sel(statistic="count"))
             cells = tuple(_cell(here[name], count) for name in _FINDINGS)
@@ -98,9 +93,9 @@ def level_rows(results: xr.DataTree) -> list[RowGroup]:
 
 def in_words(results: xr.DataTree) -> list[str]:
     """Sentences on the coarsest and the finest level that were measured."""
-    levels = levels_of(results)
+    levels = model_page.levels_of(results)
     ends = levels if len(levels) == 1 else [levels[0], levels[-1]]
-    cases = cases_of(results)
+    cases = model_page.cases_of(results)
     ideals = {measure.name: constant_ideal(measure, results.to_dataset()) for measure in MEASURES}
     sentences = []
     for name, subject in _SENTENCES:
@@ -119,13 +114,13 @@ def listing(results: xr.DataTree) -> Listing:
 
     def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
         here = [case.sel(level=level) for case in cases]
-        of_model = [concise_cell(here[0][name]) for name, _ in _LISTED]
-        return of_model + [concise_cell(one[_LISTED[0][0]]) for one in here[1:]]
+        of_model = [model_page.concise_cell(here[0][name]) for name, _ in _LISTED]
+        return of_model + [model_page.concise_cell(one[_LISTED[0][0]]) for one in here[1:]]
 
-    muted = [case.label for case in cases_of(results)[1:]]
+    muted = [case.label for case in model_page.cases_of(results)[1:]]
     return Listing(
         heads=("k", "σ", *(label for _, label in _LISTED), *muted),
-        rows=listed_levels(results, cells),
+        rows=model_page.listed_levels(results, cells),
         caption="means over problems; in parentheses, in the last digit's unit, the\n"
         "larger half of the 95 % bootstrap interval; untrained: mean σλ",
         muted=muted,

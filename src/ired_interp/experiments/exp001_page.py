@@ -6,14 +6,8 @@ from typing import Any
 
 import xarray as xr
 
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp001_findings import findings_table, in_words
-from ired_interp.experiments.model_page import (
-    counted,
-    described_layout,
-    num_draws,
-    problems_fact,
-    told_of,
-)
 from ired_interp.experiments.page import (
     Definitions,
     Marked,
@@ -41,7 +35,7 @@ _PREFIX = 12
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-001 say."""
-    told = told_of(results)
+    told = model_page.told_of(results)
     config, model = told.config, told.subject
     levels = _level_words(config["levels"])
     problems = results.sizes["problem"]
@@ -67,11 +61,11 @@ def page(results: xr.DataTree) -> Page:
 
 
 def _lead(results: xr.DataTree, config: Mapping[str, Any], model: str, levels: str) -> Text:
-    point, draws = str(results["point"].item()), num_draws(results, "untrained")
-    problems = counted(results.sizes["problem"], "problem")
+    point, draws = str(results["point"].item()), model_page.num_draws(results, "untrained")
+    problems = model_page.counted(results.sizes["problem"], "problem")
     task = "" if config["task"] is None else f"task {config['task']}, "
     control = (
-        f", beside {counted(draws, 'draw')} of untrained weights as a control"
+        f", beside {model_page.counted(draws, 'draw')} of untrained weights as a control"
         if draws
         else ", without a control"
     )
@@ -96,7 +90,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
     certified = "certified radius" if "radii" in results.data_vars else "residual"
     return [
         ("Point", (Marked(point, "em"), f": {_POINTS[point]}")),
-        problems_fact(results, config),
+        model_page.problems_fact(results, config),
         (
             "Sizes",
             (
@@ -189,14 +183,14 @@ def _meaning(point: str) -> Section:
 def _layout(results: xr.DataTree) -> Text:
     point = str(results["point"].item())
     groups = []
-    if num_draws(results, "untrained"):
+    if model_page.num_draws(results, "untrained"):
         where = "the same" if point in _SHARED else "its own"
         what = (
             f"the same variables for each draw of weights, on the same problems at {where} points;"
         )
         groups.append(("controls/untrained", what))
     return (
-        *described_layout(
+        *model_page.described_layout(
             "Its root is the model’s alone;",
             groups,
             "means over problems with their 95\u00a0% bootstrap intervals (bias-corrected and "

@@ -8,21 +8,8 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp002_variables import SLICES
-from ired_interp.experiments.model_page import (
-    Told,
-    cases_of,
-    cell,
-    concise_cell,
-    counted,
-    described_layout,
-    levels_of,
-    listed_levels,
-    num_draws,
-    problems_fact,
-    rows_of,
-    told_of,
-)
 from ired_interp.experiments.page import (
     Cell,
     Column,
@@ -62,7 +49,7 @@ NEEDED = tuple(
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-002 say."""
-    told = told_of(results)
+    told = model_page.told_of(results)
     return Page(
         lead=_lead(results, told),
         facts=_facts(results, told.config),
@@ -80,32 +67,32 @@ def listing(results: xr.DataTree) -> Listing:
 
     def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
         here = [case.sel(level=level) for case in cases]
-        of_model = [concise_cell(here[0][name]) for name, _ in _LISTED]
-        return of_model + [concise_cell(case["same_minimum"]) for case in here[1:]]
+        of_model = [model_page.concise_cell(here[0][name]) for name, _ in _LISTED]
+        return of_model + [model_page.concise_cell(case["same_minimum"]) for case in here[1:]]
 
-    muted = [case.label for case in cases_of(results)[1:]]
+    muted = [case.label for case in model_page.cases_of(results)[1:]]
     return Listing(
         heads=("k", "σ", *(label for _, label in _LISTED), *muted),
-        rows=listed_levels(results, cells),
+        rows=model_page.listed_levels(results, cells),
         caption="means over problems; in parentheses, in the last digit's unit, the\n"
         "larger half of the 95 % bootstrap interval; untrained: pairs that end together",
         muted=muted,
     )
 
 
-def _lead(results: xr.DataTree, told: Told) -> Text:
-    config, draws = told.config, num_draws(results, "untrained")
+def _lead(results: xr.DataTree, told: model_page.Told) -> Text:
+    config, draws = told.config, model_page.num_draws(results, "untrained")
     control = (
-        f", beside {counted(draws, 'draw')} of untrained weights as a control"
+        f", beside {model_page.counted(draws, 'draw')} of untrained weights as a control"
         if draws
         else ", without a control"
     )
-    problems, levels = (counted(results.sizes[one], one) for one in ("problem", "level"))
+    problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
     return (
         "What does the energy landscape of ",
         Marked(told.subject, "strong"),
         " look like, how many minima has it, and how does the solver go through it? This run cut ",
-        f"{counted(config['slices'], 'problem')} along named planes through one ",
+        f"{model_page.counted(config['slices'], 'problem')} along named planes through one ",
         Marked(config["point"], "em"),
         (
             f" point a level, descended from {config['starts']} starts a level on each of "
@@ -132,7 +119,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
             ),
         ),
         ("Chords", f"{config['chords']} between typical points, {config['images']} images each"),
-        problems_fact(results, config),
+        model_page.problems_fact(results, config),
     ]
 
 
@@ -150,7 +137,7 @@ def _in_words(results: xr.DataTree, config: Mapping[str, Any]) -> list[Text]:
             "there is no barrier between minima to measure."
         ),
     ]
-    if num_draws(results, "untrained"):
+    if model_page.num_draws(results, "untrained"):
         control = results["controls/untrained"].to_dataset()["num_minima"]
         said.append(
             f"With untrained weights several at {int((control > 1).sum())} of {control.size}, up "
@@ -171,10 +158,10 @@ _KEPT = ("path_kept", "walk_kept", "path_kept_random")
 
 def _table(results: xr.DataTree) -> Table:
     groups = []
-    for level in levels_of(results):
+    for level in model_page.levels_of(results):
         here = functools.partial(_cells, level=level)
         sigma = float(results["sigma"].sel(level=level))
-        groups.append(RowGroup((str(level), f"{sigma:.3f}"), rows_of(cases_of(results), here)))
+        groups.append(RowGroup((str(level), f"{sigma:.3f}"), model_page.rows_of(results, here)))
     return Table(
         label="Minima, chords and barriers by level",
         group_heads=(("level ", Marked("k", "i")), "σ_t"),
@@ -231,13 +218,13 @@ def _meaning(config: Mapping[str, Any]) -> Section:
 
 def _layout(results: xr.DataTree) -> Text:
     groups = []
-    if num_draws(results, "untrained"):
+    if model_page.num_draws(results, "untrained"):
         what = "the same variables for each draw of weights, on the same problems;"
         groups.append(("controls/untrained", what))
     if SLICES in results.children:
         what = "one sliced problem each, with grids, gradients, path and directions;"
         groups.append((f"{SLICES}/…", what))
-    return described_layout(
+    return model_page.described_layout(
         "Its root is the model’s alone;",
         groups,
         "means over problems with their 95\u00a0% bootstrap intervals.",
@@ -247,7 +234,7 @@ def _layout(results: xr.DataTree) -> Text:
 def _cells(data: xr.Dataset, level: int) -> list[Cell]:
     here = data.sel(level=level)
     return [
-        replace(cell(here[name]), note=_pairs(here[name]) if name in _OF_PAIRS else "")
+        replace(model_page.cell(here[name]), note=_pairs(here[name]) if name in _OF_PAIRS else "")
         for name, *_ in _COLUMNS
     ]
 

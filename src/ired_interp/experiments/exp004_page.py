@@ -7,22 +7,10 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
 from ired_interp.experiments.exp004_moves import KINDS
 from ired_interp.experiments.exp004_variables import FIXED, GROWING
-from ired_interp.experiments.model_page import (
-    cases_of,
-    cell,
-    concise_cell,
-    counted,
-    described_layout,
-    levels_of,
-    listed_levels,
-    num_draws,
-    problems_fact,
-    rows_of,
-    told_of,
-)
 from ired_interp.experiments.page import (
     Cell,
     Column,
@@ -68,7 +56,7 @@ _METRICS: Mapping[str, str] = {
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-004 say."""
-    told = told_of(results)
+    told = model_page.told_of(results)
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
@@ -83,22 +71,24 @@ def page(results: xr.DataTree) -> Page:
 
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems with their intervals, of Grassmann distance, a row a level."""
-    cases = cases_of(results)
+    cases = model_page.cases_of(results)
     bowl = float(
         cases[0].data["bowl_spearman"].sel(sweep=GROWING, metric=GRASSMANN, statistic="mean")
     )
 
     def cells(level: int, data: Sequence[xr.Dataset]) -> list[str]:
         here = [one.sel(level=level, metric=GRASSMANN) for one in data]
-        of_model = [concise_cell(here[0][name].sel(where)) for name, where, _ in _LISTED]
+        of_model = [model_page.concise_cell(here[0][name].sel(where)) for name, where, _ in _LISTED]
         return of_model + [
-            concise_cell(one["spearman"].sel(sweep=s)) for one in here[1:] for s in (GROWING, FIXED)
+            model_page.concise_cell(one["spearman"].sel(sweep=s))
+            for one in here[1:]
+            for s in (GROWING, FIXED)
         ]
 
     muted = ["untr. growing", "untr. fixed"] if len(cases) > 1 else []
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
-        rows=listed_levels(results, cells),
+        rows=model_page.listed_levels(results, cells),
         caption="rank correlation of energy and Grassmann distance, means over problems; in "
         "parentheses,\nin the last digit's unit, the larger half of the 95 % bootstrap interval; "
         f"as moves grow\nan isotropic bowl has {bowl:.2f}; added R²: what distance² adds to ‖δ‖² "
@@ -108,11 +98,14 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    beside, draws = "the isotropic bowl at the same points", num_draws(results, "untrained")
+    beside, draws = (
+        "the isotropic bowl at the same points",
+        model_page.num_draws(results, "untrained"),
+    )
     if draws:
-        beside += f" and {counted(draws, 'draw')} of untrained weights"
+        beside += f" and {model_page.counted(draws, 'draw')} of untrained weights"
     problems, levels = (
-        counted(results.sizes[size], one)
+        model_page.counted(results.sizes[size], one)
         for size, one in (("problem", "solution"), ("level", "level"))
     )
     moves = results.sizes["move"]
@@ -141,7 +134,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
                 f"{config['length']:g}·‖B‖"
             ),
         ),
-        problems_fact(results, config),
+        model_page.problems_fact(results, config),
         ("Numerics", f"{config['dtype']} on {config['device']}"),
     ]
     if "spd_share" in root:
@@ -161,7 +154,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
 
 
 def _in_words(results: xr.DataTree) -> list[Text]:
-    cases = cases_of(results)
+    cases = model_page.cases_of(results)
     model = cases[0].data
     bowls = {
         name: float(value.sel(metric=GRASSMANN, statistic="mean"))
@@ -211,9 +204,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 def _table(results: xr.DataTree) -> Table:
     groups = []
     for metric in results.coords["metric"].values:
-        for level in levels_of(results):
+        for level in model_page.levels_of(results):
             here = functools.partial(_cells, metric=str(metric), level=level)
-            groups.append(RowGroup((str(metric), str(level)), rows_of(cases_of(results), here)))
+            groups.append(RowGroup((str(metric), str(level)), model_page.rows_of(results, here)))
     return Table(
         label="Distance as a predictor of energy, by metric and level",
         group_heads=("metric", ("level ", Marked("k", "i"))),
@@ -256,10 +249,10 @@ def _meaning(results: xr.DataTree) -> Section:
 
 def _layout(results: xr.DataTree) -> Text:
     groups = []
-    if num_draws(results, "untrained"):
+    if model_page.num_draws(results, "untrained"):
         what = "energies and correlations for each draw of weights;"
         groups.append(("controls/untrained", what))
-    return described_layout(
+    return model_page.described_layout(
         "Its root is the model’s alone, with the points’ distances;",
         groups,
         "means over problems with their 95\u00a0% bootstrap intervals.",
@@ -272,4 +265,4 @@ def _mean(statistics: xr.DataArray) -> float:
 
 def _cells(data: xr.Dataset, metric: str, level: int) -> list[Cell]:
     here = data.sel(level=level, metric=metric)
-    return [cell(here[name].sel(where)) for name, where, _ in _COLUMNS]
+    return [model_page.cell(here[name].sel(where)) for name, where, _ in _COLUMNS]

@@ -7,21 +7,9 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp005_spaces import MEANINGS
 from ired_interp.experiments.exp005_variables import BASE, TRAJECTORY, TYPICAL
-from ired_interp.experiments.model_page import (
-    cases_of,
-    cell,
-    concise_cell,
-    counted,
-    described_layout,
-    levels_of,
-    listed_levels,
-    num_draws,
-    problems_fact,
-    rows_of,
-    told_of,
-)
 from ired_interp.experiments.page import (
     Cell,
     Column,
@@ -58,7 +46,7 @@ NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-005 say."""
-    told = told_of(results)
+    told = model_page.told_of(results)
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
@@ -77,15 +65,17 @@ def listing(results: xr.DataTree) -> Listing:
 
     def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
         here = [case.sel(level=level, space=space) for case in cases[:2]]
-        of_model = [concise_cell(here[0][name].sel(place=place)) for name, place, _ in _LISTED]
+        of_model = [
+            model_page.concise_cell(here[0][name].sel(place=place)) for name, place, _ in _LISTED
+        ]
         return of_model + [
-            concise_cell(one["gradient_share"].sel(place=TYPICAL)) for one in here[1:]
+            model_page.concise_cell(one["gradient_share"].sel(place=TYPICAL)) for one in here[1:]
         ]
 
-    muted = [case.label for case in cases_of(results)[1:2]]
+    muted = [case.label for case in model_page.cases_of(results)[1:2]]
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
-        rows=listed_levels(results, cells),
+        rows=model_page.listed_levels(results, cells),
         caption=f"split {space} ({MEANINGS[space]}); means over\n"
         "problems; in parentheses, in the last digit's unit, the larger\n"
         "half of the 95 % bootstrap interval; ∇ share: normal gradient a\n"
@@ -95,11 +85,11 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    untrained = num_draws(results, "untrained")
-    beside = f"{num_draws(results, 'random')} random splits of the same dimensions"
+    untrained = model_page.num_draws(results, "untrained")
+    beside = f"{model_page.num_draws(results, 'random')} random splits of the same dimensions"
     if untrained:
-        beside += f" and {counted(untrained, 'draw')} of untrained weights"
-    problems, levels = (counted(results.sizes[one], one) for one in ("problem", "level"))
+        beside += f" and {model_page.counted(untrained, 'draw')} of untrained weights"
+    problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
     space = str(results.coords["space"].values[0])
     return (
         "Does the landscape of ",
@@ -124,7 +114,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
     return [
         ("Dimensions", f"tangent + normal of d = {root.sizes['y_dim']}. {'; '.join(sizes)}"),
         ("Rank", rank),
-        problems_fact(results, config),
+        model_page.problems_fact(results, config),
         ("Numerics", f"{config['dtype']} on {config['device']}"),
     ]
 
@@ -144,7 +134,7 @@ def _in_words(results: xr.DataTree) -> list[Text]:
         ("bottom_overlap", TYPICAL, "The overlap of the flattest directions with T, typical,", "1"),
     ):
         parts = []
-        for case in cases_of(results):
+        for case in model_page.cases_of(results):
             values = case.data[name].sel(place=place, space=space, statistic="mean").values
             parts.append(f"{number(float(values.mean()), 5)} ({case.label})")
         said.append(f"{what} is {', '.join(parts)}, mean over levels; chance gives {null}.")
@@ -154,9 +144,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 def _table(results: xr.DataTree) -> Table:
     groups = []
     for space in results.coords["space"].values:
-        for level in levels_of(results):
+        for level in model_page.levels_of(results):
             here = functools.partial(_cells, space=str(space), level=level)
-            groups.append(RowGroup((str(space), str(level)), rows_of(cases_of(results), here)))
+            groups.append(RowGroup((str(space), str(level)), model_page.rows_of(results, here)))
     return Table(
         label="Tangent and normal, by split and level",
         group_heads=("split", ("level ", Marked("k", "i"))),
@@ -203,9 +193,9 @@ def _layout(results: xr.DataTree) -> Text:
             ("random", "numbers for each draw of random splits"),
             ("untrained", "variables for each draw of weights"),
         )
-        if num_draws(results, name)
+        if model_page.num_draws(results, name)
     ]
-    return described_layout(
+    return model_page.described_layout(
         "Its root is the model’s alone;",
         groups,
         "means over problems with their 95\u00a0% bootstrap intervals.",
@@ -214,7 +204,7 @@ def _layout(results: xr.DataTree) -> Text:
 
 def _cells(data: xr.Dataset, space: str, level: int) -> list[Cell]:
     here = data.sel(level=level, space=space)
-    return [cell(here[name].sel(place=place)) for name, place, *_ in _COLUMNS]
+    return [model_page.cell(here[name].sel(place=place)) for name, place, *_ in _COLUMNS]
 
 
 def _range(values: Any) -> str:

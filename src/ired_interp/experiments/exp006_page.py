@@ -7,21 +7,9 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp006_subspaces import own_subspace_words
 from ired_interp.experiments.exp006_variables import BOTTOM, TOP, TRAJECTORY, TYPICAL
-from ired_interp.experiments.model_page import (
-    cases_of,
-    cell,
-    concise_cell,
-    counted,
-    described_layout,
-    levels_of,
-    listed_levels,
-    num_draws,
-    problems_fact,
-    rows_of,
-    told_of,
-)
 from ired_interp.experiments.page import (
     Cell,
     Column,
@@ -62,7 +50,7 @@ NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-006 say."""
-    told = told_of(results)
+    told = model_page.told_of(results)
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
@@ -80,13 +68,18 @@ def listing(results: xr.DataTree) -> Listing:
 
     def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
         here = [case.sel(level=level) for case in cases]
-        of_model = [concise_cell(_at(here[0], name, place, end)) for name, place, end, _ in _LISTED]
-        return of_model + [concise_cell(_at(one, "concentration", TYPICAL, "")) for one in here[1:]]
+        of_model = [
+            model_page.concise_cell(_at(here[0], name, place, end))
+            for name, place, end, _ in _LISTED
+        ]
+        return of_model + [
+            model_page.concise_cell(_at(one, "concentration", TYPICAL, "")) for one in here[1:]
+        ]
 
-    muted = [case.label for case in cases_of(results)[1:]]
+    muted = [case.label for case in model_page.cases_of(results)[1:]]
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
-        rows=listed_levels(results, cells),
+        rows=model_page.listed_levels(results, cells),
         caption="means over problems; in parentheses, in the last digit's\n"
         "unit, the larger half of the 95 % bootstrap interval;\n"
         "typical, on the way, untrained (typical): concentration\n"
@@ -97,11 +90,11 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    problems, levels = (counted(results.sizes[one], one) for one in ("problem", "level"))
-    draws, untrained = results.attrs["noise_draws"], num_draws(results, "untrained")
+    problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
+    draws, untrained = results.attrs["noise_draws"], model_page.num_draws(results, "untrained")
     beside = "the noise itself"
     if untrained:
-        beside += f" and {counted(untrained, 'draw')} of untrained weights"
+        beside += f" and {model_page.counted(untrained, 'draw')} of untrained weights"
     return (
         "How many directions do the gradients of ",
         Marked(model, "strong"),
@@ -121,13 +114,13 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
         ("Spectra", f"{config['noise']} rows of {d} entries a problem, level and place"),
         ("Components", f"the first and the last {k}"),
         ("Own subspace", own),
-        problems_fact(results, config),
+        model_page.problems_fact(results, config),
         ("Numerics", f"{config['dtype']} on {config['device']}, stored as {config['storage']}"),
     ]
 
 
 def _in_words(results: xr.DataTree) -> list[Text]:
-    cases = cases_of(results)
+    cases = model_page.cases_of(results)
     chance = float(cases[0].data["noise_concentration"].sel(statistic="mean"))
 
     def means(name: str, place: str, end: str = "") -> str:
@@ -157,9 +150,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 
 def _table(results: xr.DataTree) -> Table:
     groups = []
-    for level in levels_of(results):
+    for level in model_page.levels_of(results):
         here = functools.partial(_cells, level=level)
-        groups.append(RowGroup((str(level),), rows_of(cases_of(results), here)))
+        groups.append(RowGroup((str(level),), model_page.rows_of(results, here)))
     return Table(
         label="Scores by level",
         group_heads=(("level ", Marked("k", "i")),),
@@ -204,10 +197,10 @@ def _meaning(results: xr.DataTree) -> Section:
 
 def _layout(results: xr.DataTree) -> Text:
     groups = []
-    if num_draws(results, "untrained"):
+    if model_page.num_draws(results, "untrained"):
         what = "the same numbers for each draw of weights, without the scores;"
         groups.append(("controls/untrained", what))
-    return described_layout(
+    return model_page.described_layout(
         (
             "Its root is the model’s alone, with the scores themselves in ",
             Marked("score", "code"),
@@ -225,4 +218,4 @@ def _at(data: xr.Dataset, name: str, place: str, end: str) -> xr.DataArray:
 
 def _cells(data: xr.Dataset, level: int) -> list[Cell]:
     here = data.sel(level=level)
-    return [cell(_at(here, name, place, end)) for name, place, end, *_ in _COLUMNS]
+    return [model_page.cell(_at(here, name, place, end)) for name, place, end, *_ in _COLUMNS]

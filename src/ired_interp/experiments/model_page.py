@@ -120,9 +120,9 @@ def concise_cell(statistics: xr.DataArray) -> str:
     return concise(mean, max(high - mean, mean - low))
 
 
-def rows_of(cases: Iterable[Case], cells_fn: Callable[[xr.Dataset], Sequence[Cell]]) -> list[Row]:
+def rows_of(results: xr.DataTree, cells_fn: Callable[[xr.Dataset], Sequence[Cell]]) -> list[Row]:
     """A row a case."""
-    return [Row(case.label, cells_fn(case.data), None, case.key) for case in cases]
+    return [Row(case.label, cells_fn(case.data), None, case.key) for case in cases_of(results)]
 
 
 def listed_levels(
