@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-cluster check lint types examples bench soak soak-cluster golden clean
+.PHONY: demo test test-cluster test-browser check lint types examples bench soak soak-cluster golden clean
 
 demo: $(VENV)/.runtime
 	if [ -e runs/demo ]; then $(BIN)/ired-interp resume runs/demo; \
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 # packages are installed if they are missing.
 test-cluster: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/cluster
+
+# Reports of every experiment in Debian's chromium, which is installed if it is missing.
+test-browser: $(VENV)/.browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m browser tests/browser
 
 check: lint types test examples
 
@@ -57,6 +61,10 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.examples: $(VENV)/.runtime
 	$(PIP) install -c constraints.txt -e '.[examples]'
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(PIP) install -c constraints.txt -e '.[browser]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime

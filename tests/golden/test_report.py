@@ -1,6 +1,8 @@
 """The report page: whole in one file, safe, the same every time, and true to the results."""
 
 import base64
+import gzip
+import hashlib
 import os
 import re
 import shlex
@@ -9,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,7 +28,7 @@ from ired_interp.experiments.evidence_figures import evidence_figures
 from ired_interp.experiments.exp001_findings import level_rows
 from ired_interp.experiments.exp001_variables import DEFINITIONS
 from ired_interp.report import tables
-from ired_interp.report.figures import THEMES, save_figures
+from ired_interp.report.figures import save_figures
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
@@ -47,6 +50,7 @@ class Page(HTMLParser):
         self.text = path.read_text(encoding="utf-8")
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.words: list[str] = []
+        self.scripts: list[str] = []
         self.open: list[str] = []
         self.feed(self.text)
         self.close()
@@ -61,7 +65,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        elif self.open and self.open[-1] != "style":
             self.words.append(data)
 
     @property
@@ -110,17 +116,36 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_tiny(folder, problems=1, levels=(7,), controls=0)
 
 
-def drawings(page: Page) -> dict[tuple[str, str], str]:
-    """SVG text by figure and theme."""
-    found, figure = {}, ""
-    for tag, attrs in page.tags:
-        if tag == "figure":
-            figure = attrs["id"]
-        if tag == "img":
-            head, content = attrs["src"].split(",", 1)
-            assert head == "data:image/svg+xml;base64"
-            found[figure, attrs["class"]] = base64.b64decode(content, validate=True).decode()
+def drawings(page: Page) -> dict[str, str]:
+    """SVG text by figure."""
+    found = {}
+    for name, figure in re.findall(
+        r'<figure[^>]* id="([^"]*)"(.*?)</figure>', page.text, re.DOTALL
+    ):
+        (found[name],) = re.findall(r"<svg.*?</svg>", figure, re.DOTALL)
     return found
+
+
+def only_our_scripts_run(page: Page) -> None:
+    """What is no data is our own script; the policy lets it and plotly.js run, by their hashes."""
+    kinds = [attrs.get("type", "") for attrs in page.all("script")]
+    assert set(kinds) == {"", "application/octet-stream"}
+    (own,) = [text for kind, text in zip(kinds, page.scripts, strict=True) if not kind]
+    assert own == (files("ired_interp") / "report" / "interactive.js").read_text("utf-8")
+    packed = [text for kind, text in zip(kinds, page.scripts, strict=True) if kind]
+    assert all(re.fullmatch(r"[A-Za-z0-9+/]+=*", text) for text in packed)
+    plotly = gzip.decompress(base64.b64decode(packed[-1])).decode()
+    hashes = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in (own, plotly)
+    ]
+    (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        "style-src 'unsafe-inline'",
+        f"script-src {' '.join(hashes)}",
+    ]
 
 
 def test_loads_nothing_from_anywhere(page: Page) -> None:
@@ -131,17 +156,16 @@ def test_loads_nothing_from_anywhere(page: Page) -> None:
     (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
     assert "font" in style
     assert not re.search(r"@import|url\(", style)
-    assert "<script" not in page.text
-    assert not re.search(r"\bon\w+=", re.sub(r'"data:[^"]*"', "", page.text))
-    (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
-    assert "default-src 'none'" in policy
+    own_words = re.sub(r'"data:[^"]*"|<script.*?</script>', "", page.text, flags=re.DOTALL)
+    assert not re.search(r"\bon\w+=", own_words)
+    only_our_scripts_run(page)
     for svg in drawings(page).values():
-        assert not re.search(r"@import|url\((?!#)|<!DOCTYPE", svg)
+        assert not re.search(r"@import|url\((?!#)|<!DOCTYPE|<style", svg)
         for element in ET.fromstring(svg).iter():  # noqa: S314 - our own text
             assert not str(element.tag).endswith(("script", "foreignObject"))
             for name, value in element.attrib.items():
                 if name.endswith("href"):
-                    assert value.startswith("#"), value
+                    assert value.startswith(("#", "data:image/png;base64,")), value
 
 
 def test_anchors_and_labels_lead_somewhere(page: Page) -> None:
@@ -151,6 +175,10 @@ def test_anchors_and_labels_lead_somewhere(page: Page) -> None:
     for name in ("aria-labelledby", "aria-describedby"):
         wanted += [attrs[name] for _, attrs in page.tags if name in attrs]
     assert wanted
+    for svg in drawings(page).values():
+        parts = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', svg)
+        assert parts
+        wanted += [one or other for one, other in parts]
     assert set(wanted) <= set(ids)
 
 
@@ -161,25 +189,21 @@ def test_headings_do_not_skip_a_rank(page: Page) -> None:
     assert all(after - before <= 1 for before, after in pairwise(ranks))
 
 
-def test_every_figure_is_there_in_both_themes(page: Page, run: Run) -> None:
+def test_every_figure_is_there(page: Page, run: Run) -> None:
     assert len(EXPERIMENT.figures) == NUM_FIGURES
     found = drawings(page)
-    for spec in evidence_figures(run.tree):
-        for theme in THEMES:
-            drawn = found.pop((f"figure-{spec.name}", theme.name))
-            assert theme.model in drawn
-            assert theme.control in drawn
-    expected = {(f"figure-{f.name}", t) for f in EXPERIMENT.figures for t in ("light", "dark")}
-    assert set(found) == expected
-    assert len(set(found.values())) == len(expected)
+    evidence = {f"figure-{spec.name}" for spec in evidence_figures(run.tree)}
+    assert set(found) == evidence | {f"figure-{figure.name}" for figure in EXPERIMENT.figures}
+    assert len(set(found.values())) == len(found)
+    for name, svg in found.items():
+        for role in ("model",) if name in WITHOUT_CONTROL else ("model", "control"):
+            assert f"var(--fig-{role})" in svg
     for figure in EXPERIMENT.figures:
         assert " ".join(figure.caption.split()) in page.said
-        for theme in THEMES:
-            assert theme.ink in found[f"figure-{figure.name}", theme.name]
-            assert theme.model in found[f"figure-{figure.name}", theme.name]
-            if f"figure-{figure.name}" not in WITHOUT_CONTROL:
-                assert theme.control in found[f"figure-{figure.name}", theme.name]
-    assert all(len(image["alt"]) > 20 for image in page.all("img"))
+        assert "var(--fig-ink)" in found[f"figure-{figure.name}"]
+    images = [attrs for attrs in page.all("svg") if attrs.get("role") == "img"]
+    assert len(images) == len(found)
+    assert all(len(image["aria-label"]) > 20 for image in images)
 
 
 def test_says_what_was_asked_of_which_model(page: Page, run: Run) -> None:
@@ -242,7 +266,7 @@ def test_names_are_escaped(run: Run, tmp_path: Path) -> None:
     results.attrs["package_version"] = f'"{EVIL}'
     results.attrs["config"] = results.attrs["config"].replace(run.config.model, EVIL)
     evil = Page(write_report(store(run, results, tmp_path / "evil")))
-    assert not evil.all("script")
+    only_our_scripts_run(evil)
     assert EVIL not in evil.text
     assert evil.said.count(EVIL) >= 4
 
@@ -252,11 +276,10 @@ def test_one_problem_without_a_control(bare: Run) -> None:
     assert "1 problem and 1 level (k = 7), without a control" in page.said
     assert "with untrained weights" not in page.said.rsplit("Key findings", 1)[-1]
     assert not re.search(r"\bnan\b", page.said)
-    assert len(drawings(page)) == 2 * (NUM_FIGURES + len(evidence_figures(bare.tree)))
-    for (_, name), svg in drawings(page).items():
-        (theme,) = [t for t in THEMES if t.name == name]
-        assert theme.model in svg
-        assert theme.control not in svg
+    assert len(drawings(page)) == NUM_FIGURES + len(evidence_figures(bare.tree))
+    for svg in drawings(page).values():
+        assert "var(--fig-model)" in svg
+        assert "var(--fig-control)" not in svg
 
 
 def test_points_that_were_not_found_are_counted(run: Run, tmp_path: Path) -> None:
@@ -277,7 +300,7 @@ def test_points_that_were_not_found_are_counted(run: Run, tmp_path: Path) -> Non
     assert "The mean σλ is unknown at level 1" in page.said
     counts = [row.count for level in level_rows(results) for row in level.rows]
     assert counts == [0, 0, 2, 2]
-    assert len(drawings(page)) == 2 * NUM_FIGURES  # no verdicts were stored
+    assert len(drawings(page)) == NUM_FIGURES  # no verdicts were stored
 
 
 def test_the_same_results_give_the_same_bytes(run: Run, page: Page, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def dress(ax: Axes, theme: Theme) -> None:
     ax.set_facecolor("none")
     ax.grid(axis="y", color=theme.muted, alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)
-    ax.tick_params(colors=theme.ink, labelsize=SMALL, color=theme.muted, length=3)
+    ax.tick_params(which="both", colors=theme.ink, labelsize=SMALL, color=theme.muted)
+    ax.tick_params(length=3)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(theme.muted)

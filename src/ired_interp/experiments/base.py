@@ -52,7 +52,7 @@ attributes ``units`` and ``long_name``: the report prints them.
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
 import xarray as xr
 
@@ -61,6 +61,8 @@ from ired_interp.experiments.page import Definition, Listing, Page
 
 if TYPE_CHECKING:  # half a second, for what a worker never draws
     import matplotlib.figure
+
+    from ired_interp.experiments.interactive import Interactive
 
 __all__ = ["GROUP", "Experiment", "FigureSpec", "LazyFigures", "Theme", "missing_variables"]
 
@@ -99,6 +101,11 @@ class FigureSpec:
         draw_fn: (results, theme) → Figure; it draws what the results hold and computes nothing.
         needs: Paths of variables without which there is nothing to draw: not every run measures
             everything.
+        colors: ``theme`` says that all its colours are the theme's, or the same in every theme:
+            it is drawn once, and the page recolours it. ``own``, such as those of a colour map
+            that differs by theme: it is drawn once a theme.
+        interactive_fn: (results, theme) → what a browser draws of the same numbers; it computes
+            nothing either. None for a figure that is a drawing alone.
     """
 
     name: str
@@ -106,6 +113,8 @@ class FigureSpec:
     caption: str
     draw_fn: Callable[[xr.DataTree, Theme], "matplotlib.figure.Figure"]
     needs: Sequence[str] = ()
+    colors: Literal["theme", "own"] = "own"
+    interactive_fn: "Callable[[xr.DataTree, Theme], Interactive] | None" = None
 
     def missing(self, results: xr.DataTree) -> list[str]:
         """What of ``needs`` the results do not hold."""

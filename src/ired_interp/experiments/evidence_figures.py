@@ -34,6 +34,7 @@ def evidence_figures(results: xr.DataTree) -> list[FigureSpec]:
             _CAPTION,
             partial(_draw, name=one.verdict.id),
             needs=(f"{VERDICTS}/effect",),
+            colors="theme",
         )
         for one in read_verdicts(results)
         if one.verdict.num_problems

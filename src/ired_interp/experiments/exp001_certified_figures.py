@@ -173,6 +173,7 @@ CERTIFICATES = FigureSpec(
     "the eigenvalue would move with another point, problem or training.",
     draw_certificates,
     needs=("summary/model/largest_radius", "summary/model/clustered_share"),
+    colors="theme",
 )
 
 INDEX = FigureSpec(
@@ -186,6 +187,7 @@ INDEX = FigureSpec(
     "of random weights have eigenvalues near 0 of either sign: a count says nothing on size.",
     draw_index,
     needs=("summary/model/index_least", "summary/model/index_certain"),
+    colors="theme",
 )
 
 DENSITY = FigureSpec(
@@ -199,4 +201,5 @@ DENSITY = FigureSpec(
     "differ, so a wide ridge can be many narrow spectra: the figure of the sorted spectra tells.",
     draw_density,
     needs=("summary/model/density",),
+    colors="theme",
 )

@@ -29,6 +29,7 @@ from ired_interp.experiments.exp001_certified_figures import (
     DENSITY,
     INDEX,
 )
+from ired_interp.experiments.exp001_interactive import interactive_spectra
 from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_ideal
 from ired_interp.experiments.exp001_overlap_figures import OVERLAP_LEVELS, OVERLAP_PROBLEMS
 from ired_interp.experiments.exp001_part_figures import CONTRIBUTIONS, PARTS
@@ -300,6 +301,8 @@ FIGURES = (
         "at 1. Values between 0 and 1 read as uncertainty, below 0 the landscape bends the wrong "
         "way, and above 1 is always model error.",
         draw_spectra,
+        colors="theme",
+        interactive_fn=interactive_spectra,
     ),
     EIGENVECTORS,
     FigureSpec(
@@ -311,6 +314,7 @@ FIGURES = (
         "problems). In the ideal landscape of a determined answer all of them are 1/σ: the "
         "sharper the level, the stronger the curvature.",
         draw_eigenvalues,
+        colors="theme",
     ),
     DENSITY,
     FigureSpec(
@@ -321,6 +325,7 @@ FIGURES = (
         "Condition numbers and the gradient's length span decades: their mean is geometric and "
         "their axis logarithmic. With one problem there is no interval.",
         draw_measures,
+        colors="theme",
     ),
     INDEX,
     PARTS,
@@ -335,6 +340,7 @@ FIGURES = (
         "largest over all eigenvalues of all problems (filled) and their median (hollow). A run "
         "stops if one exceeds 10⁻⁸ in float64 or 10⁻⁵ in float32.",
         draw_residuals,
+        colors="theme",
     ),
     CERTIFICATES,
 )

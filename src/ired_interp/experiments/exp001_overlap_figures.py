@@ -131,6 +131,7 @@ OVERLAP_LEVELS = FigureSpec(
     "(subspace_unresolved, level_overlap_error) the overlap is that of arbitrary directions.",
     draw_level_overlaps,
     needs=("summary/model/level_overlap",),
+    colors="theme",
 )
 
 OVERLAP_PROBLEMS = FigureSpec(
@@ -145,4 +146,5 @@ OVERLAP_PROBLEMS = FigureSpec(
     "of a flat spectrum is ordered by small errors of training, however well it is resolved.",
     draw_problem_overlaps,
     needs=("summary/model/problem_overlap",),
+    colors="theme",
 )

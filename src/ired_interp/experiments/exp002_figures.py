@@ -193,6 +193,7 @@ FIGURES = (
         "s_t·y*, over σ_t√d, the length of the level’s noise. Both counts say what these starts "
         "found, no more.",
         draw_minima,
+        colors="theme",
     ),
     PATH,
     FigureSpec(
@@ -203,6 +204,7 @@ FIGURES = (
         "analysis loses of random walks with the same step lengths: a path within its bar is no "
         "flatter than chance. Crosses: what a random plane loses of the model’s path.",
         draw_path_variance,
+        colors="theme",
     ),
     FigureSpec(
         "convexity",
@@ -212,6 +214,7 @@ FIGURES = (
         "with 95\u00a0% bootstrap intervals. Where untrained weights score the same, convexity is "
         "the network’s, not training’s.",
         draw_convexity,
+        colors="theme",
     ),
     FigureSpec(
         "barriers",
@@ -221,5 +224,6 @@ FIGURES = (
         "ran out of steps). On the dotted line both are equal; below it the straight line "
         "overestimates the barrier. A landscape of single modes has no mark.",
         draw_barriers,
+        colors="theme",
     ),
 )

@@ -3,16 +3,26 @@
 import math
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
 
 from ired_interp.experiments.axes import SMALL, TEXT
 from ired_interp.experiments.base import FigureSpec, Theme
+from ired_interp.experiments.exp002_interactive import interactive_slices
+from ired_interp.experiments.exp002_slice_data import (
+    FIRST,
+    RINGS,
+    path_in,
+    reach_of,
+    scaled_in,
+    shades,
+    slices_of,
+)
 from ired_interp.experiments.exp002_variables import PLANES, SLICES
 
 __all__ = ["PATH", "SLICE_PLANES"]
@@ -22,16 +32,14 @@ _CELL = 1.5
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.62, 0.85, 0.5, 0.7
 _COLUMNS = 5
 _NARROW = 7.0
-_FIRST = "0"
 _RANDOM = "random"
-_LOW_DARK = "#20262c"
-# Contours of the ideal bowl at a distance of 1, 2 and 3 from its bottom, in σ_t.
-_RINGS = (1.0, 2.0, 3.0)
+# Contours at so small a size are the same from every second line of the grid.
+_THINNED = 2
 
 
 def draw_planes(results: xr.DataTree, theme: Theme) -> Figure:
     """Every plane at five levels, on one colour scale."""
-    data = _slices(results)
+    data = slices_of(results)
     levels = _spread(data.sizes["level"])
     rows, columns = len(PLANES), len(levels)
     figure, grid = _panels(rows, columns, _CELL)
@@ -51,7 +59,7 @@ def draw_planes(results: xr.DataTree, theme: Theme) -> Figure:
 
 def draw_path(results: xr.DataTree, theme: Theme) -> Figure:
     """The plane of the solver's path and a random one, every level, with the gradient field."""
-    data = _slices(results)
+    data = slices_of(results)
     num = data.sizes["level"]
     blocks = math.ceil(num / _COLUMNS)
     columns = min(num, _COLUMNS)
@@ -77,11 +85,6 @@ def draw_path(results: xr.DataTree, theme: Theme) -> Figure:
     return figure
 
 
-def _slices(results: xr.DataTree) -> xr.Dataset:
-    """Of the first sliced problem, from the noisiest level on."""
-    return results[f"{SLICES}/{_FIRST}"].to_dataset().sortby("level")
-
-
 def _spread(num: int) -> list[int]:
     """At most five levels, the first and the last among them."""
     return sorted({round(i) for i in np.linspace(0, num - 1, min(num, _COLUMNS))})
@@ -105,22 +108,21 @@ def _panels(rows: int, columns: int, row_height: float) -> tuple[Figure, list[li
 
 def _scale(data: xr.Dataset) -> Normalize:
     """What the ideal bowl reaches in the corner of a slice, 0 at the point."""
-    reach = float(data["u"].values.max())
-    return Normalize(0.0, reach**2)
+    return Normalize(0.0, reach_of(data) ** 2)
 
 
 def _draw_slice(ax: Axes, here: xr.Dataset, scale: Normalize, theme: Theme) -> Any:
     u, v = here["u"].values, here["v"].values
-    scaled = here["energy_above"].transpose("v", "u").values / float(here["sigma"])
+    scaled = scaled_in(here)
     extent = (float(u[0]), float(u[-1]), float(v[0]), float(v[-1]))
     image = ax.imshow(
         scaled,
         norm=scale,
-        cmap=_shades(theme),
+        cmap=shades(theme.name),
         origin="lower",
         extent=extent,
         aspect="equal",
-        interpolation="nearest",
+        interpolation="none",
     )
     _dress(ax, theme)
     ax.set_xlim(extent[0], extent[1])
@@ -130,10 +132,10 @@ def _draw_slice(ax: Axes, here: xr.Dataset, scale: Normalize, theme: Theme) -> A
         return image
     bottom = float(np.nanmin(scaled))
     ax.contour(
-        u,
-        v,
-        scaled,
-        levels=[bottom + ring**2 / 2 for ring in _RINGS],
+        u[::_THINNED],
+        v[::_THINNED],
+        scaled[::_THINNED, ::_THINNED],
+        levels=[bottom + ring**2 / 2 for ring in RINGS],
         colors=[theme.ink],
         linewidths=0.7,
     )
@@ -144,17 +146,9 @@ def _draw_slice(ax: Axes, here: xr.Dataset, scale: Normalize, theme: Theme) -> A
 def _draw_ideal(ax: Axes, here: xr.Dataset, theme: Theme) -> None:
     """Contours of the ideal bowl: circles around the foot of s_t·y*."""
     centre = here["answer_at"].values
-    angle = np.linspace(0, 2 * np.pi, 73)
-    for ring in _RINGS:
-        ax.plot(
-            centre[0] + ring * np.cos(angle),
-            centre[1] + ring * np.sin(angle),
-            color=theme.ideal,
-            linewidth=0.6,
-            linestyle=(0, (1, 2)),
-            scalex=False,
-            scaley=False,
-        )
+    for ring in RINGS:
+        look: Any = {"edgecolor": theme.ideal, "linewidth": 0.6, "linestyle": (0, (1, 2))}
+        ax.add_artist(Circle((centre[0], centre[1]), ring, facecolor="none", **look))
     ax.plot(
         *centre,
         marker="+",
@@ -167,7 +161,7 @@ def _draw_ideal(ax: Axes, here: xr.Dataset, theme: Theme) -> None:
 
 
 def _draw_path(ax: Axes, here: xr.Dataset, theme: Theme) -> None:
-    at = here["path_at"].transpose("path_step", "axis").values
+    at = path_in(here)
     look: Any = {"scalex": False, "scaley": False, "color": theme.control}
     ax.plot(at[:, 0], at[:, 1], linewidth=1.0, marker="o", markersize=1.8, **look)
     ax.plot(*at[-1], linestyle="none", marker="s", markersize=3.4, **look)
@@ -226,13 +220,6 @@ def _level(here: xr.Dataset) -> str:
     return f"k = {int(here['level'])},  σ = {float(here['sigma']):.2f}"
 
 
-def _shades(theme: Theme) -> Colormap:
-    if theme.name == "dark":
-        colours = [_LOW_DARK, "#1d4f78", "#3f9fe0", "#d9efff"]
-        return LinearSegmentedColormap.from_list("dark sequential", colours)
-    return mpl.colormaps["Blues"]
-
-
 SLICE_PLANES = FigureSpec(
     "slices",
     "Slices through one point, plane by plane",
@@ -243,7 +230,8 @@ SLICE_PLANES = FigureSpec(
     "after levels 2 … K, in the level’s coordinates, are drawn on top, the last as a square. The "
     "last row is a random plane: what it shows too is no property of the others.",
     draw_planes,
-    needs=(f"{SLICES}/{_FIRST}/energy_above",),
+    needs=(f"{SLICES}/{FIRST}/energy_above",),
+    interactive_fn=interactive_slices,
 )
 
 PATH = FigureSpec(
@@ -255,5 +243,5 @@ PATH = FigureSpec(
     "path always looks planar in the plane of its own components, so read it beside the random "
     "walks of the figure on the path’s variance.",
     draw_path,
-    needs=(f"{SLICES}/{_FIRST}/energy_above",),
+    needs=(f"{SLICES}/{FIRST}/energy_above",),
 )

@@ -19,6 +19,12 @@ from ired_interp.experiments.axes import (
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
 from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
+from ired_interp.experiments.exp004_interactive import (
+    SWEEP_WORDS,
+    cloud_of,
+    interactive_clouds,
+    problem_of,
+)
 from ired_interp.experiments.exp004_variables import FIXED, GROWING, SWEEPS
 
 __all__ = ["FIGURES"]
@@ -168,7 +174,7 @@ def draw_kinds(results: DataTree, theme: Theme) -> Figure:
 
 def draw_clouds(results: DataTree, theme: Theme) -> Figure:
     """Energy against Grassmann distance, all moves of the first problem, at three levels."""
-    root = results.to_dataset().sortby("level").isel(problem=0)
+    root = problem_of(results)
     kinds = [str(kind) for kind in root["kind"].values]
     places = sorted({round(i) for i in np.linspace(0, root.sizes["level"] - 1, _CLOUDS)})
     figure = Figure((WIDTH, 0.9 + _ROW * len(SWEEPS)), layout="constrained")
@@ -177,21 +183,16 @@ def draw_clouds(results: DataTree, theme: Theme) -> Figure:
         for ax, k in zip(row, places, strict=True):
             dress(ax, theme)
             here = root.isel(level=k).sel(sweep=sweep)
-            rise = here["energy"] - here["base_energy"]
-            far = here["distance"].sel(metric=GRASSMANN)
             for i, kind in enumerate(kinds):
-                one = (here["kind_of_move"] == kind).values
                 ax.plot(
-                    far.values[one],
-                    rise.values[one],
+                    *cloud_of(here, GRASSMANN, kind),
                     linestyle="none",
                     marker=_MARKERS[i],
                     markersize=3.5,
                     color=_kind_colors(theme)[i % 3],
                     alpha=0.8,
                 )
-            words = "growing ‖δ‖" if sweep == GROWING else "one ‖δ‖"
-            title = f"level {int(here['level'])}, {words}"
+            title = f"level {int(here['level'])}, {SWEEP_WORDS[sweep]}"
             ax.set_title(title, fontsize=TEXT, color=theme.ink, loc="left")
             if sweep == FIXED:
                 ax.set_xlabel("Grassmann distance, rad", fontsize=TEXT, color=theme.ink)
@@ -235,6 +236,7 @@ FIGURES = (
         "kinds of moves, some of which leave the subspaces where they are.",
         draw_growing,
         needs=("summary/model/random_spearman", "summary/model/spearman"),
+        colors="theme",
     ),
     FigureSpec(
         "fixed",
@@ -244,6 +246,7 @@ FIGURES = (
         "kinds of moves cost.",
         draw_fixed,
         needs=("summary/model/spearman",),
+        colors="theme",
     ),
     FigureSpec(
         "beyond",
@@ -254,6 +257,7 @@ FIGURES = (
         "a useless predictor costs R².",
         draw_beyond,
         needs=("summary/model/partial", "summary/model/added"),
+        colors="theme",
     ),
     FigureSpec(
         "kinds",
@@ -264,6 +268,7 @@ FIGURES = (
         "apart that kinds of moves differ.",
         draw_kinds,
         needs=("summary/model/relative_energy",),
+        colors="theme",
     ),
     FigureSpec(
         "clouds",
@@ -273,5 +278,7 @@ FIGURES = (
         "above and is flat below follows the length of the moves and nothing else.",
         draw_clouds,
         needs=("energy", "distance", "base_energy"),
+        colors="theme",
+        interactive_fn=interactive_clouds,
     ),
 )

@@ -18,16 +18,12 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
+from ired_interp.experiments.exp005_interactive import PLACE_WORDS, interactive_curvatures
 from ired_interp.experiments.exp005_variables import BASE, PLACES, TYPICAL
 
 __all__ = ["FIGURES"]
 
 _ROW = 2.1
-_PLACES = {
-    "typical": "typical points",
-    "trajectory": "on the trajectory",
-    "base": "where the split is stated",
-}
 
 
 def _cases(results: DataTree, theme: Theme) -> list[tuple[str, Dataset, str, str, float]]:
@@ -104,7 +100,9 @@ def _draw_share(results: DataTree, theme: Theme, variable: str, null: float, lab
             ax.axhline(null, color=theme.ideal, linewidth=1, linestyle=":")
             for _, data, color, marker, shift in cases:
                 _draw(ax, data[variable].sel(place=place, space=space), color, marker, shift)
-            ax.set_title(f"{space}, {_PLACES[place]}", fontsize=TEXT, color=theme.ink, loc="left")
+            ax.set_title(
+                f"{space}, {PLACE_WORDS[place]}", fontsize=TEXT, color=theme.ink, loc="left"
+            )
     _finish(figure, panels, root, theme, label)
     handles = [
         Line2D([], [], color=color, marker=marker, markersize=4, label=name)
@@ -150,7 +148,9 @@ def draw_curvatures(results: DataTree, theme: Theme) -> Figure:
                 if bool(along.notnull().any()):
                     bent = True
                     _draw(ax, along, theme.ink, "x", -0.15, line=":")
-            ax.set_title(f"{space}, {_PLACES[place]}", fontsize=TEXT, color=theme.ink, loc="left")
+            ax.set_title(
+                f"{space}, {PLACE_WORDS[place]}", fontsize=TEXT, color=theme.ink, loc="left"
+            )
     _finish(figure, panels, root, theme, "mean σκ")
     handles = []
     for name, _, color, marker, _ in reversed(cases):
@@ -231,6 +231,7 @@ FIGURES = (
         "with the same noise at all levels.",
         draw_gradients,
         needs=("summary/model/gradient_share",),
+        colors="theme",
     ),
     FigureSpec(
         "curvatures",
@@ -241,6 +242,8 @@ FIGURES = (
         "fixed rank, crosses show the Riemannian Hessian beside the projected one.",
         draw_curvatures,
         needs=("summary/model/normal_curvature",),
+        colors="theme",
+        interactive_fn=interactive_curvatures,
     ),
     FigureSpec(
         "contrasts",
@@ -249,6 +252,7 @@ FIGURES = (
         f"that it is defined whatever the signs. {_BARS}Random splits have 0 on average.",
         draw_contrasts,
         needs=("summary/model/curvature_contrast",),
+        colors="theme",
     ),
     FigureSpec(
         "overlaps",
@@ -258,6 +262,7 @@ FIGURES = (
         "drawn where the cut goes through equal eigenvalues.",
         draw_overlaps,
         needs=("summary/model/bottom_overlap",),
+        colors="theme",
     ),
     FigureSpec(
         "extremes",
@@ -267,5 +272,6 @@ FIGURES = (
         "random spaces of the same dimension (grey), not tangent with normal.",
         draw_extremes,
         needs=("summary/random/tangent_highest",),
+        colors="theme",
     ),
 )

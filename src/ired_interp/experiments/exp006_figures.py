@@ -19,12 +19,12 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
+from ired_interp.experiments.exp006_interactive import PLACE_WORDS, interactive_spectra
 from ired_interp.experiments.exp006_variables import BOTTOM, ENDS, PLACES, TOP, TYPICAL
 
 __all__ = ["FIGURES"]
 
 _ROW = 2.3
-_PLACES = {"typical": "typical points", "trajectory": "on the trajectory"}
 _ENDS = {TOP: "leading components", BOTTOM: "last components"}
 _MOST_SPECTRA = 3
 
@@ -131,7 +131,7 @@ def draw_spectra(results: DataTree, theme: Theme) -> Figure:
                 ax.plot(ranks, values, color=color, marker=marker, markersize=3, linewidth=1.2)
             noise = model["mean_noise_eigenvalue"].values
             ax.plot(ranks, noise, color=theme.ideal, linewidth=1.2, linestyle=":")
-            _title(ax, f"level {level}, {_PLACES[place]}", theme)
+            _title(ax, f"level {level}, {PLACE_WORDS[place]}", theme)
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if row is panels[-1]:
                 ax.set_xlabel("component", fontsize=TEXT, color=theme.ink)
@@ -154,7 +154,7 @@ def draw_concentration(results: DataTree, theme: Theme) -> Figure:
             _line(ax, theme.ideal, float(chance))
             for _, data, color, marker, shift in cases:
                 _draw(ax, data[name].sel(place=place), color, marker, shift)
-            _title(ax, _PLACES[place], theme)
+            _title(ax, PLACE_WORDS[place], theme)
     _label(panels[0][0], "concentration", theme)
     _label(panels[1][0], "beyond the edge", theme)
     _axes(figure, panels, results.to_dataset().sortby("level"), theme)
@@ -174,7 +174,7 @@ def draw_problems(results: DataTree, theme: Theme) -> Figure:
             _line(ax, theme.ideal, 1.0)
             for _, data, color, marker, shift in cases:
                 _draw(ax, data[name].sel(place=place), color, marker, shift)
-            _title(ax, _PLACES[place], theme)
+            _title(ax, PLACE_WORDS[place], theme)
     _label(panels[0][0], "concentration", theme)
     _label(panels[1][0], "held-out share / chance", theme)
     _axes(figure, panels, results.to_dataset().sortby("level"), theme)
@@ -194,7 +194,7 @@ def draw_alignment(results: DataTree, theme: Theme) -> Figure:
                 here = data.sel(place=place, end=end)
                 _draw(ax, here["own_share"], color, marker, shift)
                 _draw(ax, here["other_share"], color, marker, shift + 0.08, hollow=True)
-            _title(ax, f"{_ENDS[end]}, {_PLACES[place]}", theme)
+            _title(ax, f"{_ENDS[end]}, {PLACE_WORDS[place]}", theme)
         _label(row[0], "share", theme)
     _axes(figure, panels, results.to_dataset().sortby("level"), theme)
     handles = []
@@ -247,6 +247,8 @@ FIGURES = (
         "1. Where a determined answer is denoised ideally the score is the noise.",
         draw_spectra,
         needs=("summary/model/mean_eigenvalue",),
+        colors="theme",
+        interactive_fn=interactive_spectra,
     ),
     FigureSpec(
         "concentration",
@@ -256,6 +258,7 @@ FIGURES = (
         f"{_BARS}Dotted: the noise draws themselves.",
         draw_concentration,
         needs=("summary/model/concentration",),
+        colors="theme",
     ),
     FigureSpec(
         "problems",
@@ -266,6 +269,7 @@ FIGURES = (
         "intervals). Dotted: 1, chance. Networks with untrained weights share directions too.",
         draw_problems,
         needs=("summary/model/shared_share",),
+        colors="theme",
     ),
     FigureSpec(
         "alignment",
@@ -275,6 +279,7 @@ FIGURES = (
         "Where the spectrum is that of noise the components are arbitrary and both are alike.",
         draw_alignment,
         needs=("summary/model/own_share",),
+        colors="theme",
     ),
     FigureSpec(
         "moves",
@@ -285,5 +290,6 @@ FIGURES = (
         "ideal of a determined task.",
         draw_moves,
         needs=("summary/model/energy_along",),
+        colors="theme",
     ),
 )

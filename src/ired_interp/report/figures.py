@@ -25,7 +25,7 @@ LIGHT = Theme(
     muted="#6a737d",
     model="#0072b2",
     control="#d55e00",
-    ideal="#1f2328",
+    ideal="#24292f",
 )
 DARK = Theme(
     name="dark",

@@ -1,8 +1,7 @@
 """The page of a run: one file that needs no network, made from ``results.h5`` and nothing else."""
 
-import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,13 +14,16 @@ from markupsafe import Markup, escape
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments.base import FigureSpec, missing_variables
 from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.experiments.interactive import PAGE, Interactive
 from ired_interp.experiments.page import Definitions, Paragraph, Points, Table, Text
 from ired_interp.experiments.skill_words import skill_section
 from ired_interp.experiments.verdict_data import VERDICTS
 from ired_interp.report import tables
 from ired_interp.report.cards import cards
-from ired_interp.report.figures import THEMES, draw_svg
+from ired_interp.report.figures import DARK, LIGHT, draw_svg
 from ired_interp.report.headline import headline
+from ired_interp.report.inline import Inline, inline, merged, theme_colors
+from ired_interp.report.scripts import packed, scripts
 from ired_interp.runs.run import Run
 from ired_interp.runs.storage import write_file
 
@@ -46,7 +48,10 @@ class _Picture:
         widest: In CSS pixels.
         narrowest: In CSS pixels.
         height: In CSS pixels at its widest.
-        sources: By theme, a ``data:`` address with the whole image.
+        drawings: One, or one a theme; by the class of the style sheet that shows it, empty for
+            what always is.
+        interactive: What a browser draws beside them; None for nothing.
+        numbers: Of it, packed.
     """
 
     name: str
@@ -55,7 +60,9 @@ class _Picture:
     widest: int
     narrowest: int
     height: int
-    sources: Mapping[str, str]
+    drawings: Mapping[str, Inline]
+    interactive: Interactive | None = None
+    numbers: str = ""
 
 
 def write_report(run: Run) -> Path:
@@ -82,8 +89,10 @@ def _render(run: Run, results: xr.DataTree) -> str:
     experiment, config = run.experiment, tables.config_of(results)
     page = experiment.page(results)
     evidence = evidence_figures(results)
+    small = {spec.name: _picture(spec, results, narrowest=_NARROWEST_EVIDENCE) for spec in evidence}
     stored = results[VERDICTS].attrs if VERDICTS in results.children else {}
     drawable = [spec for spec in experiment.figures if not spec.missing(results)]
+    pictures = [_picture(spec, results) for spec in drawable]
     environment = Environment(
         loader=PackageLoader("ired_interp", "report"),
         autoescape=True,
@@ -103,14 +112,15 @@ def _render(run: Run, results: xr.DataTree) -> str:
         headline=headline(experiment, page.subject, results),
         skill=skill_section(results),
         cards=cards(experiment, results),
-        evidence={
-            spec.name: _picture(spec, results, narrowest=_NARROWEST_EVIDENCE) for spec in evidence
-        },
+        evidence=small,
         evidence_caption=evidence[0].caption if evidence else "",
         alpha=stored.get("alpha"),
         confidence=round(100 * float(stored["confidence"])) if stored else None,
         drawn={spec.name: spec.title for spec in drawable},
-        pictures=[_picture(spec, results) for spec in drawable],
+        pictures=pictures,
+        scripts=scripts() if any(one.interactive for one in pictures) else None,
+        glyphs=_glyphs([*small.values(), *pictures]),
+        colors={theme.name: theme_colors(theme) for theme in (LIGHT, DARK)},
         left_out=[spec.title for spec in experiment.figures if spec not in drawable],
         variables=tables.variable_rows(results, experiment.definitions),
         provenance=tables.provenance_rows(results),
@@ -124,17 +134,34 @@ def _is_a(kind: type[Any]) -> Callable[[Any], bool]:
 
 
 def _picture(spec: FigureSpec, results: xr.DataTree, *, narrowest: float = _NARROWEST) -> _Picture:
-    drawings = {theme.name: draw_svg(spec, results, theme) for theme in THEMES}
-    width, height = next((one.width, one.height) for one in drawings.values())
+    drawing = draw_svg(spec, results, LIGHT)
+    light = inline(drawing.svg, spec.name, LIGHT)
+    drawings = {"": light}
+    if spec.colors == "own":
+        dark = inline(draw_svg(spec, results, DARK).svg, spec.name, DARK)
+        both = merged(light, dark)
+        drawings = {"light": light, "dark": dark} if both is None else {"": both}
+    interactive = None if spec.interactive_fn is None else spec.interactive_fn(results, PAGE)
     return _Picture(
         spec.name,
         spec.title,
         spec.caption,
-        widest=round(width * _WIDEST),
-        narrowest=round(width * narrowest),
-        height=round(height * _WIDEST),
-        sources={name: _address(drawing.svg) for name, drawing in drawings.items()},
+        widest=round(drawing.width * _WIDEST),
+        narrowest=round(drawing.width * narrowest),
+        height=round(drawing.height * _WIDEST),
+        drawings=drawings,
+        interactive=interactive,
+        numbers="" if interactive is None else packed(interactive),
     )
+
+
+def _glyphs(pictures: Iterable[_Picture]) -> list[Markup]:
+    """The letters of all drawings, each once."""
+    found: dict[str, Markup] = {}
+    for picture in pictures:
+        for drawing in picture.drawings.values():
+            found |= drawing.glyphs
+    return [found[name] for name in sorted(found)]
 
 
 def _words(text: Text) -> Markup:
@@ -157,8 +184,3 @@ def _marked(text: str, mark: str) -> Markup:
 
 def _subscripts(text: str) -> Markup:
     return Markup(_INDEX.sub(r"<sub>\1</sub>", str(escape(text))))  # noqa: S704 - escaped
-
-
-def _address(svg: str) -> str:
-    # An image of its own, so that the ids of one drawing cannot meet those of another.
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

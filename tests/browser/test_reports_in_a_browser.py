@@ -1,0 +1,163 @@
+"""A report of every experiment in Debian's chromium: sliders, themes, widths, print, no network.
+
+`make test-browser`; chromium is installed if it is missing, for which root is needed.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny_runs
+from ired_interp.report.figures import DARK, LIGHT, THEMES
+from ired_interp.report.html import write_report
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# What sticks out of the page, in CSS pixels.
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@dataclass
+class Seen:
+    """A page that was opened, and what must not happen there."""
+
+    page: Any
+    faults: list[str] = field(default_factory=list)
+
+    def watch(self, address: str) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("request", lambda request: self._asked(request.url, address))
+
+    def _heard(self, said: Any) -> None:
+        if said.type in ("error", "warning"):
+            self.faults.append(f"console {said.type}: {said.text}")
+
+    def _asked(self, url: str, address: str) -> None:
+        if url.split("#", maxsplit=1)[0] != address and not url.startswith("data:"):
+            self.faults.append(f"request: {url[:100]}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.exists():
+        assert os.geteuid() == 0, f"expected {CHROMIUM}: install Debian's chromium, or be root"
+        assert shutil.which("apt-get"), f"expected {CHROMIUM} or apt-get to install it"
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        )
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module", params=sorted(tiny_runs.CONFIGS))
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(tiny_runs.run_of(request.param, tmp_path_factory.mktemp(request.param)))
+
+
+def opened(browser: Any, report: Path, **settings: Any) -> Seen:
+    context = browser.new_context(**settings)
+    seen = Seen(context.new_page())
+    seen.watch(report.as_uri())
+    seen.page.goto(report.as_uri())
+    return seen
+
+
+def drawn(page: Any) -> Any:
+    """The interactive figure, once it is drawn."""
+    page.locator("figure:has(+ .interactive)").scroll_into_view_if_needed()
+    page.wait_for_selector(".interactive[data-drawn=yes]")
+    box = page.locator(".interactive")
+    box.locator(".chart").scroll_into_view_if_needed()
+    return box
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_the_slider_changes_the_picture(
+    browser: Any, report: Path, theme: Any, size: dict[str, int]
+) -> None:
+    """With the keyboard; in both themes, whose colours the picture has; nothing sticks out."""
+    seen = opened(browser, report, viewport=size, color_scheme=theme.name)
+    page = seen.page
+    assert page.evaluate(OVERFLOW) <= 0
+    box = drawn(page)
+    assert page.evaluate(OVERFLOW) <= 0
+    chart, slider, said = (box.locator(name) for name in (".chart", "input", "output"))
+    ink = page.evaluate("getComputedStyle(document.querySelector('.xtick text')).fill")
+    assert ink == f"rgb({', '.join(str(int(theme.ink[i : i + 2], 16)) for i in (1, 3, 5))})"
+    before, at = chart.screenshot(), said.inner_text()
+    assert at == slider.get_attribute("aria-valuetext")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert said.inner_text() != at
+    after = chart.screenshot()
+    assert after != before
+    page.keyboard.press("ArrowLeft")
+    assert said.inner_text() == at
+    lists = box.locator("select")
+    if lists.count():
+        lists.select_option(index=1)
+        assert chart.screenshot() not in (before, after)
+    assert seen.faults == []
+    page.context.close()
+
+
+def test_the_pointer_says_values(browser: Any, report: Path) -> None:
+    seen = opened(browser, report, viewport=WIDE)
+    box = drawn(seen.page)
+    place = seen.page.evaluate(
+        """() => {
+            const marks = [...document.querySelectorAll(".chart .points path.point")];
+            const seen = marks.map((mark) => mark.getBoundingClientRect()).find((one) => one.width);
+            return [seen.x + seen.width / 2, seen.y + seen.height / 2];
+        }"""
+    )
+    seen.page.mouse.move(place[0] + 1, place[1])
+    seen.page.mouse.move(*place)
+    box.locator(".hoverlayer text").first.wait_for(state="attached")
+    assert any(letter.isdigit() for letter in box.locator(".hoverlayer").text_content())
+    assert seen.faults == []
+    seen.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_print_has_the_light_drawings(browser: Any, report: Path, scheme: str) -> None:
+    seen = opened(browser, report, viewport=WIDE, color_scheme=scheme)
+    box = drawn(seen.page)
+    color = "getComputedStyle(document.documentElement).getPropertyValue('--fig-ink').trim()"
+    assert seen.page.evaluate(color) == (DARK if scheme == "dark" else LIGHT).ink
+    seen.page.emulate_media(media="print")
+    assert not box.is_visible()
+    assert seen.page.locator("figure svg").first.is_visible()
+    assert seen.page.evaluate(color) == LIGHT.ink
+    assert seen.page.evaluate(OVERFLOW) <= 0
+    assert seen.page.pdf().startswith(b"%PDF")
+    assert seen.faults == []
+    seen.page.context.close()
+
+
+def test_without_scripts_the_drawings_are_there(browser: Any, report: Path) -> None:
+    seen = opened(browser, report, viewport=NARROW, java_script_enabled=False)
+    assert not seen.page.locator(".interactive").is_visible()
+    drawings = seen.page.locator("figure svg")
+    assert all(drawings.nth(i).is_visible() for i in range(drawings.count()))
+    assert seen.faults == []
+    seen.page.context.close()

@@ -1,0 +1,41 @@
+"""The smallest run of each experiment that still has every figure and a slider to move."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tiny
+from ired_interp.experiments import find_experiment
+from ired_interp.experiments.config import config_from_mapping
+from ired_interp.runs.execution import execute
+from ired_interp.runs.run import Run, plan_run
+
+__all__ = ["CONFIGS", "run_of"]
+
+LEVELS = (1, 10)
+CONFIGS: Mapping[str, Mapping[str, object]] = {
+    "exp001": {"problems": 3, "controls": 1},
+    "exp002": {
+        "problems": 3,
+        "slices": 1,
+        "grid": 9,
+        "starts": 4,
+        "chords": 2,
+        "images": 5,
+        "band_steps": 10,
+        "walks": 20,
+        "controls": 1,
+    },
+    "exp004": {"problems": 3, "controls": 1, "moves": 4},
+    "exp005": {"problems": 3, "controls": 1, "random_draws": 1},
+    "exp006": {"problems": 3, "controls": 1, "noise": 9, "random_draws": 8, "components": 2},
+}
+
+
+def run_of(name: str, folder: Path, **changes: object) -> Run:
+    """A finished run of an experiment on a tiny untrained model, in ``folder/run``."""
+    folder.mkdir(exist_ok=True)
+    experiment = find_experiment(name)
+    model = str(tiny.checkpoint(folder / "tiny.safetensors"))
+    fields = {"model": model, "levels": LEVELS, **CONFIGS[name]} | changes
+    config = config_from_mapping(experiment.Config, fields)
+    return execute(plan_run(experiment, config, folder / "run"))
