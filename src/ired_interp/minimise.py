@@ -77,8 +77,8 @@ def minimise(
     limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
     if not (limit > 0 and first_radius > 0) or max_steps < 1 or renew_every < 1:
         raise ShapeError(
-            "minimise: expected tol and first_radius > 0, max_steps and renew_every ≥ 1, found "
-            f"{limit}, {first_radius}, {max_steps} and {renew_every}."
+            "minimise: expected tol > 0, max_steps ≥ 1, first_radius > 0 and renew_every ≥ 1, "
+            f"found {limit}, {max_steps}, {first_radius} and {renew_every}."
         )
     land.check_points(y)
     y = y.detach().clone()

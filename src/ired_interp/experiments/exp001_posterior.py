@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.curvature import Spectrum
 from ired_interp.experiments.over_problems import statistics
 from ired_interp.stats import FloatArray
 
@@ -31,10 +31,10 @@ _NUM_BINS = 8
 
 
 def posterior_reading(
-    spec: Spectrum,
-    gradient: Tensor,
-    y: Tensor,
-    answer: Tensor,
+    diagonal: Float[Tensor, "n d"],
+    gradient: Float[Tensor, "n d"],
+    y: Float[Tensor, "n d"],
+    answer: Float[Tensor, "n d"],
     *,
     sigma: float,
     signal: float,
@@ -42,14 +42,13 @@ def posterior_reading(
     """Claimed variance and actual squared error of every entry of the answer, in y².
 
     Args:
-        spec: All eigenpairs at the points.
+        diagonal: Of H, at the points.
         gradient: ∇E there.
         y: Typical points of the answers, in the level's coordinates.
         answer: y*.
         sigma: σ_t.
         signal: s_t.
     """
-    diagonal = (spec.eigenvectors.square() * spec.eigenvalues[:, None]).sum(dim=2)
     mean = (y - sigma * gradient) / signal
     return {
         "posterior_variance": (sigma / signal) ** 2 * (1 - sigma * diagonal),

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from xarray import Dataset, DataTree
 
 from ired_interp.experiments.axes import SMALL, TEXT, dress
@@ -15,7 +15,10 @@ __all__ = ["POSTERIOR"]
 _COLUMNS, _ROW = 5, 2.05
 # Both axes are linear up to this and logarithmic beyond, on both sides of 0.
 _LINEAR = 1e-3
-_TICKS = (-1.0, -1e-1, -1e-2, -1e-3, 0.0, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_DIAGONAL = (-1.0, -1e-1, -1e-2, -1e-3, 0.0, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_TICKS = (-1.0, -1e-2, 0.0, 1e-2, 1.0)
+_LOWEST = -5e-4  # no squared error is below 0
+_MANY = 100
 
 
 def draw_posterior(results: DataTree, theme: Theme) -> Figure:
@@ -32,7 +35,7 @@ def draw_posterior(results: DataTree, theme: Theme) -> Figure:
         title = f"k = {level},  σ²/s² = {_plain(float(here[0]['amplification']))}"
         ax.set_title(title, fontsize=TEXT, color=theme.ink, loc="left")
         if int(here[0]["posterior_determined"]):
-            ax.plot(_TICKS, _TICKS, color=theme.ideal, linestyle=":", linewidth=1.3)
+            ax.plot(_DIAGONAL, _DIAGONAL, color=theme.ideal, linestyle=":", linewidth=1.3)
             for case, data in zip(cases, here, strict=True):
                 _draw_bins(ax, case, data)
         else:
@@ -78,13 +81,15 @@ def _draw_bins(ax: Axes, case: Case, data: Dataset) -> None:
 def _set_axes(ax: Axes) -> None:
     for axis, set_scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
         set_scale("symlog", linthresh=_LINEAR)
+        axis.set_major_locator(FixedLocator(_TICKS))
         axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
         axis.set_minor_locator(NullLocator())
-    ax.tick_params(axis="x", rotation=60)
+    ax.set_ylim(bottom=_LOWEST)
 
 
 def _plain(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    text = f"{value:.3g}" if abs(value) < _MANY else f"{value:,.0f}"
+    return text.replace("-", "−")
 
 
 POSTERIOR = FigureSpec(

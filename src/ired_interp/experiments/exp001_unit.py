@@ -206,8 +206,9 @@ def _at_level(
         energy, gradient = there.energy_and_gradient(here)
         measured |= {"energy": energy, "gradient_norm": gradient.norm(dim=1)}
         if request.posterior:
+            diagonal = (spec.eigenvectors.square() * spec.eigenvalues[:, None]).sum(dim=2)
             measured |= posterior_reading(
-                spec, gradient, here, answer[rows], sigma=sigma, signal=signal
+                diagonal, gradient, here, answer[rows], sigma=sigma, signal=signal
             )
         spaces: dict[End, curvature.Eigenspace] = {}
         if request.vectors:
