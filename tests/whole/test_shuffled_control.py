@@ -103,11 +103,11 @@ def test_what_is_no_twin_is_refused(tmp_path: Path) -> None:
     def plan(path: Path) -> None:
         experiment.plan(experiment.Config(model=str(model), shuffled=str(path)))
 
-    with pytest.raises(CheckpointError, match="trained on shuffled answers.*found.*true answers"):
+    with pytest.raises(CheckpointError, match=r"trained on shuffled answers.*found.*true answers"):
         plan(model)
     other = twin(tmp_path / "o.safetensors", options={"condition": 3.0})
     with pytest.raises(
-        CheckpointError, match="expected a control with the task of .*m.safetensors"
+        CheckpointError, match=r"expected a control with the task of .*m\.safetensors"
     ):
         plan(other)
     good = twin(tmp_path / "s.safetensors")
