@@ -7,7 +7,7 @@ minimised in the Hessian's eigenbasis, where the secular equation and the hard c
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ired_interp.errors import ShapeError
@@ -16,9 +16,9 @@ from ired_interp.landscape import Landscape
 __all__ = ["Minimum", "minimise"]
 
 _TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
-_FIRST_RADIUS = 0.1
 _BISECTIONS = 80
 _ACCEPT, _SHRINK_BELOW, _GROW_ABOVE = 1e-4, 0.25, 0.75
+_LEAST_ALONG = 1e-8  # cosine below which a rank-one correction is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +47,59 @@ def minimise(
     *,
     tol: float | None = None,
     max_steps: int = 200,
+    first_radius: float = 0.1,
+    renew_every: int = 1,
 ) -> Minimum:
     """Descend from each row of y to a local minimum of its own landscape.
 
     Rows that do not converge are marked in the result, not raised. A step to where E is not finite
     raises for all rows: such an energy wants a start nearer to its minimum.
 
+    Between exact Hessians the model follows the gradients by symmetric rank-one updates; a step
+    that it failed to foresee renews it at once. Convergence is only ever told from an exact one.
+
     Args:
         land: The landscape.
         y: Where to start.
         tol: Relative tolerance; 1e-10 if None, in float32 1e-5.
-        max_steps: Hessians a row may use.
+        max_steps: Hessians a row may use; and it may take so many steps times ``renew_every``.
+        first_radius: Length of the longest first step; it doubles where the model holds.
+        renew_every: Steps from one Hessian to the next: 1 is Newton's method.
 
     Raises:
-        ShapeError: ``tol`` or ``max_steps`` is not positive.
+        ShapeError: ``tol``, ``max_steps``, ``first_radius`` or ``renew_every`` is not positive.
         ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
 
-    Cost: one Hessian, one eigendecomposition, one gradient and one energy a step and row.
+    Cost: one eigendecomposition, one gradient and one energy a step and row; a Hessian where one is
+    due.
+    Source: of the updates, Conn, Gould & Toint (1991), doi:10.1007/BF01594934.
     """
     limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
-    if not limit > 0 or max_steps < 1:
+    if not (limit > 0 and first_radius > 0) or max_steps < 1 or renew_every < 1:
         raise ShapeError(
-            f"minimise: expected tol > 0 and max_steps ≥ 1, found {limit} and {max_steps}."
+            "minimise: expected tol > 0, max_steps ≥ 1, first_radius > 0 and renew_every ≥ 1, "
+            f"found {limit}, {max_steps}, {first_radius} and {renew_every}."
         )
     land.check_points(y)
     y = y.detach().clone()
+    n, d = y.shape
     scale = y.norm(dim=1).clamp_min(1)
     energy, gradient = land.energy_and_gradient(y)
-    radius = torch.full_like(energy, _FIRST_RADIUS)
+    radius = torch.full_like(energy, first_radius)
     converged = torch.zeros_like(energy, dtype=torch.bool)
+    model = _Model(y.new_zeros(n, d, d), torch.full_like(converged, renew_every, dtype=torch.long))
     num_steps = torch.zeros_like(energy, dtype=torch.long)
-    open_rows = torch.arange(y.shape[0], device=y.device)
-    for _ in range(max_steps):
-        here = land.select(open_rows)
-        values, vectors = torch.linalg.eigh(here.hessian(y[open_rows]))
-        num_steps[open_rows] += 1
+    open_rows = torch.arange(n, device=y.device)
+    for _ in range(max_steps * renew_every):
+        due = model.due(open_rows, gradient, limit * scale, renew_every)
+        num_steps[due] += 1
+        model.renew(land, due, y)
+        values, vectors = torch.linalg.eigh(model.hessian[open_rows])
         done = _is_minimum(gradient[open_rows], values, limit, scale[open_rows])
+        done &= model.age[open_rows] == 0
         converged[open_rows[done]] = True
-        open_rows, values, vectors = open_rows[~done], values[~done], vectors[~done]
+        going = ~done & (num_steps[open_rows] < max_steps)
+        open_rows, values, vectors = open_rows[going], values[going], vectors[going]
         if open_rows.numel() == 0:
             break
         here = land.select(open_rows)
@@ -100,6 +115,8 @@ def minimise(
         ratio = torch.where(flat, smaller.to(y.dtype), ratio)
         accepted = ratio > _ACCEPT
         rows = open_rows[accepted]
+        model.follow(rows, step[accepted], trial_gradient[accepted] - gradient[rows])
+        model.age[open_rows[(ratio < _SHRINK_BELOW) & (model.age[open_rows] > 0)]] = renew_every
         y[rows], energy[rows] = trial[accepted], trial_energy[accepted]
         gradient[rows] = trial_gradient[accepted]
         length = step.norm(dim=1)
@@ -107,6 +124,36 @@ def minimise(
         at_edge = length > 0.99 * radius[open_rows]
         radius[open_rows] = torch.where((ratio > _GROW_ABOVE) & at_edge, 2 * length, shrunk)
     return Minimum(y, energy, gradient.norm(dim=1), converged, num_steps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The Hessian of each row's quadratic model, and how many steps ago it was exact."""
+
+    hessian: Float[Tensor, "n d d"]
+    age: Int[Tensor, " n"]
+
+    def due(self, rows: Tensor, gradient: Tensor, limits: Tensor, renew_every: int) -> Tensor:
+        """Those of the rows that need an exact Hessian: it is old, or they may have converged."""
+        size = torch.linalg.matrix_norm(self.hessian[rows])  # at least ‖H‖₂
+        still = gradient[rows].norm(dim=1) <= limits[rows] * size
+        age = self.age[rows]
+        return rows[(age >= renew_every) | (still & (age > 0))]
+
+    def renew(self, land: Landscape, rows: Tensor, y: Tensor) -> None:
+        """Put exact Hessians in."""
+        if rows.numel():
+            self.hessian[rows] = land.select(rows).hessian(y[rows])
+            self.age[rows] = 0
+
+    def follow(self, rows: Tensor, step: Tensor, change: Tensor) -> None:
+        """Correct the model by what the gradient did along a step, by symmetric rank one."""
+        missed = change - torch.einsum("nde,ne->nd", self.hessian[rows], step)
+        along = (missed * step).sum(dim=1)
+        least = _LEAST_ALONG * missed.norm(dim=1) * step.norm(dim=1)
+        share = torch.where(along.abs() > least, 1 / along, 0)
+        self.hessian[rows] += share[:, None, None] * missed[:, :, None] * missed[:, None, :]
+        self.age[rows] += 1
 
 
 def _is_minimum(gradient: Tensor, values: Tensor, limit: float, scale: Tensor) -> Tensor:

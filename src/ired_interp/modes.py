@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 _TOLERANCE = 1e-4
+# Starts lie far out, and a Hessian costs ten gradients. Longer steps and fewer Hessians would pass
+# over basins of shallow minima.
+_FIRST_RADIUS, _RENEW_EVERY = 0.3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,13 @@ def find_modes(
         raise ShapeError(f"find_modes: tol: expected a share in (0, 1), found {tol}.")
     n, s, d = starts.shape
     owners = torch.arange(n, device=starts.device).repeat_interleave(s)
-    ends = minimise(land.select(owners), starts.reshape(n * s, d), max_steps=max_steps)
+    ends = minimise(
+        land.select(owners),
+        starts.reshape(n * s, d),
+        max_steps=max_steps,
+        first_radius=_FIRST_RADIUS,
+        renew_every=_RENEW_EVERY,
+    )
     return [
         _told_apart(
             land.select(torch.tensor([row], device=starts.device)), ends, owners == row, tol

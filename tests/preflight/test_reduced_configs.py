@@ -69,6 +69,17 @@ def test_the_package_s_experiment_runs_at_its_smallest() -> None:
     assert reduced.times == 200
 
 
+def test_what_the_plan_fills_in_is_counted() -> None:
+    for name in ("exp001", "exp004"):
+        experiment = find_experiment(name)
+        config = experiment.Config(levels=(3, 7))
+        planned = experiment.plan(config)
+        reduced = reduce_config(experiment, config, full=planned)
+        assert reduced.config.problems == 1
+        assert reduced.ratios["problems"] == planned.problems
+        assert reduced.times >= 2 * planned.problems
+
+
 def test_what_the_package_s_experiment_may_leave_out_is_no_failure() -> None:
     experiment = find_experiment("exp001")
     config = experiment.Config(problems=1, levels=(1,), controls=0, top=2, bottom=1)

@@ -10,7 +10,7 @@ import torch
 from ired_interp.cli.codes import INTERRUPTED
 from ired_interp.console import console, stop_on_interrupt, tracker
 from ired_interp.errors import ConfigError
-from ired_interp.models.train_config import TrainConfig, TrainReport
+from ired_interp.models.train_config import Answers, TrainConfig, TrainReport
 from ired_interp.models.trainer import (
     resume_training,
     set_steps,
@@ -37,6 +37,11 @@ def add(commands: Any) -> None:
     group.add_argument("--noise", type=float, help="completion: standard deviation of the noise")
     group.add_argument("--condition", type=float, help="inverse: condition number of A")
     parser.add_argument("--difficulty", choices=get_args(Difficulty))
+    parser.add_argument(
+        "--answers",
+        choices=get_args(Answers),
+        help="shuffled: each problem has another one's answer, for a control",
+    )
     for name, kind, text in (
         ("steps", int, "optimiser steps"),
         ("batch-size", int, "problems a step"),

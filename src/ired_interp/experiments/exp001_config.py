@@ -5,19 +5,31 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.model_config import Dtype, check_choices, check_least, check_shared
+from ired_interp.experiments.model_config import (
+    Dtype,
+    Scale,
+    check_choices,
+    check_least,
+    check_shared,
+    fill_from,
+)
 from ired_interp.models.checkpoint import Weights
 from ired_interp.points import PointKind
 from ired_interp.tasks import Difficulty
 
-__all__ = ["Exp001Config", "YesNo", "complete"]
+__all__ = ["Exp001Config", "YesNo", "complete", "fill_in"]
 
 YesNo = Literal["yes", "no"]
 
 _MOST_DRAWS = 2
 _FEW_VECTORS = 3
 _LEAST = {"top": 0, "bottom": 0, "eigenvectors": 0, "noise_draws": 1}
+_SIZES: Mapping[Scale, Mapping[str, int]] = {
+    "laptop": {"problems": 20, "controls": 8},
+    "paper": {"problems": 100, "controls": 10},
+}
 _CHOICES: Mapping[str, Sequence[str]] = {
+    "scale": get_args(Scale),
     "point": get_args(PointKind),
     "parts": get_args(YesNo),
     "skill": get_args(YesNo),
@@ -31,12 +43,16 @@ class Exp001Config:
     Attributes:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
-        problems: How many problems.
+        scale: How large where a number is not given: ``laptop`` (20 problems, 8 controls) or
+            ``paper`` (100 and 10).
+        problems: How many problems; as ``scale`` says if none.
         levels: Which levels, each in 1 … K.
         point: Where in y the Hessian is taken.
         difficulty: Which generator the problems come from.
         seed: Of problems, noise and the solver's start.
-        controls: Draws of untrained weights to measure beside the model.
+        controls: Draws of untrained weights beside the model; as ``scale`` says if none.
+        shuffled: A checkpoint of the same network that was trained on shuffled answers, to be
+            measured beside the model; none if there is none.
         weights: ``ema`` or ``online``, for a reference file.
         bound: The solver's clamp, for the points ``trajectory`` and ``minimum``.
         dtype: Precision of everything.
@@ -49,16 +65,19 @@ class Exp001Config:
         noise_draws: Points a problem, 1 or 2, to compare eigenvectors; 2 if none, where it can be.
         skill: ``yes`` or ``no``, whether the model's answers are held against trivial rules.
         model_sha256: Filled in when the run is planned; another file is refused from then on.
+        shuffled_sha256: Likewise, of ``shuffled``.
     """
 
     model: str = "inverse-4"
     task: str | None = None
-    problems: int = 20
+    scale: Scale = "laptop"
+    problems: int | None = None
     levels: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
     point: PointKind = "typical"
     difficulty: Difficulty = "same"
     seed: int = 0
-    controls: int = 8
+    controls: int | None = None
+    shuffled: str | None = None
     weights: Weights | None = None
     bound: float = 2.0
     dtype: Dtype = "float64"
@@ -72,6 +91,7 @@ class Exp001Config:
     noise_draws: int | None = field(default=None, metadata={"before": 1})
     skill: YesNo = field(default="yes", metadata={"before": "no"})
     model_sha256: str = field(default="", metadata={"planned": True})
+    shuffled_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
         check_shared(self)
@@ -88,8 +108,13 @@ class Exp001Config:
             _check_draws(self, self.noise_draws)
 
 
+def fill_in(config: Exp001Config) -> Exp001Config:
+    """The config with every number that its scale stands for."""
+    return fill_from(config, _SIZES[config.scale])
+
+
 def complete(config: Exp001Config, dim_y: int) -> Exp001Config:
-    """The config with ``eigenvectors`` and ``noise_draws`` filled in for answers of d entries.
+    """The config with all that was left open filled in, for answers of d entries.
 
     Raises:
         ConfigError: More eigenvalues or eigenvectors than there are, or than were asked for.
@@ -105,7 +130,7 @@ def complete(config: Exp001Config, dim_y: int) -> Exp001Config:
     if num > most:
         why = ", one less than the eigenvalues of each end" if asked else ""
         raise ConfigError(f"eigenvectors: expected 0 … {most}{why}, found {num}.")
-    config = replace(config, eigenvectors=num)
+    config = replace(fill_in(config), eigenvectors=num)
     draws = config.noise_draws
     if draws is None:
         draws = _MOST_DRAWS if num and config.point == "typical" else 1

@@ -33,6 +33,7 @@ from ired_interp.experiments.exp001_interactive import interactive_spectra
 from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_ideal
 from ired_interp.experiments.exp001_overlap_figures import OVERLAP_LEVELS, OVERLAP_PROBLEMS
 from ired_interp.experiments.exp001_part_figures import CONTRIBUTIONS, PARTS
+from ired_interp.experiments.exp001_posterior_figures import POSTERIOR
 from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
 from ired_interp.experiments.exp001_vector_figures import EIGENVECTORS
 
@@ -328,6 +329,7 @@ FIGURES = (
         colors="theme",
     ),
     INDEX,
+    POSTERIOR,
     PARTS,
     CONTRIBUTIONS,
     OVERLAP_LEVELS,

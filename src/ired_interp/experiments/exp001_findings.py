@@ -33,6 +33,7 @@ _LISTED = (
     ("num_negative", "λ < 0"),
     ("condition_number", "cond."),
 )
+_OTHERS = {"untrained": "with untrained weights", "shuffled": "trained on shuffled answers"}
 NEEDED = tuple(
     f"summary/model/{name}"
     for name in (
@@ -101,9 +102,9 @@ def in_words(results: xr.DataTree) -> list[str]:
     for name, subject in _SENTENCES:
         said = [f"{_said(cases[0].data, name, level)} at level {level}" for level in ends]
         text = f"{subject.format(d=results.sizes['y_dim'])} is {' and '.join(said)}"
-        if len(cases) > 1:
-            control = [_said(cases[1].data, name, level) for level in ends]
-            text += f"; with untrained weights {' and '.join(control)}"
+        for case in cases[1:]:
+            control = [_said(case.data, name, level) for level in ends]
+            text += f"; {_OTHERS[case.label]} {' and '.join(control)}"
         ideal = ideals[name]
         sentences.append(f"{text}." if ideal is None else f"{text}. The ideal is {number(ideal)}.")
     return sentences

@@ -120,7 +120,7 @@ def _alignment(end: str) -> Callable[[xr.DataTree], Evidence]:
         if cut > 0:
             note += f"; {cut:.0%} of the points have no such vectors, by a cluster of eigenvalues"
         control = None
-        if "controls" in results.children:
+        if "controls" in results.children and "untrained" in results["controls"].children:
             untrained = results[CONTROL].to_dataset()
             control = np.stack(
                 [
@@ -138,7 +138,7 @@ def _evidence(
 ) -> Evidence:
     """The statistic of the model, and of each draw of untrained weights where there are any."""
     control = None
-    if "controls" in results.children:
+    if "controls" in results.children and "untrained" in results["controls"].children:
         untrained = _found(results[CONTROL].to_dataset())
         control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
     return Evidence(

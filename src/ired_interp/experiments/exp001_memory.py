@@ -22,7 +22,7 @@ _MOST_WORK_BYTES = 2 * DEFAULT_MAX_BYTES
 _MATRICES_A_POINT = 6
 # Columns of levels, stacked, put into a dataset and written into memory.
 _COPIES = 8
-_VECTORS_A_LEVEL, _NUMBERS_A_LEVEL = 10, 200
+_VECTORS_A_LEVEL, _NUMBERS_A_LEVEL = 12, 200
 
 
 def growth_bytes(config: Exp001Config, problems: int, *, dim_y: int, width: int) -> int:
@@ -63,7 +63,7 @@ def fit_problems(config: Exp001Config, max_memory: int, *, dim_y: int, width: in
             f"--max-memory: expected at least {least / 2**20:.0f}M, which a unit of one problem "
             f"may take at d = {dim_y}, found {max_memory / 2**20:.0f}M."
         )
-    most = min(config.unit_problems, config.problems)
+    most = min(config.unit_problems, config.problems or config.unit_problems)
     while not fits(most):
         most -= 1
     return replace(config, unit_problems=most)

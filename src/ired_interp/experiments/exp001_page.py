@@ -61,14 +61,10 @@ def page(results: xr.DataTree) -> Page:
 
 
 def _lead(results: xr.DataTree, config: Mapping[str, Any], model: str, levels: str) -> Text:
-    point, draws = str(results["point"].item()), model_page.num_draws(results, "untrained")
+    point, beside = str(results["point"].item()), model_page.beside_words(results)
     problems = model_page.counted(results.sizes["problem"], "problem")
     task = "" if config["task"] is None else f"task {config['task']}, "
-    control = (
-        f", beside {model_page.counted(draws, 'draw')} of untrained weights as a control"
-        if draws
-        else ", without a control"
-    )
+    control = f", beside {beside} as a control" if beside else ", without a control"
     return (
         "How curved is the energy landscape of the model ",
         Marked(model, "strong"),
@@ -182,13 +178,9 @@ def _meaning(point: str) -> Section:
 
 def _layout(results: xr.DataTree) -> Text:
     point = str(results["point"].item())
-    groups = []
-    if model_page.num_draws(results, "untrained"):
-        where = "the same" if point in _SHARED else "its own"
-        what = (
-            f"the same variables for each draw of weights, on the same problems at {where} points;"
-        )
-        groups.append(("controls/untrained", what))
+    where = "the same" if point in _SHARED else "its own"
+    what = f"the same variables, on the same problems at {where} points,"
+    groups = model_page.networks_layout(results, what)
     return (
         *model_page.described_layout(
             "Its root is the model’s alone;",

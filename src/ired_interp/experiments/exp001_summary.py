@@ -9,6 +9,7 @@ import xarray as xr
 
 from ired_interp.experiments.exp001_measures import MEASURES
 from ired_interp.experiments.exp001_overlaps import overlaps
+from ired_interp.experiments.exp001_posterior import calibration
 from ired_interp.experiments.exp001_variables import ALL, UNITS
 from ired_interp.experiments.over_problems import STATISTICS, statistics
 
@@ -45,6 +46,8 @@ def summary(data: xr.Dataset) -> xr.Dataset:
         variables |= _density(found["scaled_eigenvalues"])
     if "part_traces" in data:
         variables |= _parts(found)
+    if "posterior_variance" in data:
+        variables |= calibration(data)
     coords = {
         "level": data["level"],
         "timestep": data["timestep"],

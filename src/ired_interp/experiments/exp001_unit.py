@@ -16,6 +16,7 @@ from ired_interp.curvature.routes import Route
 from ired_interp.energy.exact import ideal_spectrum
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.experiments.exp001_config import Exp001Config
+from ired_interp.experiments.exp001_posterior import posterior_reading
 from ired_interp.experiments.exp001_variables import (
     ALL,
     BOTTOM,
@@ -27,7 +28,12 @@ from ired_interp.experiments.exp001_variables import (
     measured_names,
 )
 from ired_interp.experiments.skill import answer_variables
-from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
+from ired_interp.experiments.unit_data import (
+    draw_problems,
+    level_coords,
+    scales_at,
+    to_numpy,
+)
 from ired_interp.landscape import Landscape
 from ired_interp.points import Points, locate
 from ired_interp.tasks import Task
@@ -46,12 +52,14 @@ class _Request:
         bottom: Lowest.
         vectors: Eigenvectors to keep of each end.
         parts: Whether to split by layer.
+        posterior: Whether to read a posterior, which needs the whole spectrum and typical points.
     """
 
     top: int | None
     bottom: int
     vectors: int
     parts: bool
+    posterior: bool
 
     @property
     def ends(self) -> tuple[End, ...]:
@@ -105,14 +113,20 @@ def measure_problems(
         )
         for seed in (config.seed, _second_seed(config.seed))[: config.noise_draws or 1]
     ]
-    request = _Request(config.top, config.bottom, config.eigenvectors or 0, config.parts == "yes")
+    request = _Request(
+        config.top,
+        config.bottom,
+        config.eigenvectors or 0,
+        parts=config.parts == "yes",
+        posterior=config.top is None and config.point == "typical",
+    )
     columns: dict[str, list[Tensor]] = {}
     for i, level in enumerate(config.levels):
         land = Landscape(model, problems.x, level)
         at = [points.y[:, i] for points in places]
         found = places[0].found[:, i]
-        sigma = float(model.schedule.sigma[model.schedule.timestep(level)])
-        for name, value in _at_level(land, at, found, sigma, request).items():
+        scales = scales_at(model.schedule, level)
+        for name, value in _at_level(land, at, found, scales, request, problems.y).items():
             columns.setdefault(name, []).append(value)
     data_vars = _given(problems.x, problems.y, places, config)
     if answers:
@@ -173,10 +187,15 @@ def _given(x: Tensor, answer: Tensor, places: list[Points], config: Exp001Config
 
 
 def _at_level(
-    land: Landscape, at: list[Tensor], found: Tensor, sigma: float, request: _Request
+    land: Landscape,
+    at: list[Tensor],
+    found: Tensor,
+    scales: tuple[float, float],
+    request: _Request,
+    answer: Tensor,
 ) -> dict[str, Tensor]:
     """Everything measured at one level; NaN (and -1 for counts) where no point was found."""
-    y = at[0]
+    y, (signal, sigma) = at[0], scales
     n, d = y.shape
     measured: dict[str, Tensor] = {}
     rows = found.nonzero().flatten()
@@ -186,6 +205,11 @@ def _at_level(
         measured = _of_spectrum(spec, sigma, request)
         energy, gradient = there.energy_and_gradient(here)
         measured |= {"energy": energy, "gradient_norm": gradient.norm(dim=1)}
+        if request.posterior:
+            diagonal = (spec.eigenvectors.square() * spec.eigenvalues[:, None]).sum(dim=2)
+            measured |= posterior_reading(
+                diagonal, gradient, here, answer[rows], sigma=sigma, signal=signal
+            )
         spaces: dict[End, curvature.Eigenspace] = {}
         if request.vectors:
             kept, spaces = _of_ends(spec, request)
@@ -202,6 +226,7 @@ def _at_level(
         vectors=request.vectors > 0,
         parts=request.parts,
         draws=len(at) > 1,
+        posterior=request.posterior,
     )
     sizes = {
         "eigen": len(request.wanted(d)),

@@ -67,7 +67,19 @@ _DRAWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "draw_overlap": ("1", ("end",)),
     "draw_overlap_error": ("1", ("end",)),
 }
-_MEASURED = {**_ALWAYS, **_VECTORS, **_PARTS, **_PARTS_OF_ALL, **_PARTS_OF_VECTORS, **_DRAWS}
+_POSTERIOR: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "posterior_variance": ("y^2", ("y_dim",)),
+    "squared_error": ("y^2", ("y_dim",)),
+}
+_MEASURED = {
+    **_ALWAYS,
+    **_VECTORS,
+    **_PARTS,
+    **_PARTS_OF_ALL,
+    **_PARTS_OF_VECTORS,
+    **_DRAWS,
+    **_POSTERIOR,
+}
 
 UNITS = {name: unit for name, (unit, _) in _MEASURED.items()}
 
@@ -106,7 +118,9 @@ def dims_of(name: str) -> tuple[str, ...]:
     return _MEASURED[name][1]
 
 
-def measured_names(*, every: bool, vectors: bool, parts: bool, draws: bool) -> list[str]:
+def measured_names(
+    *, every: bool, vectors: bool, parts: bool, draws: bool, posterior: bool
+) -> list[str]:
     """What is measured at each point.
 
     Args:
@@ -114,6 +128,7 @@ def measured_names(*, every: bool, vectors: bool, parts: bool, draws: bool) -> l
         vectors: Eigenvectors are kept.
         parts: Curvature is split by layer.
         draws: Each problem has a second point.
+        posterior: A posterior is read.
     """
     chosen = (
         (_ALWAYS, True),
@@ -122,6 +137,7 @@ def measured_names(*, every: bool, vectors: bool, parts: bool, draws: bool) -> l
         (_PARTS_OF_ALL, parts and every),
         (_PARTS_OF_VECTORS, parts and vectors),
         (_DRAWS, draws),
+        (_POSTERIOR, posterior),
     )
     return [name for group, wanted in chosen if wanted for name in group]
 
@@ -221,6 +237,14 @@ DEFINITIONS: Mapping[str, Definition] = {
     "draw_overlap_error": Definition(
         "Bound on the error of draw_overlap; 1 where a cut goes through a cluster.",
         "it is the error of draw_overlap",
+    ),
+    "posterior_variance": Definition(
+        "Diagonal of (σ_t²/s_t²)(I − σ_t·H): the variance of each entry of the answer that the "
+        "landscape claims at a typical point. Below 0 where σ_t·H is above 1 there.",
+        "σ_t²/s_t² times σ_t·roundoff; errors of the network are multiplied alike",
+    ),
+    "squared_error": Definition(
+        "Squared error of each entry of the landscape's mean, (y − σ_t·∇E)/s_t − y*.", _ROUND_OFF
     ),
     "scaled_eigenvalues": Definition("σ_t·λ.", "σ_t·residuals, entry by entry"),
     "energy": Definition("E at the point; only differences have a meaning.", _ROUND_OFF),

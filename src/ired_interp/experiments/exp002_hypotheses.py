@@ -74,7 +74,7 @@ def _evidence(
 ) -> Evidence:
     """The statistic of the model, and of each draw of untrained weights where there are any."""
     control = None
-    if "controls" in results.children:
+    if "controls" in results.children and "untrained" in results["controls"].children:
         untrained = results[CONTROL].to_dataset()
         control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
     return Evidence(

@@ -81,12 +81,8 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, told: model_page.Told) -> Text:
-    config, draws = told.config, model_page.num_draws(results, "untrained")
-    control = (
-        f", beside {model_page.counted(draws, 'draw')} of untrained weights as a control"
-        if draws
-        else ", without a control"
-    )
+    config, beside = told.config, model_page.beside_words(results)
+    control = f", beside {beside} as a control" if beside else ", without a control"
     problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
     return (
         "What does the energy landscape of ",
@@ -217,10 +213,7 @@ def _meaning(config: Mapping[str, Any]) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    groups = []
-    if model_page.num_draws(results, "untrained"):
-        what = "the same variables for each draw of weights, on the same problems;"
-        groups.append(("controls/untrained", what))
+    groups = model_page.networks_layout(results, "the same variables, on the same problems,")
     if SLICES in results.children:
         what = "one sliced problem each, with grids, gradients, path and directions;"
         groups.append((f"{SLICES}/…", what))

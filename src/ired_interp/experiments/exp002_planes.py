@@ -77,7 +77,7 @@ def slice_problem(model: EnergyMLP, task: Task, config: Exp002Config, number: in
             measured = _nothing(task.dim_y, path.shape[1], config.grid, len(arrows))
         for name, value in measured.items():
             columns.setdefault(name, []).append(value)
-    sliced = np.zeros(config.problems, dtype=np.int8)
+    sliced = np.zeros(config.problems or 0, dtype=np.int8)
     sliced[number] = 1
     data_vars: dict[str, Any] = {
         "sliced": ("problem", sliced, {"long_name": SLICE_DEFINITIONS["sliced"]})
@@ -88,7 +88,7 @@ def slice_problem(model: EnergyMLP, task: Task, config: Exp002Config, number: in
     schedule = model.schedule
     timesteps = [schedule.timestep(level) for level in config.levels]
     coords = {
-        "problem": np.arange(config.problems),
+        "problem": np.arange(config.problems or 0),
         "level": ("level", np.array(config.levels)),
         "sigma": ("level", schedule.sigma[timesteps].numpy()),
         "plane": list(PLANES),

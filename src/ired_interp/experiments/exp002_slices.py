@@ -8,7 +8,7 @@ import xarray as xr
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments.base import FigureSpec, LazyFigures
-from ired_interp.experiments.exp002_config import Exp002Config
+from ired_interp.experiments.exp002_config import Exp002Config, fill_in
 from ired_interp.experiments.exp002_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp002_page import NEEDED, listing, page
 from ired_interp.experiments.exp002_planes import slice_problem
@@ -27,7 +27,10 @@ _SMALL = {"slices": 1, "grid": 11, "starts": 4, "chords": 2, "images": 5, "walks
 
 
 def _complete(config: Exp002Config, task: Task) -> Exp002Config:
-    """With the rank where the answer is cut: asked for, or the task's inner rank, or half of it."""
+    """With what the scale stands for, and the rank where the answer is cut.
+
+    That is the rank that was asked for, or the task's inner rank, or half the side.
+    """
     if task.size < _LEAST_SIDE or task.size**2 != task.dim_y:
         raise ConfigError(
             f"task: expected answers that are matrices of side ≥ {_LEAST_SIDE}, found "
@@ -40,12 +43,12 @@ def _complete(config: Exp002Config, task: Task) -> Exp002Config:
         raise ConfigError(
             f"rank: expected 1 … {task.size - 1}, below the side of the answer, found {rank}."
         )
-    return replace(config, rank=rank)
+    return replace(fill_in(config), rank=rank)
 
 
 def _parts(config: Exp002Config) -> list[Part]:
     """Problems of the model and its controls, and one part a sliced problem."""
-    return parts_of(config) + [Part(f"{SLICES}/{i}", i, 1) for i in range(config.slices)]
+    return parts_of(config) + [Part(f"{SLICES}/{i}", i, 1) for i in range(config.slices or 0)]
 
 
 def _measure(model: EnergyMLP, task: Task, config: Exp002Config, part: Part) -> xr.Dataset:
@@ -76,5 +79,6 @@ class Exp002:
 
     def smallest(self, config: Exp002Config) -> Exp002Config:
         """One problem at one level, with a small grid."""
-        small = {name: min(most, getattr(config, name)) for name, most in _SMALL.items()}
-        return one_problem(config, **small)
+        full = fill_in(config)
+        small = {name: min(most, getattr(full, name)) for name, most in _SMALL.items()}
+        return one_problem(full, **small)

@@ -108,7 +108,7 @@ def _of_minima(
     answer = problems.y
     n, d = answer.shape
     draws = RowDraws(n, seed=config.seed, purpose="exp002/starts", first=first)
-    starts = config.spread * draws.normal(config.starts, d).to(answer)
+    starts = config.spread * draws.normal(config.starts or 0, d).to(answer)
     found = find_modes(land, starts, tol=config.same)
     sigma, signal = noise_and_signal(land, answer)
     minimum = torch.full_like(answer, torch.nan)
@@ -180,12 +180,13 @@ def _of_barriers(
             curve = spd_path(a[there], b[there], config.images, size=task.size)
             along = barrier(energy_along(here.select(there.nonzero().flatten()), curve), curve)
             out["geodesic_height"][rows[there]] = along.height
-    band = nudged_elastic_band(here, line, tol=_BAND_TOLERANCE, max_steps=config.band_steps)
+    # Every second image is enough to climb from: Newton's method finds the saddle itself.
+    band = nudged_elastic_band(here, line[:, ::2], tol=_BAND_TOLERANCE, max_steps=config.band_steps)
     relaxed = barrier(band.energy, band.images)
     out["band_height"][rows] = relaxed.height
     out["band_status"][rows] = (~band.converged).to(like)
     top = band.images[torch.arange(len(rows), device=rows.device), band.peak]
-    saddle = find_saddle(here, top, within=relaxed.length / (config.images - 1))
+    saddle = find_saddle(here, top, within=relaxed.length / (band.images.shape[1] - 1))
     ends = torch.maximum(band.energy[:, 0], band.energy[:, -1])
     out["saddle_height"][rows] = saddle.energy - ends
     return out

@@ -48,12 +48,15 @@ class Exp004Config:
         difficulty: Which generator the problems come from.
         seed: Of problems, moves and the solver's start.
         controls: Draws of untrained weights beside the model; as ``scale`` says if none.
+        shuffled: A checkpoint of the same network that was trained on shuffled answers, to be
+            measured beside the model; none if there is none.
         weights: ``ema`` or ``online``, for a reference file.
         bound: The solver's clamp, for the model's skill.
         dtype: Precision of the energies; distances are measured in float64.
         device: Where to compute.
         unit_problems: Problems a work unit.
         model_sha256: Filled in when the run is planned; another file is refused from then on.
+        shuffled_sha256: Likewise, of ``shuffled``.
     """
 
     model: str = "inverse-4"
@@ -69,12 +72,14 @@ class Exp004Config:
     difficulty: Difficulty = "same"
     seed: int = 0
     controls: int | None = None
+    shuffled: str | None = None
     weights: Weights | None = None
     bound: float = 2.0
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 12
     model_sha256: str = field(default="", metadata={"planned": True})
+    shuffled_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
         check_shared(self)

@@ -85,7 +85,7 @@ def listing(results: xr.DataTree) -> Listing:
             for s in (GROWING, FIXED)
         ]
 
-    muted = ["untr. growing", "untr. fixed"] if len(cases) > 1 else []
+    muted = [f"{case.label[:4]}. {s}" for case in cases[1:] for s in (GROWING, FIXED)]
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
         rows=model_page.listed_levels(results, cells),
@@ -98,12 +98,8 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    beside, draws = (
-        "the isotropic bowl at the same points",
-        model_page.num_draws(results, "untrained"),
-    )
-    if draws:
-        beside += f" and {model_page.counted(draws, 'draw')} of untrained weights"
+    others = model_page.beside_words(results)
+    beside = "the isotropic bowl at the same points" + (f" and {others}" if others else "")
     problems, levels = (
         model_page.counted(results.sizes[size], one)
         for size, one in (("problem", "solution"), ("level", "level"))
@@ -248,10 +244,7 @@ def _meaning(results: xr.DataTree) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    groups = []
-    if model_page.num_draws(results, "untrained"):
-        what = "energies and correlations for each draw of weights;"
-        groups.append(("controls/untrained", what))
+    groups = model_page.networks_layout(results, "energies and correlations")
     return model_page.described_layout(
         "Its root is the model’s alone, with the points’ distances;",
         groups,

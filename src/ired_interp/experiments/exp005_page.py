@@ -85,10 +85,9 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    untrained = model_page.num_draws(results, "untrained")
+    others = model_page.beside_words(results)
     beside = f"{model_page.num_draws(results, 'random')} random splits of the same dimensions"
-    if untrained:
-        beside += f" and {model_page.counted(untrained, 'draw')} of untrained weights"
+    beside += f" and {others}" if others else ""
     problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
     space = str(results.coords["space"].values[0])
     return (
@@ -187,14 +186,8 @@ def _meaning(results: xr.DataTree) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    groups = [
-        (f"controls/{name}", f"the same {what};")
-        for name, what in (
-            ("random", "numbers for each draw of random splits"),
-            ("untrained", "variables for each draw of weights"),
-        )
-        if model_page.num_draws(results, name)
-    ]
+    splits = [("controls/random", "the same numbers for each draw of random splits;")]
+    groups = splits + model_page.networks_layout(results, "the same variables")
     return model_page.described_layout(
         "Its root is the model’s alone;",
         groups,

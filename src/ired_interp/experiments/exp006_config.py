@@ -48,6 +48,8 @@ class Exp006Config:
         difficulty: Which generator the problems come from.
         seed: Of problems, noise and random directions.
         controls: Draws of untrained weights beside the model; as ``scale`` says if none.
+        shuffled: A checkpoint of the same network that was trained on shuffled answers, to be
+            measured beside the model; none if there is none.
         random_draws: Random directions a problem; as ``scale`` says if none.
         weights: ``ema`` or ``online``, for a reference file.
         bound: The solver's clamp.
@@ -55,6 +57,7 @@ class Exp006Config:
         device: Where to compute.
         unit_problems: Problems a work unit.
         model_sha256: Filled in when the run is planned; another file is refused from then on.
+        shuffled_sha256: Likewise, of ``shuffled``.
     """
 
     model: str = "inverse-4"
@@ -69,6 +72,7 @@ class Exp006Config:
     difficulty: Difficulty = "same"
     seed: int = 0
     controls: int | None = None
+    shuffled: str | None = None
     random_draws: int | None = None
     weights: Weights | None = None
     bound: float = 2.0
@@ -76,6 +80,7 @@ class Exp006Config:
     device: str = "cpu"
     unit_problems: int = 16
     model_sha256: str = field(default="", metadata={"planned": True})
+    shuffled_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
         check_shared(self)

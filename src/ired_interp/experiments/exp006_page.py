@@ -91,10 +91,8 @@ def listing(results: xr.DataTree) -> Listing:
 
 def _lead(results: xr.DataTree, model: str) -> Text:
     problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
-    draws, untrained = results.attrs["noise_draws"], model_page.num_draws(results, "untrained")
-    beside = "the noise itself"
-    if untrained:
-        beside += f" and {model_page.counted(untrained, 'draw')} of untrained weights"
+    draws, others = results.attrs["noise_draws"], model_page.beside_words(results)
+    beside = "the noise itself" + (f" and {others}" if others else "")
     return (
         "How many directions do the gradients of ",
         Marked(model, "strong"),
@@ -196,10 +194,7 @@ def _meaning(results: xr.DataTree) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    groups = []
-    if model_page.num_draws(results, "untrained"):
-        what = "the same numbers for each draw of weights, without the scores;"
-        groups.append(("controls/untrained", what))
+    groups = model_page.networks_layout(results, "the same numbers, without the scores,")
     return model_page.described_layout(
         (
             "Its root is the model’s alone, with the scores themselves in ",

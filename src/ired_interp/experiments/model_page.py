@@ -14,6 +14,7 @@ from ired_interp.experiments.page import Cell, Marked, Row, Text
 __all__ = [
     "Case",
     "Told",
+    "beside_words",
     "cases_of",
     "cell",
     "concise_cell",
@@ -21,6 +22,7 @@ __all__ = [
     "described_layout",
     "levels_of",
     "listed_levels",
+    "networks_layout",
     "num_draws",
     "problems_fact",
     "rows_of",
@@ -66,6 +68,7 @@ class Case:
 _CASES: tuple[tuple[str, Literal["", "model", "control"]], ...] = (
     ("model", "model"),
     ("untrained", "control"),
+    ("shuffled", "control"),
     ("random", ""),
 )
 
@@ -87,7 +90,28 @@ def cases_of(results: xr.DataTree) -> list[Case]:
 def num_draws(results: xr.DataTree, control: str) -> int:
     """How many draws a control has; 0 where there is none."""
     controls = results.children["controls"].children if "controls" in results.children else {}
-    return controls[control].sizes["draw"] if control in controls else 0
+    return int(controls[control].sizes.get("draw", 1)) if control in controls else 0
+
+
+def beside_words(results: xr.DataTree) -> str:
+    """The other networks that were measured; empty if there are none."""
+    words = []
+    if untrained := num_draws(results, "untrained"):
+        words.append(f"{counted(untrained, 'draw')} of untrained weights")
+    if num_draws(results, "shuffled"):
+        words.append("the network trained on shuffled answers")
+    return " and ".join(words)
+
+
+def networks_layout(results: xr.DataTree, what: str) -> list[tuple[str, str]]:
+    """The groups of the other networks, each with what it holds, for `described_layout`."""
+    groups = []
+    if num_draws(results, "untrained"):
+        groups.append(("controls/untrained", f"{what} for each draw of weights;"))
+    if num_draws(results, "shuffled"):
+        where = "for the network trained on shuffled answers, which no verdict is held against;"
+        groups.append(("controls/shuffled", f"{what} {where}"))
+    return groups
 
 
 def levels_of(results: xr.DataTree) -> list[int]:

@@ -18,8 +18,16 @@ from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.experiments.base import GROUP
 from ired_interp.experiments.model_config import DTYPES, ModelConfig
 from ired_interp.experiments.skill import DIFFICULTY, skill_summary
-from ired_interp.experiments.subjects import MODEL, UNTRAINED, open_planned, untrained_control
-from ired_interp.models.checkpoint import check_task
+from ired_interp.experiments.subjects import (
+    MODEL,
+    SHUFFLED,
+    UNTRAINED,
+    open_planned,
+    open_shuffled,
+    shuffled_of,
+    untrained_control,
+)
+from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.tasks import Task
 
 __all__ = ["OfModels", "Part", "one_problem", "parts_of"]
@@ -52,12 +60,16 @@ class Part:
 def parts_of(config: ModelConfig, controls: Mapping[str, int] | None = None) -> list[Part]:
     """The units of a planned config: chunks of problems of the model, then of each control.
 
+    The last control is the network that was trained on shuffled answers, where there is one.
+
     Args:
         config: Planned.
         controls: How many draws each group of controls has; those of untrained weights if none.
     """
     draws = {UNTRAINED: config.controls or 0} if controls is None else controls
     cases = [(MODEL, None), *((group, i) for group, num in draws.items() for i in range(num))]
+    if shuffled_of(config) is not None:
+        cases.append((SHUFFLED, None))
     problems, each = config.problems or 0, config.unit_problems
     return [
         Part(group, first, min(each, problems - first), draw)
@@ -100,13 +112,13 @@ class OfModels(Generic[C]):
         task = check_task(checkpoint, config.task, {})
         for level in config.levels:
             checkpoint.model.schedule.timestep(level)
-        path = config.model if checkpoint.bundled else str(checkpoint.path.resolve())
-        return dataclasses.replace(
-            self.complete_fn(config, task),
-            model=path,
-            task=task.name,
-            model_sha256=checkpoint.sha256,
-        )
+        planned = {"model": _name(checkpoint, config.model), "model_sha256": checkpoint.sha256}
+        with_twin = shuffled_of(config)
+        if with_twin is not None:
+            twin = open_shuffled(with_twin, checkpoint)
+            planned["shuffled"] = _name(twin, with_twin.shuffled or "")
+            planned["shuffled_sha256"] = twin.sha256
+        return dataclasses.replace(self.complete_fn(config, task), task=task.name, **planned)
 
     def check_here(self, config: C) -> None:
         """Check that this machine has the device."""
@@ -121,6 +133,9 @@ class OfModels(Generic[C]):
         part = self.parts_fn(config)[index]
         checkpoint = open_planned(config)
         task = check_task(checkpoint, config.task, {})
+        with_twin = shuffled_of(config)
+        if part.group == SHUFFLED and with_twin is not None:
+            checkpoint = open_shuffled(with_twin, checkpoint)
         model = checkpoint.model.to(config.device, DTYPES[config.dtype])
         if part.group == UNTRAINED:
             model = untrained_control(model, seed=config.seed, draw=part.draw or 0)
@@ -145,3 +160,8 @@ class OfModels(Generic[C]):
             groups |= {name: one.to_dataset() for name, one in results["controls"].children.items()}
         found = {name: self.summary_fn(data) for name, data in groups.items()}
         return found | skill_summary(results)
+
+
+def _name(checkpoint: Checkpoint, asked: str) -> str:
+    """What the plan calls a file: a bundled name finds it anywhere, else only its place does."""
+    return asked if checkpoint.bundled else str(checkpoint.path.resolve())

@@ -38,7 +38,7 @@ class Reduced:
 
 
 def reduce_config(
-    experiment: Any, config: Any, *, num_problems: int = 1, num_levels: int = 1
+    experiment: Any, config: Any, *, full: Any = None, num_problems: int = 1, num_levels: int = 1
 ) -> Reduced:
     """Reduce a config to one problem and one level, or to a few.
 
@@ -48,13 +48,15 @@ def reduce_config(
 
     Args:
         experiment: Whose config it is.
-        config: The full one.
+        config: As it was asked for.
+        full: The same planned, where numbers that were left open are filled in; ``config`` if none.
         num_problems: How many are left, for an experiment without ``smallest``.
         num_levels: How many are left, likewise.
 
     Raises:
         ExperimentError: ``smallest`` returned something else than a config.
     """
+    full = config if full is None else full
     own = getattr(getattr(experiment, "own", experiment), "smallest", None)
     if own is not None:
         small = own(config)
@@ -63,10 +65,10 @@ def reduce_config(
                 f"{experiment.name}: smallest: expected a {experiment.Config.__name__}, found "
                 f"{type(small).__name__}."
             )
-        return Reduced(small, _ratios(config, small), own=True)
+        return Reduced(small, _ratios(full, small), own=True)
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+        value = getattr(full, field.name)
         if field.name in _COUNTS and isinstance(value, int) and value > num_problems:
             changes[field.name] = num_problems
         elif field.name in _LISTS and isinstance(value, tuple) and len(value) > num_levels:
@@ -77,7 +79,7 @@ def reduce_config(
         small = dataclasses.replace(config, **changes)
     except (ValueError, TypeError) as error:
         return Reduced(config, {}, f"its config refuses one problem at one level ({error})")
-    return Reduced(small, _ratios(config, small))
+    return Reduced(small, _ratios(full, small))
 
 
 def _ratios(full: Any, small: Any) -> dict[str, float]:

@@ -1,7 +1,8 @@
-"""What an experiment studies: the model of its plan, and its untrained controls."""
+"""What an experiment studies: the model of its plan, and its controls' networks."""
 
 import hashlib
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError
@@ -9,12 +10,46 @@ from ired_interp.experiments.model_config import ModelConfig
 from ired_interp.models.checkpoint import Checkpoint
 from ired_interp.models.zoo import open_checkpoint, untrained_like
 
-__all__ = ["MODEL", "UNTRAINED", "control_seed", "open_planned", "untrained_control"]
+__all__ = [
+    "MODEL",
+    "SHUFFLED",
+    "UNTRAINED",
+    "ShuffledConfig",
+    "control_seed",
+    "open_planned",
+    "open_shuffled",
+    "shuffled_of",
+    "untrained_control",
+]
 
 MODEL: Final = "/"
 """The group of the model itself."""
 UNTRAINED: Final = "controls/untrained"
 """The group of the same network with random weights."""
+SHUFFLED: Final = "controls/shuffled"
+"""The group of the same network trained on shuffled answers."""
+
+
+@runtime_checkable
+class ShuffledConfig(Protocol):
+    """The fields of a config that may name a checkpoint trained on shuffled answers."""
+
+    @property
+    def shuffled(self) -> str | None:
+        """Its path; none if there is none to be had."""
+        ...
+
+    @property
+    def shuffled_sha256(self) -> str:
+        """Of the planned file; empty before that."""
+        ...
+
+
+def shuffled_of(config: object) -> ShuffledConfig | None:
+    """The config where it names a checkpoint trained on shuffled answers, else none."""
+    if isinstance(config, ShuffledConfig) and config.shuffled is not None:
+        return config
+    return None
 
 
 def open_planned(config: ModelConfig) -> Checkpoint:
@@ -25,13 +60,62 @@ def open_planned(config: ModelConfig) -> Checkpoint:
         UnknownNameError: No such model.
     """
     checkpoint = open_checkpoint(config.model, weights=config.weights)
-    if config.model_sha256 and checkpoint.sha256 != config.model_sha256:
+    _check_planned(checkpoint, config.model_sha256)
+    return checkpoint
+
+
+def open_shuffled(config: ShuffledConfig, model: Checkpoint) -> Checkpoint:
+    """The checkpoint that was trained on shuffled answers, which must be the model's twin.
+
+    Args:
+        config: With a path in ``shuffled``.
+        model: What it is a control of.
+
+    Raises:
+        CheckpointError: It was trained on true answers, or is another task's or another network; or
+            another file than the plan's.
+    """
+    twin = open_checkpoint(config.shuffled or "")
+    _check_planned(twin, config.shuffled_sha256)
+    answers = _of_training(twin, "answers")
+    if answers != "shuffled":
+        raise CheckpointError(
+            f"{twin.path}: expected a model trained on shuffled answers, as 'ired-interp train "
+            f"--answers shuffled' makes it, found one trained on {answers or 'unknown'} answers."
+        )
+    for what, of_twin, of_model in (
+        ("task", _task_words(twin), _task_words(model)),
+        ("dims", (twin.model.dim_x, twin.model.dim_y), (model.model.dim_x, model.model.dim_y)),
+        ("width", twin.model.width, model.model.width),
+    ):
+        if of_model is not None and of_twin != of_model:
+            raise CheckpointError(
+                f"{twin.path}: expected a control with the {what} of {model.path}, {of_model}, "
+                f"found {of_twin}."
+            )
+    return twin
+
+
+def _of_training(checkpoint: Checkpoint, name: str) -> Any:
+    if checkpoint.card is None:
+        return None
+    config: Mapping[str, Any] = checkpoint.card.training.get("config", {})
+    return config.get(name, "true")
+
+
+def _task_words(checkpoint: Checkpoint) -> str | None:
+    """Of a file of ours; the reference's do not say their task."""
+    card = checkpoint.card
+    return None if card is None else f"{card.task} of size {card.size} with {dict(card.options)}"
+
+
+def _check_planned(checkpoint: Checkpoint, sha256: str) -> None:
+    if sha256 and checkpoint.sha256 != sha256:
         raise CheckpointError(
             f"{checkpoint.path}: expected the file of the run's plan (SHA-256 "
-            f"{config.model_sha256[:12]}…), found another ({checkpoint.sha256[:12]}…): the model "
+            f"{sha256[:12]}…), found another ({checkpoint.sha256[:12]}…): the model "
             "was changed. Put the old file back, or start a new run."
         )
-    return checkpoint
 
 
 def untrained_control(model: EnergyMLP, *, seed: int, draw: int) -> EnergyMLP:

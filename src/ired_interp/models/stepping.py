@@ -95,6 +95,8 @@ class Stepper:
         config = self.config
         draws = BatchDraws(config.batch_size, self._generator, torch.float32)
         problems = self.task.draw(draws, difficulty=config.difficulty)
+        # Problems of a batch are independent, and so is a problem of its neighbour's answer.
+        answers = problems.y if config.answers == "true" else problems.y.roll(1, dims=0)
         t = torch.randint(
             self.online.schedule.num_levels,
             (config.batch_size,),
@@ -102,7 +104,7 @@ class Stepper:
             device=self._generator.device,
         )
         noise, landscape_noise = draws.normal(self.task.dim_y), draws.normal(self.task.dim_y)
-        return Batch(problems.x, problems.y, t, noise, landscape_noise)
+        return Batch(problems.x, answers, t, noise, landscape_noise)
 
     @torch.no_grad()
     def _follow(self) -> None:

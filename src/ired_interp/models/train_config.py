@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
@@ -13,7 +13,10 @@ from ired_interp.errors import ConfigError
 from ired_interp.tasks import Difficulty, Task, task
 from ired_interp.training import PRODUCTS
 
-__all__ = ["TrainConfig", "TrainReport"]
+__all__ = ["Answers", "TrainConfig", "TrainReport"]
+
+Answers = Literal["true", "shuffled"]
+_LEAST_SHUFFLED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class TrainConfig:
         size: Side of the matrix.
         options: The task's options.
         difficulty: Which generator to train on.
+        answers: ``true``, or ``shuffled``: each problem has the answer of another one, which makes
+            a control that has seen the same questions and answers and nothing of their relation.
         steps: Optimiser steps.
         batch_size: Problems a step (the reference: 2048).
         learning_rate: Of Adam.
@@ -47,6 +52,7 @@ class TrainConfig:
     size: int
     options: Mapping[str, Any] = field(default_factory=dict)
     difficulty: Difficulty = "same"
+    answers: Answers = "true"
     steps: int = 20_000
     batch_size: int = 256
     learning_rate: float = 1e-4
@@ -75,6 +81,15 @@ class TrainConfig:
         if self.precision not in PRODUCTS:
             raise ConfigError(
                 f"precision: expected one of {', '.join(PRODUCTS)}, found {self.precision!r}."
+            )
+        if self.answers not in get_args(Answers):
+            raise ConfigError(
+                f"answers: expected one of {', '.join(get_args(Answers))}, found {self.answers!r}."
+            )
+        if self.answers == "shuffled" and self.batch_size < _LEAST_SHUFFLED:
+            raise ConfigError(
+                f"batch_size: expected at least {_LEAST_SHUFFLED} with shuffled answers, found "
+                f"{self.batch_size}."
             )
         self.make_task()
         check_device(self.device)

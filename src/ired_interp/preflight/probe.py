@@ -234,7 +234,9 @@ class _Probe:
                 "see it",
             )
             raise _Stopped
-        reduced = yield from self._try("reducing", lambda: reduce_config(experiment, config))
+        reduced = yield from self._try(
+            "reducing", lambda: reduce_config(experiment, config, full=planned)
+        )
         small = yield from self._try("planning", lambda: experiment.plan(reduced.config))
         of_small = yield from self._try("planning", lambda: experiment.units(small))
         texts = [v for v in config_to_mapping(planned).values() if isinstance(v, str)]
@@ -286,7 +288,8 @@ class _Probe:
         """A few problems at two levels, to tell what grows with them from what does not."""
         if reduced.own or reduced.note:
             return []
-        larger = reduce_config(experiment, config, num_problems=_FEW, num_levels=2)
+        full = experiment.plan(config)
+        larger = reduce_config(experiment, config, full=full, num_problems=_FEW, num_levels=2)
         if larger.note:
             return []
         planned = yield from self._try("planning", lambda: experiment.plan(larger.config))
