@@ -53,8 +53,8 @@ def in_theme(value: Any, theme: int) -> Any:  # noqa: PLR0911 - a kind of value 
             return summed(value)
         case {"color": color, "alpha": alpha}:
             return f"{in_theme(color, theme)}{round(255 * alpha):02x}"
-        case {**entries}:
-            return {key: in_theme(one, theme) for key, one in entries.items()}
+        case {**keyed}:
+            return {key: in_theme(one, theme) for key, one in keyed.items()}
     return value
 
 

@@ -31,11 +31,18 @@ CONFIGS: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def run_of(name: str, folder: Path, **changes: object) -> Run:
-    """A finished run of an experiment on a tiny untrained model, in ``folder/run``."""
+def run_of(name: str, folder: Path, *, weights: int = 0, **changes: object) -> Run:
+    """A finished run of an experiment on a tiny untrained model, in ``folder/run``.
+
+    Args:
+        name: Of the experiment.
+        folder: Made if it is not there.
+        weights: Seed of the model's weights.
+        changes: Of its config.
+    """
     folder.mkdir(exist_ok=True)
     experiment = find_experiment(name)
-    model = str(tiny.checkpoint(folder / "tiny.safetensors"))
+    model = str(tiny.checkpoint(folder / "tiny.safetensors", seed=weights))
     fields = {"model": model, "levels": LEVELS, **CONFIGS[name]} | changes
     config = config_from_mapping(experiment.Config, fields)
     return execute(plan_run(experiment, config, folder / "run"))

@@ -18,6 +18,7 @@ from ired_interp.experiments.starting import write_new_experiment
 from ired_interp.runs.comparison import TOLERANCE, Comparison, Difference, compare_runs, to_json
 from ired_interp.runs.heads import Found, RunHead, find_runs
 from ired_interp.runs.moves import Move
+from ired_interp.runs.run import open_run
 
 __all__ = ["add"]
 
@@ -66,6 +67,13 @@ def _add_compare(commands: Any) -> None:
         "(default: 1e-12)",
     )
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="also write a page of both runs side by side, of one experiment: what differs, skill, "
+        "verdicts, the numbers that moved, and the figures",
+    )
 
 
 def _add_list(commands: Any) -> None:
@@ -97,6 +105,11 @@ def _compare(options: argparse.Namespace) -> int:
         sys.stdout.write(to_json(found) + "\n")
     else:
         _show(found)
+    if options.report is not None:
+        from ired_interp.report.side_by_side import write_comparison
+
+        runs = open_run(options.first), open_run(options.second)
+        console.print(f"report   {write_comparison(*runs, found, options.report)}", soft_wrap=True)
     return 0 if found.equal else FAILED
 
 
