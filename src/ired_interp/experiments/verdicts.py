@@ -37,6 +37,8 @@ ALPHA = 0.025
 FEWEST_MODELS = 6  # fewer cannot reach ALPHA by their signs: 2⁻⁵ is 0.031
 _SEED = 20_240_817  # of the drawn signs and the bootstrap; the same for everyone
 _NOT_MEASURED = 1.0  # the p value of what nothing is known about
+# Of the larger of two numbers: a difference below that is round-off, whose signs are no evidence.
+_ROUND_OFF = 1e-9
 
 
 def judge(
@@ -126,7 +128,7 @@ def _decide(tested: dict[str, Tested], alpha: float) -> dict[str, Verdict]:
 def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
     """One hypothesis by itself."""
     null = np.broadcast_to(np.asarray(evidence.null, dtype=np.float64), evidence.effect.shape)
-    from_null = evidence.effect - null
+    from_null = _difference(evidence.effect, null)
     known = np.isfinite(from_null)
     models = (
         np.zeros(evidence.effect.size, dtype=np.int64) if evidence.model is None else evidence.model
@@ -141,9 +143,10 @@ def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
     if evidence.control is not None:
         draws = np.atleast_2d(evidence.control)
         at = np.where(known, _mean_of_finite(draws), np.nan)
-        each = np.where(known, evidence.effect - draws, np.nan) if len(draws) > 1 else None
+        apart = _difference(evidence.effect, draws)
+        each = np.where(known, apart, np.nan) if len(draws) > 1 else None
         control = _interval(at, models, over_models, alpha)
-        contrast = compared(evidence.effect - at, each)
+        contrast = compared(_difference(evidence.effect, at), each)
     from_its_null = compared(from_null, None)
     p_control = (_NOT_MEASURED, _NOT_MEASURED) if contrast is None else contrast.p_values
     return Tested(
@@ -189,6 +192,13 @@ def _compare(
         among_draws_less=None if among is None else among.less,
         num_draws=0 if among is None else among.count,
     )
+
+
+def _difference(effect: FloatArray, other: FloatArray) -> FloatArray:
+    """effect - other; 0 where nothing but round-off tells them apart."""
+    apart = effect - other
+    size = np.maximum(np.abs(effect), np.abs(other))
+    return np.where(np.abs(apart) <= _ROUND_OFF * size, 0.0, apart)
 
 
 def _among_draws(
