@@ -48,8 +48,9 @@ def judge(
 
     ``supported``: the adjusted p value for it is at most α; ``refuted``: that against it is;
     otherwise ``inconclusive``, and the reason says what is lacking. Without a control nothing is
-    supported. The unit of replication is the problem, or the trained model where there are 6 or
-    more (then a problem's mean counts within its model only).
+    supported. An exploratory hypothesis is not tested: its numbers are there, ``inconclusive``.
+    The unit of replication is the problem, or the trained model where there are 6 or more (then a
+    problem's mean counts within its model only).
 
     Args:
         hypotheses: All of the experiment at once: how many are tested matters.
@@ -90,7 +91,13 @@ def judge(
             untested[hypothesis.id] = _without_data(hypothesis.id, reason)
         else:
             tested[hypothesis.id] = found
-    verdicts = untested | _decide(tested, alpha)
+    explored = {h.id for h in hypotheses if h.role == "exploratory"}
+    verdicts = untested | {
+        name: _verdict(name, one, "inconclusive", float("nan"), verdict_reasons.explored(one))
+        for name, one in tested.items()
+        if name in explored
+    }
+    verdicts |= _decide({name: one for name, one in tested.items() if name not in explored}, alpha)
     return [verdicts[hypothesis.id] for hypothesis in hypotheses]
 
 
@@ -108,21 +115,27 @@ def _decide(tested: dict[str, Tested], alpha: float) -> dict[str, Verdict]:
             outcome = "supported"
         elif p_against <= alpha:
             outcome = "refuted"
-        verdicts[name] = Verdict(
-            id=name,
-            outcome=outcome,
-            estimate=one.estimate,
-            null=one.null,
-            control=one.control,
-            contrast=None if one.contrast is None else one.contrast.interval,
-            p_for=one.p_for,
-            p_against=one.p_against,
-            adjusted_p=float(p_against if outcome == "refuted" else p_for),
-            num_problems=one.num_problems,
-            num_models=one.num_models,
-            reason=verdict_reasons.reason(outcome, one, alpha=alpha, num_tested=len(found)),
-        )
+        adjusted = float(p_against if outcome == "refuted" else p_for)
+        reason = verdict_reasons.reason(outcome, one, alpha=alpha, num_tested=len(found))
+        verdicts[name] = _verdict(name, one, outcome, adjusted, reason)
     return verdicts
+
+
+def _verdict(name: str, one: Tested, outcome: Outcome, adjusted_p: float, reason: str) -> Verdict:
+    return Verdict(
+        id=name,
+        outcome=outcome,
+        estimate=one.estimate,
+        null=one.null,
+        control=one.control,
+        contrast=None if one.contrast is None else one.contrast.interval,
+        p_for=one.p_for,
+        p_against=one.p_against,
+        adjusted_p=adjusted_p,
+        num_problems=one.num_problems,
+        num_models=one.num_models,
+        reason=reason,
+    )
 
 
 def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
