@@ -12,6 +12,7 @@ from torch import Tensor
 import ired_interp as ii
 import planted
 import tiny
+from as_tested import as_tested
 from ired_interp.errors import ConfigError, NonFiniteError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp006_config import Exp006Config, chosen_components, fill_in
@@ -173,10 +174,10 @@ def test_verdicts_follow_the_planted_truth(task: Task) -> None:
     strong = measured(task, 2, own=True, problems=12, levels=(4,), components=2)
     plain = measured(task, 0, problems=12, levels=(4,), components=2)
     asked = ("concentrated", "beyond-the-edge", "own-directions", "steep-components")
-    chosen = [one for one in HYPOTHESES if one.id in asked]
+    chosen = [one for one in as_tested(HYPOTHESES) if one.id in asked]
     there = judge(chosen, results(strong, plain))
     assert {one.id: one.outcome for one in there} == dict.fromkeys(asked, "supported")
-    nothing = judge(HYPOTHESES, results(plain, plain))
+    nothing = judge(as_tested(HYPOTHESES), results(plain, plain))
     assert "supported" not in {one.outcome for one in nothing}
     wrong = judge(chosen, results(plain, strong))
     assert {one.outcome for one in wrong} == {"refuted"}
