@@ -7,6 +7,7 @@ Nulls:
 - *Random Hessians*: symmetric, on a scale that differs by problem and level and is heavily skewed
   over problems (lognormal, σ = 1). The controls are as far as can be on the side that refutes
   (concave, all directions alike, ends that avoid the own subspace), so that the null has to hold.
+  At the finest level; for ``few-directions`` another matrix at each of the levels 4, 6, 8 and 10.
 - *Sharp as it must be*: λ falls as 1/σ; half of σλ is twice the ideal and half of it nothing, as
   far from the ideal as a flat landscape is. Controls as before.
 - *Untrained*: a network with random weights beside such networks.
@@ -48,7 +49,7 @@ from ired_interp.tasks import Problems, Task
 
 _USUAL = Exp001Config()
 _PROBLEMS, _DRAWS, _SIZE, _VECTORS = _USUAL.problems, _USUAL.controls, 3, 2
-_LEVELS, _FINEST = (6, 10), (10,)
+_LEVELS, _FINEST, _SEVERAL = (6, 10), (10,), (4, 6, 8, 10)
 _STEEPER, _NEAR, _SHARE = 0.3, 0.9, 0.7
 
 Maker = Callable[[Task, Problems, torch.Generator], Energy]
@@ -80,19 +81,35 @@ def _run(
         beside = untrained(task, seed, _DRAWS)
     else:
         beside = [controls(task, problems, rng) for _ in range(_DRAWS)]
+
+    def measure(one: Energy) -> xr.Dataset:
+        # Only the parts of curvature, which are not asked for, need a network.
+        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)  # type: ignore[arg-type]
+
     return as_run(
-        lambda one: measure_problems(one, task, config, 0, _PROBLEMS, answers=False),
+        measure,
         studied,
         beside,
         task=task.name,
     )
 
 
+def _scales(rng: torch.Generator) -> Tensor:
+    """Of each problem and timestep, heavily skewed over problems."""
+    return torch.exp(_normal(rng, _PROBLEMS, 1) + 0.3 * _normal(rng, _PROBLEMS, num_timesteps()))
+
+
 def _random(task: Task, problems: Problems, rng: torch.Generator) -> Energy:
-    """Symmetric random Hessians whose σλ has a scale of its own at each problem and level."""
+    """A symmetric random Hessian at each problem, with a scale of its own at each level."""
     h = random_symmetric(_PROBLEMS, task.dim_y, rng)
-    scale = torch.exp(_normal(rng, _PROBLEMS, 1) + 0.3 * _normal(rng, _PROBLEMS, num_timesteps()))
-    return quadratic(problems, (scale / sigmas())[..., None, None] * h[:, None])
+    return quadratic(problems, (_scales(rng) / sigmas())[..., None, None] * h[:, None])
+
+
+def _random_by_level(task: Task, problems: Problems, rng: torch.Generator) -> Energy:
+    """Another one at each level."""
+    d, num = task.dim_y, num_timesteps()
+    h = random_symmetric(_PROBLEMS * num, d, rng).reshape(_PROBLEMS, num, d, d)
+    return quadratic(problems, (_scales(rng) / sigmas())[..., None, None] * h)
 
 
 def _opposite(task: Task, problems: Problems, rng: torch.Generator) -> Energy:
@@ -162,8 +179,7 @@ def _some(*names: str) -> tuple[Hypothesis, ...]:
 
 
 _OF_NEAR = ("sharpening", "near-ideal", "bottom-aligned")
-_OF_FEW = ("few-directions", "top-aligned")
-_OF_RANDOM = ("definite", "few-directions", "bottom-aligned", "top-aligned")
+_OF_RANDOM = ("definite", "bottom-aligned", "top-aligned")
 _SWAY = 0.1  # of a network as a whole
 _CASE = partial(Case, name=f"exp001, n = {_PROBLEMS}", family=5)
 _SWAYED = partial(_near_ideal, sway=_SWAY)
@@ -205,7 +221,28 @@ CASES = (
     ),
     _CASE(
         landscape="few directions",
-        hypotheses=_some(*_OF_FEW),
+        hypotheses=_some("top-aligned"),
         truth=partial(_run, model=_few, controls=None, levels=_FINEST),
+    ),
+    # Its null was that of a matrix without end, and got a correction for d.
+    _CASE(
+        landscape="random Hessians by level",
+        hypotheses=_some("few-directions"),
+        null=partial(_run, model=_random_by_level, controls=_opposite, levels=_SEVERAL),
+        places=first_half(),
+        round=1,
+    ),
+    _CASE(
+        landscape="untrained",
+        hypotheses=_some("few-directions"),
+        null=partial(_run, model=_network, controls=None, levels=_FINEST),
+        places=second_half(),
+        round=1,
+    ),
+    _CASE(
+        landscape="few directions",
+        hypotheses=_some("few-directions"),
+        truth=partial(_run, model=_few, controls=None, levels=_FINEST),
+        round=1,
     ),
 )

@@ -22,7 +22,7 @@ from functools import partial
 import torch
 import xarray as xr
 from calibration_case import Case, first_half, second_half
-from planted_energies import untrained
+from planted_energies import as_run_by_level, untrained
 from torch import Tensor
 
 import ired_interp as ii
@@ -31,9 +31,8 @@ from ired_interp.experiments.exp004_config import Exp004Config, fill_in
 from ired_interp.experiments.exp004_distances import AFFINE, GRASSMANN, distances
 from ired_interp.experiments.exp004_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp004_unit import measure_problems
-from ired_interp.experiments.exp004_variables import SHARED
 from ired_interp.experiments.hypothesis import Hypothesis
-from ired_interp.schedule import Schedule, cosine_schedule
+from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task
 
 _USUAL = fill_in(Exp004Config())
@@ -91,41 +90,16 @@ class _Landscape:
         return out + self._weight * apart.square()
 
 
-class _Side:
-    """Networks as the levels of one model: timestep i is network i at the finest level."""
-
-    def __init__(self, networks: Sequence[Energy]) -> None:
-        usual = cosine_schedule()
-        finest = torch.zeros(len(networks), dtype=torch.long)
-        self.schedule = Schedule(usual.alpha_bar[finest], usual.beta[finest])
-        self.dim_x, self.dim_y = networks[0].dim_x, networks[0].dim_y
-        self._networks = networks
-
-    def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """E at each row; all rows are of one timestep."""
-        (one,) = t.unique().tolist()
-        return self._networks[one].energy(x, y, torch.zeros_like(t))
-
-
 def _results(
     seed: int, networks: Sequence[Energy], task: Task, lengths: Exp004Config
 ) -> xr.DataTree:
-    num = len(networks)
-    config = fill_in(
-        replace(
-            lengths, problems=_PROBLEMS, levels=tuple(range(1, num + 1)), moves=_MOVES, seed=seed
+    def measure(side: Energy, levels: tuple[int, ...]) -> xr.Dataset:
+        config = fill_in(
+            replace(lengths, problems=_PROBLEMS, levels=levels, moves=_MOVES, seed=seed)
         )
-    )
-    data = measure_problems(_Side(networks), task, config, 0, _PROBLEMS, answers=False)
-    each = [data.isel(level=data["timestep"].values == i) for i in range(num)]
-    for one in each:
-        one["level"] = [1]  # of so many that are one
-    draws = [
-        one.drop_vars(SHARED, errors="ignore").expand_dims(draw=[i])
-        for i, one in enumerate(each[1:])
-    ]
-    beside = xr.concat(draws, "draw", data_vars="all", coords="minimal", compat="override")
-    return xr.DataTree.from_dict({"/": each[0], "controls/untrained": beside})
+        return measure_problems(side, task, config, 0, _PROBLEMS, answers=False)
+
+    return as_run_by_level(measure, networks[0], networks[1:])
 
 
 def _planted(

@@ -27,6 +27,7 @@ import xarray as xr
 from calibration_case import Case, first_half, second_half
 from planted_energies import (
     as_run,
+    as_run_by_level,
     from_eigen,
     haar,
     num_timesteps,
@@ -49,7 +50,7 @@ from ired_interp.tasks.completion import DIVISOR, Completion
 
 _USUAL = fill_in(Exp005Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
-_LEVELS = (10,)
+_FINEST = 10
 _WIDE = 100.0  # a clamp that nothing reaches: it is a box, which turns with nothing
 _SPREAD, _SWAY = 0.2, 0.3
 _VALLEY, _PULL, _SLOPE = 0.3, (0.95, 1.8), (1.9, 0.5)
@@ -63,16 +64,22 @@ def _normal(rng: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
 
-def _run(seed: int, task: Task, model: Maker, controls: Maker) -> xr.DataTree:
-    config = fill_in(Exp005Config(problems=_PROBLEMS, levels=_LEVELS, seed=seed, bound=_WIDE))
+def _run(
+    seed: int, task: Task, model: Maker, controls: Maker, *, on_the_way: bool = False
+) -> xr.DataTree:
+    """A run at the finest level, with the solver's way there through all levels if asked."""
     problems = task.sample(_PROBLEMS, seed=seed)
     rng = torch.Generator().manual_seed(seed)
     studied = model(task, problems, rng)
-    return as_run(
-        lambda one: measure_problems(one, task, config, 0, _PROBLEMS, answers=False),
-        studied,
-        [controls(task, problems, rng) for _ in range(_DRAWS)],
-    )
+    beside = [controls(task, problems, rng) for _ in range(_DRAWS)]
+
+    def measure(one: Energy, levels: tuple[int, ...] = (_FINEST,)) -> xr.Dataset:
+        config = fill_in(Exp005Config(problems=_PROBLEMS, levels=levels, seed=seed, bound=_WIDE))
+        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)
+
+    if on_the_way:
+        return as_run(measure, studied, beside)
+    return as_run_by_level(measure, studied, beside)
 
 
 def _of_spaces(problems: Problems, bases: Tensor, scaled: Tensor) -> Energy:
@@ -163,26 +170,55 @@ def _some(*names: str) -> tuple[Hypothesis, ...]:
     return tuple(one for one in HYPOTHESES if one.id in names)
 
 
-_OF_INVERSE = tuple(one for one in HYPOTHESES if one.id not in _OF_MASK)
-_CASE = partial(Case, name=f"exp005, n = {_PROBLEMS}", family=5)
+_ON_THE_WAY = "normal-on-the-way"
+# By whether the solver is needed.
+_OF_INVERSE = {
+    False: tuple(one for one in HYPOTHESES if one.id not in (*_OF_MASK, _ON_THE_WAY)),
+    True: _some(_ON_THE_WAY),
+}
+_CASE = partial(Case, name=f"exp005, n = {_PROBLEMS}", family=5, round=1)
 
 CASES = (
-    _CASE(
-        landscape="an ellipsoid",
-        hypotheses=_OF_INVERSE,
-        null=partial(_run, task=_INVERSE, model=_ellipsoid, controls=_steep),
-        places=first_half(),
-    ),
-    _CASE(
-        landscape="untrained",
-        hypotheses=_OF_INVERSE,
-        null=partial(_run, task=_INVERSE, model=_network, controls=_network),
-        places=second_half(),
-    ),
-    _CASE(
-        landscape="a steep valley",
-        hypotheses=_OF_INVERSE,
-        truth=partial(_run, task=_INVERSE, model=_pulling, controls=_ellipsoid),
+    *(
+        case
+        for on_the_way in (False, True)
+        for case in (
+            _CASE(
+                landscape="an ellipsoid",
+                hypotheses=_OF_INVERSE[on_the_way],
+                null=partial(
+                    _run,
+                    task=_INVERSE,
+                    model=_ellipsoid,
+                    controls=_steep,
+                    on_the_way=on_the_way,
+                ),
+                places=first_half(),
+            ),
+            _CASE(
+                landscape="untrained",
+                hypotheses=_OF_INVERSE[on_the_way],
+                null=partial(
+                    _run,
+                    task=_INVERSE,
+                    model=_network,
+                    controls=_network,
+                    on_the_way=on_the_way,
+                ),
+                places=second_half(),
+            ),
+            _CASE(
+                landscape="a steep valley",
+                hypotheses=_OF_INVERSE[on_the_way],
+                truth=partial(
+                    _run,
+                    task=_INVERSE,
+                    model=_pulling,
+                    controls=_ellipsoid,
+                    on_the_way=on_the_way,
+                ),
+            ),
+        )
     ),
     _CASE(
         landscape="at the bound",

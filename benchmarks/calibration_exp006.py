@@ -27,6 +27,7 @@ import xarray as xr
 from calibration_case import Case, first_half, second_half
 from planted_energies import (
     as_run,
+    as_run_by_level,
     from_eigen,
     haar,
     num_timesteps,
@@ -48,7 +49,7 @@ from ired_interp.tasks import Problems, Task
 
 _USUAL = fill_in(Exp006Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
-_SIZE, _LEVELS, _NOISE, _DIRECTIONS = 3, (10,), 24, 16
+_SIZE, _FINEST, _NOISE, _DIRECTIONS = 3, 10, 24, 16
 _OWN, _ELSEWHERE, _COMMON = 1.8, 0.9, 1.0
 _FOLDS = 8  # of the experiment's held-out share
 
@@ -59,26 +60,32 @@ def _normal(rng: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
 
-def _run(seed: int, model: Maker, controls: Maker) -> xr.DataTree:
+def _run(seed: int, model: Maker, controls: Maker, *, on_the_way: bool = False) -> xr.DataTree:
+    """A run at the finest level, with the solver's way there through all levels if asked."""
     task = ii.task("inverse", size=_SIZE)
-    config = fill_in(
-        Exp006Config(
-            problems=_PROBLEMS,
-            levels=_LEVELS,
-            seed=seed,
-            noise=_NOISE,
-            random_draws=_DIRECTIONS,
-        )
-    )
     problems = task.sample(_PROBLEMS, seed=seed)
     rng = torch.Generator().manual_seed(seed)
     studied = model(task, problems, seed, rng)
-    return as_run(
-        lambda one: measure_problems(one, task, config, 0, _PROBLEMS, answers=False),
-        studied,
-        [controls(task, problems, seed, rng) for _ in range(_DRAWS)],
-        components=chosen_components(config, task.dim_y),
-    )
+    beside = [controls(task, problems, seed, rng) for _ in range(_DRAWS)]
+
+    def config(levels: tuple[int, ...]) -> Exp006Config:
+        return fill_in(
+            Exp006Config(
+                problems=_PROBLEMS,
+                levels=levels,
+                seed=seed,
+                noise=_NOISE,
+                random_draws=_DIRECTIONS,
+            )
+        )
+
+    def measure(one: Energy, levels: tuple[int, ...] = (_FINEST,)) -> xr.Dataset:
+        return measure_problems(one, task, config(levels), 0, _PROBLEMS, answers=False)
+
+    num = chosen_components(config((_FINEST,)), task.dim_y)
+    if on_the_way:
+        return as_run(measure, studied, beside, components=num)
+    return as_run_by_level(measure, studied, beside, components=num)
 
 
 def _of_all_levels(problems: Problems, scaled: Tensor, slope: Tensor | None = None) -> Energy:
@@ -136,42 +143,61 @@ def _network(task: Task, problems: Problems, seed: int, rng: torch.Generator) ->
     return untrained(task, int(torch.randint(2**30, (1,), generator=rng)), 1, width=16)[0]
 
 
-_OF_SUBSPACES = ("own-directions", "own-directions-on-the-way", "shared-directions")
+_OF_SUBSPACES = ("own-directions", "shared-directions")
+_ON_THE_WAY = "own-directions-on-the-way"
 
 
-def _subspaces(*, whether: bool) -> tuple[Hypothesis, ...]:
-    return tuple(one for one in HYPOTHESES if (one.id in _OF_SUBSPACES) == whether)
+def _some(*names: str) -> tuple[Hypothesis, ...]:
+    return tuple(one for one in HYPOTHESES if one.id in names)
 
 
-_CASE = partial(Case, name=f"exp006, n = {_PROBLEMS}", family=5)
+_OF_SPECTRA = tuple(one for one in HYPOTHESES if one.id not in (*_OF_SUBSPACES, _ON_THE_WAY))
+_CASE = partial(Case, name=f"exp006, n = {_PROBLEMS}", family=5, round=1)
 
 CASES = (
     _CASE(
         landscape="a bowl",
-        hypotheses=_subspaces(whether=False),
+        hypotheses=_OF_SPECTRA,
         null=partial(_run, model=_bowl, controls=_evened),
         places=first_half(),
     ),
     _CASE(
         landscape="turned",
-        hypotheses=_subspaces(whether=True),
+        hypotheses=_some(*_OF_SUBSPACES),
         null=partial(_run, model=_turned, controls=_others),
         places=first_half(),
     ),
     _CASE(
         landscape="untrained",
-        hypotheses=HYPOTHESES,
+        hypotheses=(*_OF_SPECTRA, *_some(*_OF_SUBSPACES)),
         null=partial(_run, model=_network, controls=_network),
         places=second_half(),
     ),
     _CASE(
         landscape="leaning",
-        hypotheses=_subspaces(whether=False),
+        hypotheses=_OF_SPECTRA,
         truth=partial(_run, model=_leaning, controls=_bowl),
     ),
     _CASE(
         landscape="leaning",
-        hypotheses=_subspaces(whether=True),
+        hypotheses=_some(*_OF_SUBSPACES),
         truth=partial(_run, model=_leaning, controls=_turned),
+    ),
+    _CASE(
+        landscape="turned",
+        hypotheses=_some(_ON_THE_WAY),
+        null=partial(_run, model=_turned, controls=_others, on_the_way=True),
+        places=first_half(),
+    ),
+    _CASE(
+        landscape="untrained",
+        hypotheses=_some(_ON_THE_WAY),
+        null=partial(_run, model=_network, controls=_network, on_the_way=True),
+        places=second_half(),
+    ),
+    _CASE(
+        landscape="leaning",
+        hypotheses=_some(_ON_THE_WAY),
+        truth=partial(_run, model=_leaning, controls=_turned, on_the_way=True),
     ),
 )

@@ -4,17 +4,17 @@ A problem is recognised by its question. All have an axis T over the timesteps o
 that a landscape may differ from level to level.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import xarray as xr
 from torch import Tensor
 
-from ired_interp.energy.base import Energy
+from ired_interp.energy.base import AnalyticEnergy, Energy
 from ired_interp.experiments.exp006_subspaces import own_frames
 from ired_interp.experiments.exp006_variables import TOP
 from ired_interp.models.zoo import untrained_model
-from ired_interp.schedule import cosine_schedule
+from ired_interp.schedule import Schedule, cosine_schedule
 from ired_interp.tasks import Problems, Task
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Wells",
     "aligned_bases",
     "as_run",
+    "as_run_by_level",
     "from_eigen",
     "haar",
     "num_timesteps",
@@ -224,13 +225,15 @@ def quadratic(
 def haar(n: int, d: int, rng: torch.Generator) -> Tensor:
     """Random orthogonal matrices, [n, d, d]."""
     q, r = torch.linalg.qr(torch.randn(n, d, d, generator=rng, dtype=torch.float64))
-    return q * r.diagonal(dim1=-2, dim2=-1).sign()[:, None]
+    out: Tensor = q * r.diagonal(dim1=-2, dim2=-1).sign()[:, None]
+    return out
 
 
 def random_symmetric(n: int, d: int, rng: torch.Generator) -> Tensor:
     """Matrices of the gaussian orthogonal ensemble with entries of variance 1/d, [n, d, d]."""
     a = torch.randn(n, d, d, generator=rng, dtype=torch.float64)
-    return (a + a.mT) / (2 * d) ** 0.5
+    out: Tensor = (a + a.mT) / (2 * d) ** 0.5
+    return out
 
 
 def from_eigen(bases: Tensor, values: Tensor) -> Tensor:
@@ -272,8 +275,78 @@ def as_run(
     **attrs: object,
 ) -> xr.DataTree:
     """What a run of ``model`` beside ``controls`` would have returned."""
-    draws = [measure(one).expand_dims(draw=[i]) for i, one in enumerate(controls)]
+    return _tree([measure(one) for one in (model, *controls)], attrs)
+
+
+def as_run_by_level(
+    measure: Callable[[Energy, tuple[int, ...]], xr.Dataset],
+    model: Energy,
+    controls: Sequence[Energy],
+    **attrs: object,
+) -> xr.DataTree:
+    """The same of the finest level alone, where networks stand as the levels of one model.
+
+    What is the same for all networks, problems, noise and moves, is then computed once. Of no use
+    for the solver's path, which would lead through one network after the other.
+    """
+    networks = [model, *controls]
+    analytic = [one for one in networks if isinstance(one, AnalyticEnergy)]
+    whole = len(analytic) == len(networks)
+    side = _AnalyticSideBySide(analytic) if whole else _SideBySide(networks)
+    data = measure(side, tuple(range(1, len(networks) + 1)))
+    each = [data.isel(level=data["timestep"].values == i) for i in range(len(networks))]
+    return _tree([one.assign_coords(level=[num_timesteps()]) for one in each], attrs)
+
+
+def _tree(each: Sequence[xr.Dataset], attrs: Mapping[str, object]) -> xr.DataTree:
+    draws = [one.expand_dims(draw=[i]) for i, one in enumerate(each[1:])]
     beside = xr.concat(draws, "draw", data_vars="all", coords="minimal", compat="override")
     return xr.DataTree.from_dict(
-        {"/": measure(model).assign_attrs(attrs), "controls/untrained": beside.assign_attrs(attrs)}
+        {"/": each[0].assign_attrs(attrs), "controls/untrained": beside.assign_attrs(attrs)}
     )
+
+
+class _SideBySide:
+    """Timestep i is network i at its finest level; all of them have its signal and noise."""
+
+    def __init__(self, networks: Sequence[Energy]) -> None:
+        usual = cosine_schedule()
+        finest = torch.zeros(len(networks), dtype=torch.long)
+        self.schedule = Schedule(usual.alpha_bar[finest], usual.beta[finest])
+        self.dim_x, self.dim_y = networks[0].dim_x, networks[0].dim_y
+        self._networks = networks
+
+    def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """E at each row; all rows are of one timestep."""
+        return self._networks[_only(t)].energy(x, y, torch.zeros_like(t))
+
+
+class _AnalyticSideBySide:
+    """The same of energies with closed forms."""
+
+    def __init__(self, networks: Sequence[AnalyticEnergy]) -> None:
+        plain = _SideBySide(networks)
+        self.schedule, self.dim_x, self.dim_y = plain.schedule, plain.dim_x, plain.dim_y
+        self.energy = plain.energy
+        self._networks = networks
+
+    def energy_and_gradient(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """E and ∇_yE."""
+        return self._networks[_only(t)].energy_and_gradient(x, y, torch.zeros_like(t))
+
+    def hvp(self, x: Tensor, y: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        """∇²_yE·v."""
+        return self._networks[_only(t)].hvp(x, y, torch.zeros_like(t), v)
+
+    def hessian(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """∇²_yE."""
+        return self._networks[_only(t)].hessian(x, y, torch.zeros_like(t))
+
+    def working_bytes(self, num_vectors: int) -> int:
+        """An upper bound for one row."""
+        return max(one.working_bytes(num_vectors) for one in self._networks)
+
+
+def _only(t: Tensor) -> int:
+    (one,) = set(t.tolist())
+    return int(one)
