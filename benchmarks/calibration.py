@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--trial", action="store_true", help="seeds kept for trying a case")
     parser.add_argument("--keep", type=Path, help="a file of outcomes to go on from")
     parser.add_argument("--part", default="1/1", help="i/n: with --keep, every n-th landscape")
+    parser.add_argument("--so-far", action="store_true", help="the table of what is kept")
     options = parser.parse_args()
     torch.set_num_threads(1)
     proportion(0, 1)  # imports scipy, which is no landscape's time
@@ -106,12 +107,9 @@ def main() -> None:
         raise SystemExit(f"calibration: found no case in {PREFIX}{options.only}*.py; see --help.")
     first, every = (int(number) for number in options.part.split("/"))
     kept = Kept(options.keep)
-    for case in cases:
-        run(
-            case,
-            kept,
-            *(seeds_of(case, seeds, options.runs)[first - 1 :: every] for seeds in written),
-        )
+    for case in [] if options.so_far else cases:
+        seeds = (seeds_of(case, one, options.runs)[first - 1 :: every] for one in written)
+        run(case, kept, *seeds)
     if every > 1:
         return
     print(
@@ -148,13 +146,21 @@ def seeds_of(case: Case, written: range, runs: int | None) -> range:
 
 def run(case: Case, kept: Kept, nulls: range, truths: range) -> None:
     """The landscapes of a case that are not kept yet."""
-    for kind, results_fn, seeds in (("null", case.null, nulls), ("true", case.truth, truths)):
-        if results_fn is None:
-            continue
+    for kind, results_fn, seeds in sides(case, nulls, truths):
         for seed in seeds:
             if any(kept.find(case.name, kind, one.id, seed) is None for one in case.hypotheses):
                 kept.add(landscape(case, kind, results_fn, seed))
         print(f"{case.name}: {kind}, {case.landscape}: done", file=sys.stderr, flush=True)
+
+
+def sides(case: Case, nulls: range, truths: range) -> list[tuple[Kind, Results, range]]:
+    """What a case has of nulls and truths, with the seeds of each."""
+    found: list[tuple[Kind, Results, range]] = []
+    if case.null is not None:
+        found.append(("null", case.null, nulls))
+    if case.truth is not None:
+        found.append(("true", case.truth, truths))
+    return found
 
 
 def landscape(case: Case, kind: Kind, results_fn: Results, seed: int) -> Landscape:
@@ -180,9 +186,7 @@ def rows(
     for case in cases:
         for one in case.hypotheses:
             count = counts.setdefault(one.id, Counts())
-            for kind, asked, seeds in (("null", case.null, nulls), ("true", case.truth, truths)):
-                if asked is None:
-                    continue
+            for kind, _, seeds in sides(case, nulls, truths):
                 here = [
                     kept.find(case.name, kind, one.id, seed) for seed in seeds_of(case, seeds, runs)
                 ]

@@ -83,8 +83,7 @@ def _run(
         beside = [controls(task, problems, rng) for _ in range(_DRAWS)]
 
     def measure(one: Energy) -> xr.Dataset:
-        # Only the parts of curvature, which are not asked for, need a network.
-        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)  # type: ignore[arg-type]
+        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)
 
     return as_run(
         measure,

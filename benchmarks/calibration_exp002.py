@@ -95,8 +95,7 @@ def _run(
     studied = model(task, problems, rng)
 
     def measure(one: Energy) -> xr.Dataset:
-        # Any energy has minima; the annotation is of what a run studies.
-        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)  # type: ignore[arg-type]
+        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)
 
     return as_run(
         measure,
