@@ -17,11 +17,25 @@ import xarray as xr
 
 from ired_interp.experiments.hypothesis import Hypothesis
 
-__all__ = ["NULL_SEEDS", "TRUE_SEEDS", "Case", "Results"]
+__all__ = [
+    "NULL_SEEDS",
+    "RUNS",
+    "TRIAL_NULLS",
+    "TRIAL_TRUTHS",
+    "TRUE_SEEDS",
+    "Case",
+    "Results",
+    "first_half",
+    "second_half",
+]
 
-# Written before the first run, and never changed: the first 200 of each are the calibration.
+RUNS = 200
+# Written before the first run, and never changed: the calibration of a round are 200 of each.
 NULL_SEEDS = range(10_000, 12_000)
 TRUE_SEEDS = range(20_000, 22_000)
+# For looking for mistakes while a case is written: no count in the docs is of these.
+TRIAL_NULLS = range(90_000, 92_000)
+TRIAL_TRUTHS = range(95_000, 97_000)
 
 Results = Callable[[int], xr.DataTree]
 
@@ -31,16 +45,34 @@ class Case:
     """Hypotheses with landscapes in which all of them are false, or all of them true.
 
     Attributes:
-        name: A line of the table: experiment, landscape, number of problems.
+        name: A line of the table: experiment, landscape, number of problems. Cases of one name
+            share a line for each hypothesis, so that nulls of several kinds are counted together.
         hypotheses: Judged one at a time.
         null: Seed → results in which they are false; None if there is nothing to show.
         truth: Seed → results in which they hold; likewise.
+        landscape: What they are, in words; empty where the name says it.
         family: How many hypotheses the experiment tests together. Nulls are judged alone, at the
             largest α that Holm could leave them, truths at α/family, the smallest.
+        places: Which of the round's 200 seeds are run: some, where the nulls are of several kinds.
+        round: Which 200 of the written seeds: 0 the first ones. It grows when a statistic was
+            changed after its counts were seen, so that no count is of seeds already looked at.
     """
 
     name: str
     hypotheses: Sequence[Hypothesis]
     null: Results | None = None
     truth: Results | None = None
+    landscape: str = ""
     family: int = 1
+    places: range = range(RUNS)
+    round: int = 0
+
+
+def first_half() -> range:
+    """Of the places of a round."""
+    return range(RUNS // 2)
+
+
+def second_half() -> range:
+    """The others."""
+    return range(RUNS // 2, RUNS)

@@ -1,56 +1,86 @@
 """EXP-004 on landscapes that know of no subspaces, and on some that measure their angle.
 
-Problems of ``inverse`` at size 3. Every problem has an ellipsoid of its own around its answer,
-with a skew; the truth adds the squared Grassmann or affine-invariant distance, some times as large,
-as claims that a distance predicts better than ‖δ‖ are true only then. The control, drawn six times
-as in a run, is another ellipsoid with no minimum at the answer.
+24 problems of ``inverse`` at size 3 beside 6 controls, as a run has by default; 8 moves a kind in
+place of 16 and the finest level alone. The networks of a landscape stand as the levels of one
+model, so that moves and distances are computed once for all of them.
+
+Nulls:
+- *An ellipsoid*: every problem has an ellipsoid of its own around its answer, with a skew. The
+  controls have ellipsoids too, and no minimum at the answer.
+- *Untrained*: a network with random weights beside such networks.
+- *The control has it too*: the truths below, as strongly as a network has it by chance (the weight
+  of the distance is lognormal, σ = ½), the controls too.
+
+Truths: the ellipsoid with the squared Grassmann or affine-invariant distance added. *Alone*, where
+the claim is that a distance predicts better than ‖δ‖, it is all there is.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 import xarray as xr
-from calibration_case import Case
+from calibration_case import Case, first_half, second_half
+from planted_energies import as_run_by_level, untrained
 from torch import Tensor
 
 import ired_interp as ii
+from ired_interp.energy.base import Energy
 from ired_interp.experiments.exp004_config import Exp004Config, fill_in
 from ired_interp.experiments.exp004_distances import AFFINE, GRASSMANN, distances
 from ired_interp.experiments.exp004_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp004_unit import measure_problems
-from ired_interp.experiments.exp004_variables import SHARED
+from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task
 
-_PROBLEMS, _LEVELS, _DRAWS = 24, (10,), 6
+_USUAL = fill_in(Exp004Config())
+_PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
+_SIZE, _MOVES = 3, 8
 _WEIGHT = {GRASSMANN: 10.0, AFFINE: 1.0}
-_ALL = 1000.0  # where the angle is all there is, and so predicts better than the length
-_OVER = "grassmann-over-length"
-_USUAL = Exp004Config()
+_ALONE = 1000.0
+_SWAY = 0.5
 # Within the cone, so that the planted distance is known everywhere.
 _SHORT = Exp004Config(length=0.02, longest=0.05)
 
 
 class _Landscape:
+    """(y - s·y*)ᵀA(y - s·y*) with a skew, and some times a squared distance.
+
+    Every problem has an A of its own.
+    """
+
     def __init__(
-        self, task: Task, problems: Problems, seed: int, metric: str | None, weight: float
+        self,
+        task: Task,
+        problems: Problems,
+        rng: torch.Generator,
+        *,
+        metric: str | None = None,
+        weight: float = 0.0,
+        tilt: float = 0.0,
+        sway: float = 0.0,
     ) -> None:
         self.schedule = cosine_schedule()
         self.dim_x, self.dim_y = task.dim_x, task.dim_y
-        rng = torch.Generator().manual_seed(seed)
         n, d = problems.y.shape
         factor = torch.randn(n, d, d, generator=rng, dtype=torch.float64)
         self._matrix = factor @ factor.mT / d
         self._slope = 0.1 * torch.randn(n, d, generator=rng, dtype=torch.float64)
         self._x, self._answer, self._metric = problems.x, problems.y, metric
-        self._weight = weight
+        one = torch.randn(1, generator=rng, dtype=torch.float64)
+        self._weight = weight * float(torch.exp(sway * one))
+        self._tilt = tilt
 
     def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """E at each row."""
         row = torch.cdist(x, self._x).argmin(dim=1)
         answer = self._answer[row]
         off = y / self.schedule.signal[t][:, None] - answer
         out: Tensor = torch.einsum("ni,nij,nj->n", off, self._matrix[row], off)
         out = out + (self._slope[row] * off).sum(1) * off.detach().norm(dim=1)
+        out = out + self._tilt * (self._slope[row] * y).sum(1)
         if self._metric is None:
             return out
         side = round(answer.shape[1] ** 0.5)
@@ -60,67 +90,78 @@ class _Landscape:
         return out + self._weight * apart.square()
 
 
-class _Tilted(_Landscape):
-    def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        row = torch.cdist(x, self._x).argmin(dim=1)
-        bent = super().energy(x, y, t)
-        tilt: Tensor = (self._slope[row] * y).sum(1)
-        return bent + 10 * tilt
+def _results(
+    seed: int, networks: Sequence[Energy], task: Task, lengths: Exp004Config
+) -> xr.DataTree:
+    def measure(side: Energy, levels: tuple[int, ...]) -> xr.Dataset:
+        config = fill_in(
+            replace(lengths, problems=_PROBLEMS, levels=levels, moves=_MOVES, seed=seed)
+        )
+        return measure_problems(side, task, config, 0, _PROBLEMS, answers=False)
+
+    return as_run_by_level(measure, networks[0], networks[1:])
 
 
-def _results(seed: int, metric: str | None, weight: float, lengths: Exp004Config) -> xr.DataTree:
-    task = ii.task("inverse", size=3)
-    config = fill_in(replace(lengths, problems=_PROBLEMS, levels=_LEVELS, moves=8, seed=seed))
+def _planted(
+    seed: int,
+    *,
+    metric: str | None = None,
+    weight: float = 0.0,
+    sway: float = 0.0,
+    shared: bool = False,
+    lengths: Exp004Config = _USUAL,
+) -> xr.DataTree:
+    """The control has the distance too where ``shared``; else it is tilted ellipsoids."""
+    task = ii.task("inverse", size=_SIZE)
     problems = task.sample(_PROBLEMS, seed=seed)
-    model = _Landscape(task, problems, seed, metric, weight)
-    groups = {"/": measure_problems(model, task, config, 0, _PROBLEMS, answers=False)}
-    draws = []
-    for draw in range(_DRAWS):
-        beside = _Tilted(task, problems, seed + 1_000_000 * (draw + 1), None, 0.0)
-        data = measure_problems(beside, task, config, 0, _PROBLEMS, answers=False)
-        draws.append(data.drop_vars(SHARED, errors="ignore").expand_dims(draw=[draw]))
-    groups["controls/untrained"] = xr.concat(draws, "draw")
-    return xr.DataTree.from_dict(groups)
+    rng = torch.Generator().manual_seed(seed)
+    knows = partial(_Landscape, task, problems, rng, metric=metric, weight=weight, sway=sway)
+    tilted = partial(_Landscape, task, problems, rng, tilt=10.0)
+    other = knows if shared else tilted
+    return _results(seed, [knows(), *(other() for _ in range(_DRAWS))], task, lengths)
 
 
-def _null(seed: int) -> xr.DataTree:
-    return _results(seed, None, 0.0, _USUAL)
+def _untrained(seed: int) -> xr.DataTree:
+    task = ii.task("inverse", size=_SIZE)
+    return _results(seed, untrained(task, seed, 1 + _DRAWS), task, _USUAL)
 
 
-def _angles(seed: int) -> xr.DataTree:
-    return _results(seed, GRASSMANN, _WEIGHT[GRASSMANN], _USUAL)
+_ANGLE = partial(_planted, metric=GRASSMANN, weight=_WEIGHT[GRASSMANN])
+_ANGLE_ALONE = partial(_planted, metric=GRASSMANN, weight=_ALONE)
+_CONE = partial(_planted, metric=AFFINE, weight=_WEIGHT[AFFINE], lengths=_SHORT)
+_OVER = ("grassmann-over-the-bowl", "grassmann-over-length")
+_BESIDE = ("grassmann-given-length", "grassmann-at-fixed-length", "grassmann-adds")
+_CASE = partial(Case, name=f"exp004, n = {_PROBLEMS}", family=5, round=1)
 
 
-def _angles_alone(seed: int) -> xr.DataTree:
-    return _results(seed, GRASSMANN, _ALL, _USUAL)
-
-
-def _cone(seed: int) -> xr.DataTree:
-    return _results(seed, AFFINE, _WEIGHT[AFFINE], _SHORT)
+def _some(*names: str) -> tuple[Hypothesis, ...]:
+    return tuple(one for one in HYPOTHESES if one.id in names)
 
 
 CASES = (
-    Case(
-        name=f"exp004, n = {_PROBLEMS}",
-        hypotheses=tuple(
-            one for one in HYPOTHESES if one.id.startswith("grassmann-") and one.id != _OVER
-        ),
-        null=_null,
-        truth=_angles,
-        family=len(HYPOTHESES),
+    _CASE(
+        landscape="an ellipsoid",
+        hypotheses=HYPOTHESES,
+        null=_planted,
+        places=first_half(),
     ),
-    Case(
-        name=f"exp004, n = {_PROBLEMS}, angle alone",
-        hypotheses=tuple(one for one in HYPOTHESES if one.id == _OVER),
-        null=_null,
-        truth=_angles_alone,
-        family=len(HYPOTHESES),
+    _CASE(
+        landscape="untrained",
+        hypotheses=_some(*_BESIDE, "affine-at-fixed-length"),
+        null=_untrained,
+        places=second_half(),
     ),
-    Case(
-        name=f"exp004, n = {_PROBLEMS}, affine",
-        hypotheses=tuple(one for one in HYPOTHESES if one.id.startswith("affine")),
-        null=_null,
-        truth=_cone,
-        family=len(HYPOTHESES),
+    _CASE(
+        landscape="the control has it too",
+        hypotheses=_some(*_OVER),
+        null=partial(_ANGLE_ALONE, sway=_SWAY, shared=True),
+        places=second_half(),
+    ),
+    _CASE(landscape="the angle", hypotheses=_some(_OVER[0], *_BESIDE), truth=_ANGLE),
+    _CASE(landscape="the angle alone", hypotheses=_some(_OVER[1]), truth=_ANGLE_ALONE),
+    _CASE(
+        landscape="the cone's distance",
+        hypotheses=_some("affine-at-fixed-length"),
+        truth=_CONE,
     ),
 )

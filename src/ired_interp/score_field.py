@@ -168,39 +168,36 @@ def num_beyond_edge(spectrum: SpectrumOfRows) -> Float[Tensor, "..."]:
     return torch.where(values.isfinite().all(dim=-1), count, torch.nan)
 
 
-def held_out_share(
-    rows: Float[Tensor, "n d"], num_components: int, *, num_folds: int = 8
-) -> Float[Tensor, " n"]:
-    """How much of each row the leading components of *other* rows explain, over what chance gives.
+def held_out_share(rows: Float[Tensor, "n d"], num_components: int) -> Float[Tensor, " n"]:
+    """How much of a row the leading components of *other* rows explain, over what chance gives.
 
-    Row i is in fold i mod ``num_folds``. Its distance from the mean of the rows of the other folds
-    is projected on their first k components: ‖P·(g - mean)‖²/‖g - mean‖² over k/d. For independent
-    isotropic rows the mean is 1; where one direction has it all, d/k.
+    Every other row, from the first on, finds the components; the rest are projected on the first k
+    of them: ‖P·(g - mean)‖²/‖g - mean‖² over k/d, mean and P of the rows that found them, which
+    are NaN themselves. For independent isotropic rows the mean is 1; where one direction has it
+    all, d/k. Rows that are tested are independent of one another, given the components. Were each
+    row tested with components that all others found, rows that share a direction by chance would
+    vouch for each other, and a test over rows would be wrong two or three times too often.
 
     Args:
         rows: One a problem.
         num_components: k.
-        num_folds: At most n are made.
 
     Raises:
-        ShapeError: The folds leave fewer than k + 2 rows, or k is not in 1 … d.
+        ShapeError: Fewer than k + 2 rows find the components, or k is not in 1 … d.
         DtypeError, NonFiniteError: As `centred_svd`.
     """
     n, d = rows.shape
-    folds = min(num_folds, n)
-    left = n - -(-n // folds) if folds else 0
-    if not 1 <= num_components <= d or left < num_components + 2:
+    finding, tested = rows[::2], rows[1::2]
+    if not 1 <= num_components <= d or len(finding) < num_components + 2 or not len(tested):
         raise ShapeError(
-            f"held_out_share: expected k in 1 … {d} and k + 2 rows outside each fold, found "
-            f"k = {num_components}, {n} rows and {folds} folds."
+            f"held_out_share: expected k in 1 … {d} and k + 2 rows in the half that finds "
+            f"components, found k = {num_components} and {n} rows."
         )
+    found = centred_svd(finding)
+    off = tested - found.mean
+    inside = (off @ found.components[:, :num_components]).square().sum(dim=-1)
     out = torch.full((n,), torch.nan, dtype=rows.dtype, device=rows.device)
-    fold = torch.arange(n, device=rows.device) % folds
-    for i in range(folds):
-        others = centred_svd(rows[fold != i])
-        off = rows[fold == i] - others.mean
-        inside = (off @ others.components[:, :num_components]).square().sum(dim=-1)
-        out[fold == i] = inside / off.square().sum(dim=-1) * d / num_components
+    out[1::2] = inside / off.square().sum(dim=-1) * d / num_components
     return out
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import ired_interp as ii
 import tiny
+from as_tested import as_tested
 from ired_interp.errors import ConfigError, ManifoldError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp004_config import Exp004Config, fill_in
@@ -104,7 +105,7 @@ def tree(task: Task, kind: str, **changes: object) -> xr.DataTree:
 def test_the_isotropic_bowl_supports_nothing(inverse: Task) -> None:
     results = tree(inverse, "bowl")
     root = results.to_dataset()
-    verdicts = {one.id: one for one in judge(HYPOTHESES, results)}
+    verdicts = {one.id: one for one in judge(as_tested(HYPOTHESES), results)}
     assert "supported" not in {one.outcome for one in verdicts.values()}
     assert verdicts["grassmann-over-length"].outcome == "refuted"
     over = verdicts["grassmann-over-the-bowl"]
@@ -123,7 +124,7 @@ def test_the_isotropic_bowl_supports_nothing(inverse: Task) -> None:
 
 
 def test_an_ellipsoid_that_knows_no_subspaces_supports_nothing(inverse: Task) -> None:
-    found = judge(HYPOTHESES, tree(inverse, "ellipsoid"))
+    found = judge(as_tested(HYPOTHESES), tree(inverse, "ellipsoid"))
     assert "supported" not in {one.outcome for one in found}
 
 
@@ -132,7 +133,7 @@ def test_an_energy_of_grassmann_distance_supports_its_claims(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     results = tree(request.getfixturevalue(name), "grassmann")
-    outcomes = {one.id: one.outcome for one in judge(HYPOTHESES, results)}
+    outcomes = {one.id: one.outcome for one in judge(as_tested(HYPOTHESES), results)}
     affine = outcomes.pop("affine-at-fixed-length")
     assert affine != "supported"
     assert outcomes == dict.fromkeys(outcomes, "supported")
@@ -147,7 +148,7 @@ def test_an_energy_of_affine_invariant_distance_is_told_from_one_of_subspaces(
     # Moves small enough to stay within the cone, as the planted energy is not defined elsewhere.
     results = tree(inverse, "affine-invariant", length=0.02, longest=0.05)
     assert float(results["spd_share"].min()) == 1
-    outcomes = {one.id: one.outcome for one in judge(HYPOTHESES, results)}
+    outcomes = {one.id: one.outcome for one in judge(as_tested(HYPOTHESES), results)}
     assert outcomes["affine-at-fixed-length"] == "supported"
 
 

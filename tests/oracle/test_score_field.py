@@ -121,16 +121,25 @@ def test_rows_without_spread_have_no_spectrum() -> None:
 
 def test_what_others_explain_of_a_row() -> None:
     isotropic = torch.stack([held_out_share(planted.normal(24, 8, seed=i), 2) for i in range(200)])
-    means = isotropic.mean(dim=1)
+    assert bool(isotropic[:, ::2].isnan().all())  # these found the components
+    means = isotropic[:, 1::2].mean(dim=1)
     assert abs(float(means.mean()) - 1) < 5 * float(means.std()) / 200**0.5
     line = planted.normal(24, 1, seed=1) @ planted.normal(1, 8, seed=2) + 5
-    np.testing.assert_allclose(held_out_share(line, 2), 4.0)
+    np.testing.assert_allclose(held_out_share(line, 2)[1::2], 4.0)
     rows = spiked(11, 8, [50.0], seed=5)
-    got = held_out_share(rows, 1, num_folds=4)
-    other = np.delete(rows.numpy(), [2, 6, 10], axis=0)
+    other = rows[::2].numpy()
     first = np.linalg.svd(other - other.mean(0))[2][0]
-    off = rows[6].numpy() - other.mean(0)
-    assert float(got[6]) == pytest.approx((off @ first) ** 2 / (off @ off) * 8, rel=1e-10)
+    off = rows[7].numpy() - other.mean(0)
+    got = held_out_share(rows, 1)
+    assert float(got[7]) == pytest.approx((off @ first) ** 2 / (off @ off) * 8, rel=1e-10)
+
+
+def test_rows_that_are_tested_do_not_vouch_for_each_other() -> None:
+    """Their mean spreads as that of independent numbers with their spread, given the components."""
+    found = torch.stack([held_out_share(planted.normal(32, 9, seed=i), 3) for i in range(400)])
+    tested = found[:, 1::2]
+    size = (tested.mean(dim=1) - 1) / (tested.std(dim=1) / tested.shape[1] ** 0.5)
+    assert float((size > 2.13).double().mean()) < 0.04  # Student's t beyond 0.025
 
 
 def test_the_bootstrap_error_of_a_mean() -> None:
@@ -153,7 +162,7 @@ def test_other_rows_are_refused(rows: Tensor, error: type[Exception], match: str
         centred_svd(rows)
 
 
-def test_folds_and_components_that_cannot_be_are_refused() -> None:
+def test_halves_and_components_that_cannot_be_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"k \+ 2 rows"):
         held_out_share(torch.zeros(4, 6, dtype=torch.float64), 3)
     with pytest.raises(ShapeError, match="at least 3 rows"):

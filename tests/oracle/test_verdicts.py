@@ -109,6 +109,38 @@ def test_no_effect_is_inconclusive() -> None:
     assert (nothing.p_for, nothing.p_against) == (1.0, 1.0)
 
 
+def test_signs_of_round_off_are_no_evidence() -> None:
+    """Scores that are the noise differ from it in the last digit, upwards more often than not."""
+    noise_itself = 1 + noise(20, 24) ** 2
+    effect = noise_itself * (1 + 1e-15 * (1 + np.arange(24) % 3))
+    found = verdict(Evidence(effect=effect, null=noise_itself, control=noise(21, 24) - 9))
+    assert (found.outcome, found.p_for) == ("inconclusive", 1.0)
+    same = verdict(Evidence(effect=effect, null=0.0, control=np.stack([noise_itself] * 3)))
+    assert (same.outcome, same.p_for) == ("inconclusive", 1.0)
+    # A relative millionth is a difference, if it is there at every problem.
+    more = Evidence(effect=noise_itself * (1 + 1e-6), null=noise_itself, control=noise(21, 24) - 9)
+    assert verdict(more).outcome == "supported"
+
+
+def test_an_exploratory_hypothesis_is_shown_and_takes_no_alpha() -> None:
+    effect, control = 9 + noise(22, 6), noise(23, 6)
+    strong = Evidence(effect=effect, control=control)
+    alone = verdict(strong)
+    both = [planted(strong, id="asked"), planted(strong, id="seen", role="exploratory")]
+    asked, seen = judge(both, NOWHERE)
+    assert (asked.outcome, asked.adjusted_p) == (alone.outcome, alone.adjusted_p)
+    assert asked.outcome == "supported"
+    assert seen.outcome == "inconclusive"
+    assert (seen.estimate, seen.p_for) == (alone.estimate, alone.p_for)
+    assert math.isnan(seen.adjusted_p)
+    assert seen.reason.startswith("Exploratory, so neither supported nor refuted: ")
+    assert "unadjusted p = 0.016 for" in seen.reason
+    (only,) = judge(both[1:], NOWHERE)
+    assert (only.outcome, only.reason) == ("inconclusive", seen.reason)
+    with pytest.raises(ExperimentError, match="role: expected confirmatory or exploratory"):
+        planted(strong, role="tested")
+
+
 def test_five_problems_are_too_few_and_six_are_not() -> None:
     effect, control = 9 + noise(11, 6), noise(12, 6)
     assert verdict(Evidence(effect=effect, control=control)).outcome == "supported"

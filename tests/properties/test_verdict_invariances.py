@@ -26,12 +26,15 @@ def evidence(seed: int, n: int, draws: int) -> Evidence:
 
 
 def verdict(given_evidence: Evidence, direction: str = "greater") -> Verdict:
-    words = dict.fromkeys(("statement", "supports", "refutes", "control", "source"), "")
     hypothesis = Hypothesis(
         id="planted",
         statistic=lambda _: given_evidence,
         direction="greater" if direction == "greater" else "less",
-        **words,
+        statement="",
+        supports="",
+        refutes="",
+        control="",
+        source="",
     )
     (found,) = judge([hypothesis], xr.DataTree())
     return found

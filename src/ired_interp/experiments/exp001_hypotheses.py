@@ -6,7 +6,6 @@ levels and vectors are averaged within a problem first, as they are no replicate
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import numpy as np
 import xarray as xr
@@ -14,24 +13,25 @@ import xarray as xr
 from ired_interp.experiments.exp001_subspaces import end_shares, own_subspace_name
 from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
+from ired_interp.experiments.model_evidence import (
+    SAME_NETWORK,
+    Reduced,
+    beside_untrained,
+    over_levels,
+    rows,
+)
 from ired_interp.stats import FloatArray, log_log_slope
 
-__all__ = ["CONTROL", "HYPOTHESES", "RANDOM_SPREAD"]
-
-CONTROL: Final = "controls/untrained"
-
-RANDOM_SPREAD: Final = 64 / (9 * math.pi**2)
-"""Participation ratio over d of a large random symmetric matrix: (E|λ|)²/E λ² of the semicircle."""
+__all__ = ["HYPOTHESES", "random_concentration"]
 
 _FLAT_SIGNS = 0.5
-_SAME_NETWORK = "the same network with untrained weights, at the same problems"
 
 
 def _sharpening(results: xr.DataTree) -> Evidence:
     """Slope of log of mean |σλ| on log σ over the levels of each problem."""
 
     def of(data: xr.Dataset) -> FloatArray:
-        size = _rows(abs(data["scaled_eigenvalues"]).mean("eigen", skipna=False), "level")
+        size = rows(abs(data["scaled_eigenvalues"]).mean("eigen", skipna=False), "level")
         if _only_ends(results):
             size = np.full(size.shape, np.nan)
         found: FloatArray = log_log_slope(size, data["sigma"].values).slope
@@ -50,7 +50,7 @@ def _negative_share(results: xr.DataTree) -> Evidence:
     """Share of the eigenvalues that are negative by more than their error, mean over levels."""
 
     def of(data: xr.Dataset) -> FloatArray:
-        return _rows((data["num_negative"] / data.sizes["y_dim"]).mean("level"))
+        return rows((data["num_negative"] / data.sizes["y_dim"]).mean("level"))
 
     open_signs = float(_found(results.to_dataset())["num_undetermined"].mean().item())
     note = _where(results)
@@ -71,7 +71,7 @@ def _distance_to_ideal(results: xr.DataTree) -> Evidence:
     ideal = root["ideal_eigenvalues"] * root["sigma"]
 
     def of(data: xr.Dataset) -> FloatArray:
-        return _rows(_size(data["scaled_eigenvalues"] - ideal))
+        return rows(_size(data["scaled_eigenvalues"] - ideal))
 
     n = root.sizes["problem"]
     flat = float(_size(ideal.expand_dims(problem=1)).item())
@@ -85,17 +85,30 @@ def _distance_to_ideal(results: xr.DataTree) -> Evidence:
     return _evidence(results, of, null=flat, note=_where(results))
 
 
+def random_concentration(d: int) -> float:
+    """Mean logarithm of participation ratio/d of a random symmetric matrix of side d.
+
+    log(64/9π²) - (5/2 - 3π/4)/d + 0.8/d². The first term is the semicircle's (E|λ|)²/E λ². The
+    second follows from the next term of the density of the gaussian orthogonal ensemble, which
+    adds (1 - 2/π)/d to E|λ| = 8/3π and 1/d to E λ² = 1. The last is fitted to simulated matrices.
+
+    Source: Johansson (1998), doi:10.1215/S0012-7094-98-09108-6, for that term.
+    """
+    edge = math.log(64 / (9 * math.pi**2))
+    return edge - (2.5 - 0.75 * math.pi) / d + 0.8 / d**2
+
+
 def _concentration(results: xr.DataTree) -> Evidence:
     """Logarithm of participation ratio/d, mean over levels."""
 
     def of(data: xr.Dataset) -> FloatArray:
         share = data["participation_ratio"] / data.sizes["y_dim"]
-        return _rows(xr.apply_ufunc(np.log, share.where(share > 0)).mean("level"))
+        return rows(xr.apply_ufunc(np.log, share.where(share > 0)).mean("level"))
 
     note = f"logarithm of the share of d, {_where(results)}; 0 is all directions alike"
     if _only_ends(results):
         note += "; only the ends of the spectra were measured, which have no effective rank"
-    return _evidence(results, of, null=math.log(RANDOM_SPREAD), note=note)
+    return _evidence(results, of, null=random_concentration(results.sizes["y_dim"]), note=note)
 
 
 def _alignment(end: str) -> Callable[[xr.DataTree], Evidence]:
@@ -110,7 +123,7 @@ def _alignment(end: str) -> Callable[[xr.DataTree], Evidence]:
                 unit="1",
                 note=f"no eigenvectors of the {end} end were kept",
             )
-        own, others, chance = end_shares(root, task, end)
+        _, others, chance = end_shares(root, task, end)
         unresolved = root["subspace_angle_error"].sel(end=end) >= _largest(root)
         cut = float(unresolved.mean().item())
         note = (
@@ -119,41 +132,23 @@ def _alignment(end: str) -> Callable[[xr.DataTree], Evidence]:
         )
         if cut > 0:
             note += f"; {cut:.0%} of the points have no such vectors, by a cluster of eigenvalues"
-        control = None
-        if "controls" in results.children and "untrained" in results["controls"].children:
-            untrained = results[CONTROL].to_dataset()
-            control = np.stack(
-                [
-                    end_shares(untrained.isel(draw=i), task, end)[0]
-                    for i in range(untrained.sizes["draw"])
-                ]
-            )
-        return Evidence(effect=own, null=others, control=control, unit="1", note=note)
+        return beside_untrained(
+            results, lambda data: end_shares(data, task, end)[0], null=others, note=note
+        )
 
     return statistic
 
 
 def _evidence(
-    results: xr.DataTree, of: Callable[[xr.Dataset], FloatArray], *, null: float, note: str
+    results: xr.DataTree, of: Reduced, *, null: float | FloatArray, note: str
 ) -> Evidence:
-    """The statistic of the model, and of each draw of untrained weights where there are any."""
-    control = None
-    if "controls" in results.children and "untrained" in results["controls"].children:
-        untrained = _found(results[CONTROL].to_dataset())
-        control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-    return Evidence(
-        effect=of(_found(results.to_dataset())), null=null, control=control, unit="1", note=note
-    )
+    """Of what was found, without the points where nothing was."""
+    return beside_untrained(results, lambda data: of(_found(data)), null=null, note=note)
 
 
 def _found(data: xr.Dataset) -> xr.Dataset:
     """NaN where no point was found."""
     return data.where(data["status"] == 0)
-
-
-def _rows(values: xr.DataArray, *last: str) -> FloatArray:
-    """With the problem as the first axis."""
-    return np.asarray(values.transpose("problem", *last).values, dtype=np.float64)
 
 
 def _size(scaled: xr.DataArray) -> xr.DataArray:
@@ -167,8 +162,7 @@ def _largest(data: xr.Dataset) -> float:
 
 
 def _where(results: xr.DataTree) -> str:
-    num = results.sizes["level"]
-    return f"over {num} level{'s' * (num != 1)}, at {_point(results)} points"
+    return f"{over_levels(results)}, at {_point(results)} points"
 
 
 def _point(results: xr.DataTree) -> str:
@@ -193,7 +187,7 @@ HYPOTHESES = (
         direction="less",
         supports="mean |σλ| grows as σ falls (a negative slope), beyond untrained weights",
         refutes="it stays or falls as σ falls, or untrained weights sharpen as fast",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the optimum of the training loss, H = (I − (s_t²/σ_t²)·Cov[y* | y, x])/σ_t; the "
         "slope of log mean |σλ| on log σ_t is 0 for H = I/σ_t",
         figure="measures",
@@ -209,7 +203,7 @@ HYPOTHESES = (
         direction="less",
         supports="a share of negative eigenvalues below that of untrained weights and below 1/2",
         refutes="a share above that of untrained weights, or above 1/2",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="a log-concave posterior has σλ in (0, 1]; a random symmetric matrix has half of "
         "its eigenvalues below 0",
         figure="index",
@@ -225,7 +219,7 @@ HYPOTHESES = (
         direction="less",
         supports="a distance below that of λ = 0 and below that of untrained weights",
         refutes="a distance above one of them",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the ideal Hessian of the training loss, I/σ_t where the answer is determined",
         figure="spectra",
         needs=("scaled_eigenvalues", "ideal_eigenvalues"),
@@ -238,10 +232,10 @@ HYPOTHESES = (
         ),
         statistic=_concentration,
         direction="less",
-        supports="a participation ratio (Σ|λ|)²/Σλ² below 0.72·d and below that of untrained "
+        supports="a participation ratio (Σ|λ|)²/Σλ² below 0.72·d (less for small d) and untrained "
         "weights",
         refutes="a participation ratio above one of them",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the claim of a low-rank landscape; (E|λ|)²/E λ² = 64/9π² for Wigner's semicircle",
         figure="measures",
         needs=("participation_ratio",),
@@ -256,13 +250,14 @@ HYPOTHESES = (
         direction="greater",
         supports="a share of the bottom eigenvectors in the problem's own subspace above both",
         refutes="a share below one of them",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="σ_t·H = I − (s_t²/σ_t²)·Cov: the bottom eigenvectors are the uncertain directions",
         figure="eigenvectors",
         needs=_VECTORS,
     ),
     Hypothesis(
         id="top-aligned",
+        role="exploratory",
         statement=(
             "The sharpest directions lie in the problem's own subspace more than in those of "
             "other problems, and more than with untrained weights."
@@ -271,7 +266,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a share of the top eigenvectors in the problem's own subspace above both",
         refutes="a share below one of them",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the claim that top eigenvectors follow the problem; where the answer is "
         "determined the ideal's are degenerate, hence arbitrary",
         figure="eigenvectors",

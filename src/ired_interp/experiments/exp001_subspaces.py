@@ -8,7 +8,8 @@
 The **null** is the share in the subspaces of the *other* problems. A random subspace of dimension l
 explains l/d of a direction; but the identity matrix lies in every span{uᵢvᵢᵀ} of a symmetric
 positive answer, and a symmetric matrix lies in it by more than chance. What every problem shares
-says nothing of this one, and the subspaces of other problems have it too.
+says nothing of this one, and the subspaces of other problems have it too. Vectors that know nothing
+of their problem are as likely above as below that null, whatever l/d is: it is no second null.
 """
 
 import numpy as np
@@ -44,8 +45,8 @@ def end_shares(data: xr.Dataset, task: str, end: str) -> tuple[FloatArray, Float
 
     Returns:
         The share a problem; that in the subspaces of the other problems, or of a random subspace
-        where that is more; and the mean of the random share over problems. NaN where no level is
-        left, and where the subspace is nothing or everything.
+        where there is no other; and the mean of the random share over problems. NaN where no level
+        is left, and where the subspace is nothing or everything.
     """
     vectors = data["eigenvectors"].sel(end=end).transpose("problem", "level", "vector", "y_dim")
     resolved = data["subspace_angle_error"].sel(end=end) < data.sizes["vector"] ** 0.5
@@ -58,7 +59,8 @@ def end_shares(data: xr.Dataset, task: str, end: str) -> tuple[FloatArray, Float
     shares = _mean(table, 2)  # [problem whose vectors, problem whose subspace]
     own = np.diagonal(shares).copy()
     elsewhere = np.where(np.eye(len(frames), dtype=bool), np.nan, shares)
-    return own, np.fmax(_mean(elsewhere, 1), chance), float(chance.mean())
+    others = _mean(elsewhere, 1)
+    return own, np.where(np.isnan(others), chance, others), float(chance.mean())
 
 
 def _frames(data: xr.Dataset, task: str, end: str) -> list[FloatArray]:

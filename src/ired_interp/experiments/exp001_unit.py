@@ -13,8 +13,8 @@ from torch import Tensor
 from ired_interp import curvature
 from ired_interp.curvature.eigenspaces import Eigenpairs, End
 from ired_interp.curvature.routes import Route
+from ired_interp.energy.base import Energy
 from ired_interp.energy.exact import ideal_spectrum
-from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.experiments.exp001_config import Exp001Config
 from ired_interp.experiments.exp001_posterior import posterior_reading
 from ired_interp.experiments.exp001_variables import (
@@ -81,7 +81,7 @@ class _Request:
 
 
 def measure_problems(
-    model: EnergyMLP,
+    model: Energy,
     task: Task,
     config: Exp001Config,
     first: int,
@@ -157,7 +157,7 @@ def measure_problems(
     if request.vectors:
         coords |= {"end": list(request.ends), "vector": np.arange(request.vectors)}
     if request.parts:
-        coords["part"] = list(model.part_names)
+        coords["part"] = list(land.part_names)
     return xr.Dataset(data_vars, coords=coords)
 
 

@@ -18,8 +18,9 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH, Case, cases_of, legend, root_of
-from ired_interp.experiments.exp002_hypotheses import CONTROL, HALF
+from ired_interp.experiments.exp002_hypotheses import HALF
 from ired_interp.experiments.exp002_slice_figures import PATH, SLICE_PLANES
+from ired_interp.experiments.subjects import UNTRAINED
 
 __all__ = ["FIGURES"]
 
@@ -86,7 +87,7 @@ def draw_path_variance(results: xr.DataTree, theme: Theme) -> Figure:
     root = root_of(results)
     groups = [(root, theme.model, "o", "model", 0.0)]
     if "controls" in results.children:
-        control = results[CONTROL].to_dataset()
+        control = results[UNTRAINED].to_dataset()
         groups += [
             (control.isel(draw=i), theme.control, "s", "untrained" if i == 0 else "", 0.25)
             for i in range(control.sizes["draw"])
@@ -126,7 +127,7 @@ def draw_barriers(results: xr.DataTree, theme: Theme) -> Figure:
     root = root_of(results)
     groups = [(root, theme.model, "o", "model")]
     if "controls" in results.children:
-        groups.append((results[CONTROL].to_dataset(), theme.control, "s", "untrained control"))
+        groups.append((results[UNTRAINED].to_dataset(), theme.control, "s", "untrained control"))
     handles, seen = [], []
     for data, color, marker, label in groups:
         straight = data["straight_height"].values.ravel()

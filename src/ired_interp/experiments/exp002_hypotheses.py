@@ -1,33 +1,33 @@
 """What EXP-002 claims, as data: each claim with its null, its control and its statistic."""
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import xarray as xr
 
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
+from ired_interp.experiments.model_evidence import (
+    SAME_NETWORK,
+    beside_untrained,
+    over_levels,
+    rows,
+)
 from ired_interp.stats import FloatArray
 
-__all__ = ["CONTROL", "HALF", "HYPOTHESES"]
-
-CONTROL: Final = "controls/untrained"
+__all__ = ["HALF", "HYPOTHESES"]
 
 HALF: Final = 0.5
 """Pairs of starts that end together where two minima share the starts evenly."""
-
-_SAME_NETWORK = "the same network with untrained weights, at the same problems"
 
 
 def _one_minimum(results: xr.DataTree) -> Evidence:
     root = results.to_dataset()
     missed = int((root["num_converged"] < 2).sum())  # noqa: PLR2004 - a pair
-    levels = root.sizes["level"]
-    note = f"mean over {levels} level{'s' * (levels != 1)}, {_starts(root)} descents converged each"
+    note = f"mean {over_levels(root)}, {_starts(root)} descents converged each"
     if missed:
         note += f"; {missed} problems at a level had fewer than 2 descents that converged"
-    return _evidence(
-        results, lambda data: _rows(data["same_minimum"].mean("level")), null=HALF, note=note
+    return beside_untrained(
+        results, lambda data: rows(data["same_minimum"].mean("level")), null=HALF, note=note
     )
 
 
@@ -41,16 +41,15 @@ def _path_plane(results: xr.DataTree) -> Evidence:
         f"{kept:.5g} of the variance on average, that of random walks with the same step lengths "
         f"{walk:.5g} of theirs, a random plane {random:.2g} of the path's"
     )
-    return _evidence(results, lambda data: _rows(data["path_flatness"]), null=0.0, note=note)
+    return beside_untrained(results, lambda data: rows(data["path_flatness"]), null=0.0, note=note)
 
 
 def _convex(results: xr.DataTree) -> Evidence:
-    levels = results.sizes["level"]
-    return _evidence(
+    return beside_untrained(
         results,
-        lambda data: _rows(data["convexity"].mean("level")),
+        lambda data: rows(data["convexity"].mean("level")),
         null=0.0,
-        note=f"chords between typical points, mean over {levels} level{'s' * (levels != 1)}",
+        note=f"chords between typical points, mean {over_levels(results)}",
     )
 
 
@@ -60,30 +59,13 @@ def _coarse_first(results: xr.DataTree) -> Evidence:
 
     def of(data: xr.Dataset) -> FloatArray:
         same = data["same_minimum"]
-        gap = _rows(same.sel(level=coarse) - same.sel(level=fine))
+        gap = rows(same.sel(level=coarse) - same.sel(level=fine))
         return gap if coarse < fine else np.full_like(gap, np.nan)
 
     note = f"level {coarse} minus level {fine}"
-    return _evidence(
+    return beside_untrained(
         results, of, null=0.0, note=note if coarse < fine else "one level has no trend"
     )
-
-
-def _evidence(
-    results: xr.DataTree, of: Callable[[xr.Dataset], FloatArray], *, null: float, note: str
-) -> Evidence:
-    """The statistic of the model, and of each draw of untrained weights where there are any."""
-    control = None
-    if "controls" in results.children and "untrained" in results["controls"].children:
-        untrained = results[CONTROL].to_dataset()
-        control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-    return Evidence(
-        effect=of(results.to_dataset()), null=null, control=control, unit="1", note=note
-    )
-
-
-def _rows(values: xr.DataArray) -> FloatArray:
-    return np.asarray(values.values, dtype=np.float64)
 
 
 def _starts(root: xr.Dataset) -> str:
@@ -102,7 +84,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a share of pairs that end together above 1/2 and above that of untrained weights",
         refutes="a share below one of them",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the ideal landscape where the answer is determined is one bowl; the inverse of "
         "Σp_i² is the effective number of minima (Simpson 1949)",
         figure="minima",
@@ -119,7 +101,7 @@ HYPOTHESES = (
         supports="less of its variance lost than random walks lose (mean logarithms), by a larger "
         "ratio than with untrained weights",
         refutes="more lost than random walks lose, or a smaller ratio than with untrained weights",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the claim of a low-dimensional path; what principal components keep of random "
         "walks: Antognini & Sohl-Dickstein (2018), arXiv 1806.08805",
         figure="path-variance",
@@ -135,7 +117,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a convexity score above 0 and above that of untrained weights",
         refutes="a score below one of them",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="the ideal landscape of a determined answer is a bowl, score 1; an energy whose "
         "sign is as likely turned has score 0",
         figure="convexity",
@@ -151,7 +133,7 @@ HYPOTHESES = (
         direction="greater",
         supports="more pairs of starts end together at the coarsest level than at the finest",
         refutes="fewer do, or the difference is smaller than with untrained weights",
-        control=_SAME_NETWORK,
+        control=SAME_NETWORK,
         source="Du, Mao & Tenenbaum (2024), arXiv 2406.11179: a sequence of increasingly "
         "non-convex landscapes",
         figure="minima",

@@ -12,7 +12,7 @@ from torch import Tensor
 from ired_interp.bands import find_saddle, nudged_elastic_band
 from ired_interp.directions import random_directions
 from ired_interp.draws import RowDraws
-from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.energy.base import Energy
 from ired_interp.errors import LevelError
 from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED
@@ -38,7 +38,7 @@ _TINY = 1e-12
 
 
 def measure_problems(
-    model: EnergyMLP,
+    model: Energy,
     task: Task,
     config: Exp002Config,
     first: int,
@@ -95,7 +95,7 @@ def measure_problems(
     return xr.Dataset(data_vars, coords=coords)
 
 
-def solver_path(model: EnergyMLP, problems: Problems, config: Exp002Config, first: int) -> Tensor:
+def solver_path(model: Energy, problems: Problems, config: Exp002Config, first: int) -> Tensor:
     """The solver's predictions after each level, unscaled, [n, K, d]."""
     found = solve(model, problems.x, seed=config.seed, first=first, bound=config.bound)
     return found.trajectory.transpose(0, 1)

@@ -14,11 +14,10 @@ import xarray as xr
 from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
 from ired_interp.experiments.exp004_variables import FIXED, GROWING
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
+from ired_interp.experiments.model_evidence import Reduced, beside_untrained, rows
 from ired_interp.stats import FloatArray, IntArray
 
-__all__ = ["HYPOTHESES", "LEAST_SIGNAL", "UNTRAINED"]
-
-UNTRAINED: Final = "controls/untrained"
+__all__ = ["HYPOTHESES", "LEAST_SIGNAL"]
 
 LEAST_SIGNAL: Final = 0.25
 """s_t/σ_t of a level that the claims are about."""
@@ -26,14 +25,12 @@ LEAST_SIGNAL: Final = 0.25
 _CONTROL = "the same network with untrained weights, at the same points"
 _PLAN = "the plan's claim that energy correlates with Grassmann distance, r > 0.8"
 
-_Of = Callable[[xr.Dataset], FloatArray]
 
-
-def _correlation(sweep: str, metric: str) -> _Of:
+def _correlation(sweep: str, metric: str) -> Reduced:
     return lambda data: _rows(data["spearman"].sel(sweep=sweep, metric=metric))
 
 
-def _beyond(variable: str) -> _Of:
+def _beyond(variable: str) -> Reduced:
     return lambda data: _rows(data[variable].sel(metric=GRASSMANN))
 
 
@@ -54,23 +51,18 @@ def _bowl(data: xr.Dataset) -> FloatArray:
     return _rows(data["bowl_spearman"].sel(sweep=GROWING, metric=GRASSMANN))
 
 
-def _statistic(of: _Of, *, null: float | _Of, where: str) -> Callable[[xr.DataTree], Evidence]:
+def _statistic(
+    of: Reduced, *, null: float | Reduced, where: str
+) -> Callable[[xr.DataTree], Evidence]:
     def statistic(results: xr.DataTree) -> Evidence:
         root = results.to_dataset()
-        control = None
-        if "controls" in results.children and "untrained" in results["controls"].children:
-            untrained = results[UNTRAINED].to_dataset()
-            control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-        effect, levels = of(root), len(_seeing(root))
         beside: float | FloatArray = null(root) if callable(null) else null
-        missing = int(np.isnan(effect).sum())
         # Where the effect is not defined neither is its null, but a null must be a number.
         if isinstance(beside, np.ndarray) and np.isnan(beside).all():
             beside = 0.0
+        levels = len(_seeing(root))
         note = f"{where}, mean over {levels} level{'s' * (levels != 1)} with s ≥ σ/4"
-        if missing:
-            note += f"; not defined at {missing} of {effect.size} problems"
-        return Evidence(effect=effect, null=beside, control=control, unit="1", note=note)
+        return beside_untrained(results, of, null=beside, note=note)
 
     return statistic
 
@@ -84,7 +76,7 @@ def _rows(values: xr.DataArray) -> FloatArray:
     """One number a problem: the mean over the levels that see the answer and have a value."""
     if "level" in values.dims:
         values = values.isel(level=_seeing(values)).mean("level")
-    return np.asarray(values.values, dtype=np.float64)
+    return rows(values)
 
 
 HYPOTHESES = (
@@ -173,6 +165,7 @@ HYPOTHESES = (
     ),
     Hypothesis(
         id="affine-at-fixed-length",
+        role="exploratory",
         statement=(
             "Among moves of one length energy rises with affine-invariant distance, more than "
             "with untrained weights."

@@ -18,7 +18,7 @@ from ired_interp.tasks import Difficulty
 __all__ = ["Exp005Config", "fill_in"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 24, "controls": 3, "random_draws": 8},
+    "laptop": {"problems": 24, "controls": 8, "random_draws": 8},
     "paper": {"problems": 100, "controls": 10, "random_draws": 50},
 }
 
@@ -30,7 +30,7 @@ class Exp005Config:
     Attributes:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
-        scale: How large where a number is not given: ``laptop`` (24 problems, 3 controls, 8 random
+        scale: How large where a number is not given: ``laptop`` (24 problems, 8 controls, 8 random
             draws) or ``paper`` (100, 10 and 50).
         problems: How many problems; as ``scale`` says if none.
         levels: Which levels, each in 1 … K.

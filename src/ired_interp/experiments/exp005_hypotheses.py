@@ -7,31 +7,33 @@ matrices for inverse. Levels are averaged within a problem first, as they are no
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
 import xarray as xr
 
 from ired_interp.experiments.exp005_variables import BASE, TRAJECTORY, TYPICAL
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
+from ired_interp.experiments.model_evidence import (
+    SAME_NETWORK,
+    Reduced,
+    beside_untrained,
+    over_levels,
+    rows,
+)
 from ired_interp.stats import FloatArray
 
-__all__ = ["HYPOTHESES", "RANDOM", "UNTRAINED"]
+__all__ = ["HYPOTHESES", "RANDOM"]
 
-UNTRAINED: Final = "controls/untrained"
 RANDOM: Final = "controls/random"
 
 _MASK: Final = "mask"
-_CONTROL = "the same network with untrained weights, at the same problems"
 
 
-def _mean(
-    variable: str, place: str, space: str | None = None
-) -> Callable[[xr.Dataset], FloatArray]:
+def _mean(variable: str, place: str, space: str | None = None) -> Reduced:
     """A variable of each problem, mean over levels, in one split; NaN where no level has it."""
 
     def of(data: xr.Dataset) -> FloatArray:
         values = data[variable].sel(place=place)
         values = values.isel(space=0) if space is None else values.sel(space=space)
-        return _rows(values.mean("level"))
+        return rows(values.mean("level"))
 
     return of
 
@@ -39,40 +41,20 @@ def _mean(
 def _excess(data: xr.Dataset) -> FloatArray:
     """σκ_N - bound·σκ_T at typical points, mean over levels."""
     here = data.sel(place=TYPICAL).isel(space=0)
-    return _rows(
+    return rows(
         (here["normal_curvature"] - here["bayes_bound"] * here["tangent_curvature"]).mean("level")
     )
 
 
 def _statistic(
-    of: Callable[[xr.Dataset], FloatArray], *, null: float, place: str, space: str | None = None
+    of: Reduced, *, null: float, place: str, space: str | None = None
 ) -> Callable[[xr.DataTree], Evidence]:
     def statistic(results: xr.DataTree) -> Evidence:
-        root = results.to_dataset()
-        chosen = str(root["space"].values[0]) if space is None else space
-        control = None
-        if _holds(results, "untrained"):
-            untrained = results[UNTRAINED].to_dataset()
-            control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-        levels = root.sizes["level"]
-        effect = of(root)
-        note = (
-            f"the split {chosen}, at {place} points, mean over {levels} level{'s' * (levels != 1)}"
-        )
-        missing = int(np.isnan(effect).sum())
-        if missing:
-            note += f"; not defined at {missing} of {effect.size} problems"
-        return Evidence(effect=effect, null=null, control=control, unit="1", note=note)
+        chosen = str(results.to_dataset()["space"].values[0]) if space is None else space
+        note = f"the split {chosen}, at {place} points, mean {over_levels(results)}"
+        return beside_untrained(results, of, null=null, note=note)
 
     return statistic
-
-
-def _holds(results: xr.DataTree, control: str) -> bool:
-    return "controls" in results.children and control in results["controls"].children
-
-
-def _rows(values: xr.DataArray) -> FloatArray:
-    return np.asarray(values.values, dtype=np.float64)
 
 
 HYPOTHESES = (
@@ -86,7 +68,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a normal share a dimension above 1 and above that of untrained weights",
         refutes="a share below 1, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="the plan's claim that normal over tangent gradient is ≫ 1; a random subspace has "
         "‖P∇E‖²/‖∇E‖² = dimension/d on average, so the share a dimension has null 1. At the "
         "optimum of training ∇E is the expected noise, whose share is 1 too",
@@ -103,7 +85,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a normal share a dimension above 1 and above that of untrained weights",
         refutes="a share below 1, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="as normal-gradient; a solver that is pulled to the manifold has its gradient there",
         figure="gradients",
         needs=("gradient_share",),
@@ -118,7 +100,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a mean normal curvature above tr H/d, by more than with untrained weights",
         refutes="one below tr H/d, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="the plan's claim on normal over tangent curvature; its undivided ratio has null "
         "codimension/dimension, divided by dimension it has null 1. The ideal of a determined task "
         "is H = I/σ_t, where it is 1 as well",
@@ -135,7 +117,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a contrast of normal and tangent curvature above 0 and above untrained weights",
         refutes="one below 0, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="as normal-curvature, in units of ‖H‖_F/√d, as curvature may have either sign there",
         figure="curvatures",
         needs=("curvature_contrast",),
@@ -150,7 +132,7 @@ HYPOTHESES = (
         direction="greater",
         supports="an overlap of the q lowest eigenvectors with the tangent space above chance",
         refutes="an overlap below chance, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="the plan's claim that small eigenvalues are the tangent directions; a random "
         "subspace of dimension q overlaps by q/d, so the ratio has null 1",
         figure="overlaps",
@@ -158,6 +140,7 @@ HYPOTHESES = (
     ),
     Hypothesis(
         id="beyond-bayes",
+        role="exploratory",
         statement=(
             "At typical points normal exceeds tangent curvature by more than any posterior "
             "allows: the landscape is not that of the denoising optimum."
@@ -166,7 +149,7 @@ HYPOTHESES = (
         direction="greater",
         supports="σκ_N − B·σκ_T above 0 and above untrained weights, B the Bayes bound",
         refutes="one below 0, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="σ_t·H = I − (s_t²/σ_t²)·Cov[y* | y, x]: κ_N ≤ 1/σ_t, and tr Cov is at most that of "
         "the best linear estimate of the missing entries",
         figure="curvatures",
@@ -174,6 +157,7 @@ HYPOTHESES = (
     ),
     Hypothesis(
         id="missing-is-flat",
+        role="exploratory",
         statement=(
             "At typical points the landscape curves more along observed than along missing "
             "entries, more than with untrained weights."
@@ -184,7 +168,7 @@ HYPOTHESES = (
         direction="greater",
         supports="a mean curvature of observed entries above tr H/d and above untrained weights",
         refutes="one below tr H/d, or below that of untrained weights",
-        control=_CONTROL,
+        control=SAME_NETWORK,
         source="an observed entry has no posterior variance, so σλ = 1; a missing one at least "
         "1/(1 + ρv)",
         figure="curvatures",

@@ -22,7 +22,7 @@ __all__ = ["Exp006Config", "Storage", "chosen_components", "fill_in"]
 Storage = Literal["float32", "float16"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 32, "noise": 48, "controls": 3, "random_draws": 32},
+    "laptop": {"problems": 32, "noise": 48, "controls": 8, "random_draws": 32},
     "paper": {"problems": 100, "noise": 100, "controls": 10, "random_draws": 100},
 }
 _COMPONENTS = 3
@@ -35,7 +35,7 @@ class Exp006Config:
     Attributes:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
-        scale: How large where a number is not given: ``laptop`` (32 problems, 48 noise draws, 3
+        scale: How large where a number is not given: ``laptop`` (32 problems, 48 noise draws, 8
             controls, 32 random directions) or ``paper`` (100, 100, 10 and 100).
         problems: How many problems; as ``scale`` says if none.
         noise: Noise draws a problem, at typical points and as starts of the solver; as ``scale``

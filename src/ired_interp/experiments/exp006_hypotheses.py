@@ -6,7 +6,6 @@ at the same points, problem by problem.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 import torch
@@ -14,19 +13,16 @@ import xarray as xr
 
 from ired_interp.experiments.exp006_variables import TOP, TRAJECTORY, TYPICAL
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
+from ired_interp.experiments.model_evidence import Reduced, beside_untrained, over_levels, rows
 from ired_interp.score_field import held_out_share
 from ired_interp.stats import FloatArray
 
-__all__ = ["HYPOTHESES", "UNTRAINED", "shared_shares"]
-
-UNTRAINED: Final = "controls/untrained"
+__all__ = ["HYPOTHESES", "shared_shares"]
 
 _CONTROL = "the same network with untrained weights, at the same problems and noise"
-_MOST_FOLDS = 8
-_Of = Callable[[xr.Dataset], FloatArray]
 
 
-def _mean(variable: str, place: str, *, less: str | None = None) -> _Of:
+def _mean(variable: str, place: str, *, less: str | None = None) -> Reduced:
     """A variable of each problem, mean over the levels that have it; less another one."""
 
     def of(data: xr.Dataset) -> FloatArray:
@@ -34,19 +30,22 @@ def _mean(variable: str, place: str, *, less: str | None = None) -> _Of:
         values = values.sel(place=place)
         if "end" in values.dims:
             values = values.sel(end=TOP)
-        return _rows(values.mean("level"))
+        return rows(values.mean("level"))
 
     return of
 
 
 def shared_shares(data: xr.Dataset, place: str) -> FloatArray:
-    """`held_out_share` of each problem's mean score, [problem, level]; NaN with few problems."""
-    rows = data["mean_score"].sel(place=place).transpose("level", "problem", "y_dim").values
+    """`held_out_share` of each problem's mean score, [problem, level].
+
+    NaN at the half of the problems that find the components, and everywhere with few problems.
+    """
+    scores = data["mean_score"].sel(place=place).transpose("level", "problem", "y_dim").values
     k = int(data.attrs["components"])
-    n = rows.shape[1]
-    if n < k + 2 + -(-n // _MOST_FOLDS):
-        return np.full(rows.shape[1::-1], np.nan)
-    found = [held_out_share(torch.from_numpy(level).double(), k).numpy() for level in rows]
+    n = scores.shape[1]
+    if (n + 1) // 2 < k + 2:
+        return np.full(scores.shape[1::-1], np.nan)
+    found = [held_out_share(torch.from_numpy(level).double(), k).numpy() for level in scores]
     return np.stack(found, axis=1)
 
 
@@ -55,28 +54,13 @@ def _shared(data: xr.Dataset) -> FloatArray:
     return out
 
 
-def _statistic(of: _Of, *, null: float | str, place: str) -> Callable[[xr.DataTree], Evidence]:
+def _statistic(of: Reduced, *, null: float | str, place: str) -> Callable[[xr.DataTree], Evidence]:
     def statistic(results: xr.DataTree) -> Evidence:
-        root = results.to_dataset()
-        control = None
-        if "controls" in results.children and "untrained" in results["controls"].children:
-            untrained = results[UNTRAINED].to_dataset()
-            draws = range(untrained.sizes["draw"])
-            control = np.stack([of(untrained.isel(draw=i)) for i in draws])
-        levels = root.sizes["level"]
-        effect = of(root)
-        note = f"at {place} points, mean over {levels} level{'s' * (levels != 1)}"
-        missing = int(np.isnan(effect).sum())
-        if missing:
-            note += f"; not defined at {missing} of {effect.size} problems"
-        beside = null if isinstance(null, float) else _rows(root[null])
-        return Evidence(effect=effect, null=beside, control=control, unit="1", note=note)
+        beside = null if isinstance(null, float) else rows(results.to_dataset()[null])
+        note = f"at {place} points, mean {over_levels(results)}"
+        return beside_untrained(results, of, null=beside, note=note)
 
     return statistic
-
-
-def _rows(values: xr.DataArray) -> FloatArray:
-    return np.asarray(values.values, dtype=np.float64)
 
 
 HYPOTHESES = (
@@ -100,6 +84,7 @@ HYPOTHESES = (
     ),
     Hypothesis(
         id="beyond-the-edge",
+        role="exploratory",
         statement=(
             "At typical points more components of a problem's scores stand beyond the "
             "Marchenko-Pastur edge than of the noise, and more than with untrained weights."
@@ -135,6 +120,7 @@ HYPOTHESES = (
     ),
     Hypothesis(
         id="own-directions-on-the-way",
+        role="exploratory",
         statement=(
             "Along the solver's trajectories the leading components of a problem's scores lie in "
             "its own subspace more than in those of other problems, and more than with untrained "
@@ -160,7 +146,7 @@ HYPOTHESES = (
         ),
         statistic=_statistic(_shared, null=1.0, place=TYPICAL),
         direction="greater",
-        supports="a held-out share above k/d and above that of untrained weights",
+        supports="at problems that found no component, a share above k/d and above untrained",
         refutes="one below k/d, or below that of untrained weights",
         control=_CONTROL,
         source="the plan's SVD over problems; random networks share directions too, so a shared "

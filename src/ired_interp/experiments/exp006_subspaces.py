@@ -7,7 +7,7 @@
 A random subspace of dimension l explains l/d of a direction. But the identity lies in every
 span{uᵢvᵢᵀ} of a symmetric positive answer, and symmetric matrices by more than chance: what every
 problem shares says nothing of this one. So the **null** is the share in the subspaces of the other
-problems, or that of a random one where it is more.
+problems, above which components that know nothing of their problem lie as often as below it.
 """
 
 from collections.abc import Sequence
@@ -81,4 +81,5 @@ def shares(
     shape = (n, *(1 for _ in own.shape[1:]))
     here = chance[first : first + n].reshape(shape)
     others = total / count.reshape(shape)  # 0/0: nobody else
-    return own, torch.where(own.isnan(), torch.nan, torch.fmax(others, here.to(others)))
+    beside = torch.where(others.isnan(), here.to(others), others)
+    return own, torch.where(own.isnan(), torch.nan, beside)

@@ -122,7 +122,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         _ROUND_OFF,
     ),
     "other_share": Definition(
-        "The same in the subspaces of the other problems, or of a random one where that is more.",
+        "The same in the subspaces of the other problems, or of a random one where there is none.",
         "over the problems of the run",
     ),
     "effective_draws": Definition(

@@ -12,10 +12,11 @@ import xarray as xr
 from ired_interp.errors import ExperimentError, NonFiniteError, ShapeError
 from ired_interp.stats import FloatArray, IntArray, Interval
 
-__all__ = ["Direction", "Evidence", "Hypothesis", "Outcome", "Verdict"]
+__all__ = ["Direction", "Evidence", "Hypothesis", "Outcome", "Role", "Verdict"]
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
 Direction = Literal["greater", "less"]
+Role = Literal["confirmatory", "exploratory"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -85,9 +86,11 @@ class Hypothesis:
         source: Paper, plan or formula that it comes from.
         figure: Name of the FigureSpec that shows it.
         needs: Paths of variables; without them it is not judged, and the verdict says so.
+        role: ``confirmatory``, or ``exploratory``: its numbers are shown, but it is not tested,
+            takes nothing from the others' α, and is never supported or refuted.
 
     Raises:
-        ExperimentError: An id or a direction that cannot be.
+        ExperimentError: An id, a direction or a role that cannot be.
     """
 
     id: str
@@ -100,17 +103,19 @@ class Hypothesis:
     source: str
     figure: str | None = None
     needs: Sequence[str] = ()
+    role: Role = "confirmatory"
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
             raise ExperimentError(
                 f"Hypothesis: id: expected letters, digits and '-', found {self.id!r}."
             )
-        if self.direction not in get_args(Direction):
-            raise ExperimentError(
-                f"Hypothesis {self.id}: direction: expected {' or '.join(get_args(Direction))}, "
-                f"found {self.direction!r}."
-            )
+        for name, known in (("direction", get_args(Direction)), ("role", get_args(Role))):
+            if getattr(self, name) not in known:
+                raise ExperimentError(
+                    f"Hypothesis {self.id}: {name}: expected {' or '.join(known)}, found "
+                    f"{getattr(self, name)!r}."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,7 @@ class Verdict:
             beyond control, 1 where one of them was not measured.
         p_against: Twice the smaller p value of being beyond null or control on the wrong side.
         adjusted_p: Adjusted by Holm over the hypotheses that were tested: of ``p_against`` where
-            refuted, else of ``p_for``.
+            refuted, else of ``p_for``. NaN where the hypothesis is exploratory.
         num_problems: With a finite effect and null.
         num_models: That these belong to.
         reason: One sentence.

@@ -47,7 +47,10 @@ _WORDS = {
     "figure": "the figure that shows it; empty without one",
     "unit": "of the effect",
     "note": "what else matters",
+    "role": "confirmatory, or exploratory: shown, not tested",
 }
+# Results of before there were roles have none, and all of theirs were tested.
+_BEFORE: dict[str, str] = {"role": "confirmatory"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class StoredVerdict:
         figure: Name of the figure that shows it; empty without one.
         unit: Of the effect.
         note: What else matters.
+        role: ``confirmatory``, or ``exploratory``: shown, not tested.
     """
 
     verdict: Verdict
@@ -77,6 +81,7 @@ class StoredVerdict:
     figure: str
     unit: str
     note: str
+    role: str
 
 
 def judged(hypotheses: Sequence[Hypothesis | str]) -> list[Hypothesis]:
@@ -167,6 +172,7 @@ def _words(hypothesis: Hypothesis, verdict: Verdict, evidence: Evidence | None) 
         "figure": hypothesis.figure or "",
         "unit": "" if evidence is None else evidence.unit,
         "note": "" if evidence is None else evidence.note,
+        "role": hypothesis.role,
     }
 
 
@@ -214,7 +220,7 @@ def _control_interval(row: xr.DataArray) -> Interval | None:
 
 
 def _stored(row: xr.Dataset) -> StoredVerdict:
-    words = {name: str(row[name].item()) for name in _WORDS}
+    words = {name: str(row[name].item()) if name in row else _BEFORE[name] for name in _WORDS}
     outcome: Outcome = words.pop("outcome")  # type: ignore[assignment]
     verdict = Verdict(
         id=str(row["hypothesis"].item()),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ired_interp.experiments.hypothesis import Direction, Evidence, Outcome
 from ired_interp.stats import Interval
 
-__all__ = ["Comparison", "Tested", "reason", "undefined"]
+__all__ = ["Comparison", "Tested", "explored", "reason", "undefined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,24 @@ def reason(outcome: Outcome, tested: Tested, *, alpha: float, num_tested: int) -
         text = _refuted(tested)
     else:
         text = _inconclusive(tested, alpha, num_tested)
-    left_out = tested.evidence.effect.size - tested.num_problems
-    if left_out:
-        text += f"; not defined at {left_out} of {tested.evidence.effect.size} problems"
-    return _with_note(text, tested.evidence.note)
+    return _with_note(text + _left_out(tested), tested.evidence.note)
+
+
+def explored(tested: Tested) -> str:
+    """The reason where the hypothesis is exploratory: its numbers, and that they decide nothing."""
+    control = "" if tested.control is None else f", control {_interval(tested.control)}"
+    text = (
+        f"Exploratory, so neither supported nor refuted: {_estimate(tested)}, null "
+        f"{_number(tested.null)}{control} (unadjusted p = {tested.p_for:.2g} for, "
+        f"{tested.p_against:.2g} against, {_units(tested, tested.against_null)})"
+    )
+    return _with_note(text + _left_out(tested), tested.evidence.note)
+
+
+def _left_out(tested: Tested) -> str:
+    total = tested.evidence.effect.size
+    missing = total - tested.num_problems
+    return f"; not defined at {missing} of {total} problems" if missing else ""
 
 
 def _supported(tested: Tested, control: Comparison) -> str:

@@ -37,6 +37,8 @@ ALPHA = 0.025
 FEWEST_MODELS = 6  # fewer cannot reach ALPHA by their signs: 2⁻⁵ is 0.031
 _SEED = 20_240_817  # of the drawn signs and the bootstrap; the same for everyone
 _NOT_MEASURED = 1.0  # the p value of what nothing is known about
+# Of the larger of two numbers: a difference below that is round-off, whose signs are no evidence.
+_ROUND_OFF = 1e-9
 
 
 def judge(
@@ -46,8 +48,9 @@ def judge(
 
     ``supported``: the adjusted p value for it is at most α; ``refuted``: that against it is;
     otherwise ``inconclusive``, and the reason says what is lacking. Without a control nothing is
-    supported. The unit of replication is the problem, or the trained model where there are 6 or
-    more (then a problem's mean counts within its model only).
+    supported. An exploratory hypothesis is not tested: its numbers are there, ``inconclusive``.
+    The unit of replication is the problem, or the trained model where there are 6 or more (then a
+    problem's mean counts within its model only).
 
     Args:
         hypotheses: All of the experiment at once: how many are tested matters.
@@ -88,7 +91,13 @@ def judge(
             untested[hypothesis.id] = _without_data(hypothesis.id, reason)
         else:
             tested[hypothesis.id] = found
-    verdicts = untested | _decide(tested, alpha)
+    explored = {h.id for h in hypotheses if h.role == "exploratory"}
+    verdicts = untested | {
+        name: _verdict(name, one, "inconclusive", float("nan"), verdict_reasons.explored(one))
+        for name, one in tested.items()
+        if name in explored
+    }
+    verdicts |= _decide({name: one for name, one in tested.items() if name not in explored}, alpha)
     return [verdicts[hypothesis.id] for hypothesis in hypotheses]
 
 
@@ -106,27 +115,33 @@ def _decide(tested: dict[str, Tested], alpha: float) -> dict[str, Verdict]:
             outcome = "supported"
         elif p_against <= alpha:
             outcome = "refuted"
-        verdicts[name] = Verdict(
-            id=name,
-            outcome=outcome,
-            estimate=one.estimate,
-            null=one.null,
-            control=one.control,
-            contrast=None if one.contrast is None else one.contrast.interval,
-            p_for=one.p_for,
-            p_against=one.p_against,
-            adjusted_p=float(p_against if outcome == "refuted" else p_for),
-            num_problems=one.num_problems,
-            num_models=one.num_models,
-            reason=verdict_reasons.reason(outcome, one, alpha=alpha, num_tested=len(found)),
-        )
+        adjusted = float(p_against if outcome == "refuted" else p_for)
+        reason = verdict_reasons.reason(outcome, one, alpha=alpha, num_tested=len(found))
+        verdicts[name] = _verdict(name, one, outcome, adjusted, reason)
     return verdicts
+
+
+def _verdict(name: str, one: Tested, outcome: Outcome, adjusted_p: float, reason: str) -> Verdict:
+    return Verdict(
+        id=name,
+        outcome=outcome,
+        estimate=one.estimate,
+        null=one.null,
+        control=one.control,
+        contrast=None if one.contrast is None else one.contrast.interval,
+        p_for=one.p_for,
+        p_against=one.p_against,
+        adjusted_p=adjusted_p,
+        num_problems=one.num_problems,
+        num_models=one.num_models,
+        reason=reason,
+    )
 
 
 def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
     """One hypothesis by itself."""
     null = np.broadcast_to(np.asarray(evidence.null, dtype=np.float64), evidence.effect.shape)
-    from_null = evidence.effect - null
+    from_null = _difference(evidence.effect, null)
     known = np.isfinite(from_null)
     models = (
         np.zeros(evidence.effect.size, dtype=np.int64) if evidence.model is None else evidence.model
@@ -141,9 +156,10 @@ def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
     if evidence.control is not None:
         draws = np.atleast_2d(evidence.control)
         at = np.where(known, _mean_of_finite(draws), np.nan)
-        each = np.where(known, evidence.effect - draws, np.nan) if len(draws) > 1 else None
+        apart = _difference(evidence.effect, draws)
+        each = np.where(known, apart, np.nan) if len(draws) > 1 else None
         control = _interval(at, models, over_models, alpha)
-        contrast = compared(evidence.effect - at, each)
+        contrast = compared(_difference(evidence.effect, at), each)
     from_its_null = compared(from_null, None)
     p_control = (_NOT_MEASURED, _NOT_MEASURED) if contrast is None else contrast.p_values
     return Tested(
@@ -189,6 +205,13 @@ def _compare(
         among_draws_less=None if among is None else among.less,
         num_draws=0 if among is None else among.count,
     )
+
+
+def _difference(effect: FloatArray, other: FloatArray) -> FloatArray:
+    """effect - other; 0 where nothing but round-off tells them apart."""
+    apart = effect - other
+    size = np.maximum(np.abs(effect), np.abs(other))
+    return np.where(np.abs(apart) <= _ROUND_OFF * size, 0.0, apart)
 
 
 def _among_draws(
