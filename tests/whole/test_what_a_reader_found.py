@@ -12,7 +12,7 @@ import ired_interp as ii
 import tiny
 from ired_interp.cli import main
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.exp001_curvature import _control_seed
+from ired_interp.experiments.subjects import control_seed
 from ired_interp.models.checkpoint import write_checkpoint
 from ired_interp.runs.provenance import provenance
 
@@ -58,7 +58,7 @@ def test_a_git_that_hangs_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_controls_share_no_weights_with_other_runs_or_trainings() -> None:
-    seeds = {_control_seed(seed, draw) % 2**32 for seed in range(20) for draw in range(5)}
+    seeds = {control_seed(seed, draw) % 2**32 for seed in range(20) for draw in range(5)}
     assert len(seeds) == 100
     assert not seeds & set(range(50))
 

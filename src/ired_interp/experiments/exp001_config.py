@@ -1,23 +1,27 @@
 """The config of EXP-001: what it measures, checked."""
 
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from ired_interp.devices import check_device_name
-from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
+from ired_interp.experiments.model_config import Dtype, check_choices, check_least, check_shared
 from ired_interp.models.checkpoint import Weights
 from ired_interp.points import PointKind
 from ired_interp.tasks import Difficulty
 
-__all__ = ["Dtype", "Exp001Config", "YesNo", "complete"]
+__all__ = ["Exp001Config", "YesNo", "complete"]
 
-Dtype = Literal["float64", "float32"]
 YesNo = Literal["yes", "no"]
 
 _MOST_DRAWS = 2
 _FEW_VECTORS = 3
+_LEAST = {"top": 0, "bottom": 0, "eigenvectors": 0, "noise_draws": 1}
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "point": get_args(PointKind),
+    "parts": get_args(YesNo),
+    "skill": get_args(YesNo),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,37 +74,9 @@ class Exp001Config:
     model_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        check_device_name(self.device)
-        for name, least in (
-            ("problems", 1),
-            ("controls", 0),
-            ("unit_problems", 1),
-            ("top", 0),
-            ("bottom", 0),
-            ("eigenvectors", 0),
-            ("noise_draws", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name}: expected at least {least}, found {value}.")
-        if not self.levels or len(set(self.levels)) != len(self.levels):
-            raise ConfigError(
-                f"levels: expected different levels, at least one, found {list(self.levels)}."
-            )
-        if not 0 < self.bound < math.inf:
-            raise ConfigError(f"bound: expected a finite number > 0, found {self.bound}.")
-        for name, choices in (
-            ("point", get_args(PointKind)),
-            ("difficulty", get_args(Difficulty)),
-            ("dtype", get_args(Dtype)),
-            ("parts", get_args(YesNo)),
-            ("skill", get_args(YesNo)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
+        check_shared(self)
+        check_least(self, _LEAST)
+        check_choices(self, _CHOICES)
         if self.top is None and self.bottom:
             raise ConfigError(
                 f"bottom: expected 0 where top is none, as all eigenvalues are computed then, "

@@ -1,10 +1,11 @@
 """What came out of EXP-001, in a table, in sentences and for a terminal."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import xarray as xr
 
-from ired_interp.digits import concise, number, with_interval
+from ired_interp.digits import number, with_interval
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp001_measures import MEASURES, constant_ideal
 from ired_interp.experiments.page import Cell, Column, Listing, Marked, Row, RowGroup, Table
 
@@ -77,15 +78,14 @@ def findings_table(results: xr.DataTree) -> Table:
 
 def level_rows(results: xr.DataTree) -> list[RowGroup]:
     """The rows of the table of findings, model first."""
-    cases = _cases(results)
     table = []
-    for level in _levels(results):
+    for level in model_page.levels_of(results):
         rows = []
-        for key, label, summary in cases:
-            here = summary.sel(level=level)
+        for case in model_page.cases_of(results):
+            here = case.data.sel(level=level)
             count = int(here["gradient_norm"].sel(statistic="count"))
             cells = tuple(_cell(here[name], count) for name in _FINDINGS)
-            rows.append(Row(label, cells, count, key))
+            rows.append(Row(case.label, cells, count, case.key))
         sigma = float(results["sigma"].sel(level=level))
         table.append(RowGroup((str(level), f"{sigma:.3f}"), tuple(rows)))
     return table
@@ -93,16 +93,16 @@ def level_rows(results: xr.DataTree) -> list[RowGroup]:
 
 def in_words(results: xr.DataTree) -> list[str]:
     """Sentences on the coarsest and the finest level that were measured."""
-    levels = _levels(results)
+    levels = model_page.levels_of(results)
     ends = levels if len(levels) == 1 else [levels[0], levels[-1]]
-    cases = _cases(results)
+    cases = model_page.cases_of(results)
     ideals = {measure.name: constant_ideal(measure, results.to_dataset()) for measure in MEASURES}
     sentences = []
     for name, subject in _SENTENCES:
-        said = [f"{_said(cases[0][2], name, level)} at level {level}" for level in ends]
+        said = [f"{_said(cases[0].data, name, level)} at level {level}" for level in ends]
         text = f"{subject.format(d=results.sizes['y_dim'])} is {' and '.join(said)}"
         if len(cases) > 1:
-            control = [_said(cases[1][2], name, level) for level in ends]
+            control = [_said(cases[1].data, name, level) for level in ends]
             text += f"; with untrained weights {' and '.join(control)}"
         ideal = ideals[name]
         sentences.append(f"{text}." if ideal is None else f"{text}. The ideal is {number(ideal)}.")
@@ -111,19 +111,16 @@ def in_words(results: xr.DataTree) -> list[str]:
 
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems with their intervals, a row a level, from ``summary/…``."""
-    cases = _cases(results)
-    model = cases[0][2]
-    rows = []
-    for level in model["level"].values:
-        here = model.sel(level=level)
-        cells = [str(int(level)), f"{float(here['sigma']):.3f}"]
-        cells += [_concise(here[name]) for name, _ in _LISTED]
-        cells += [_concise(summary.sel(level=level)[_LISTED[0][0]]) for _, _, summary in cases[1:]]
-        rows.append(cells)
-    muted = [label for _, label, _ in cases[1:]]
+
+    def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
+        here = [case.sel(level=level) for case in cases]
+        of_model = [model_page.concise_cell(here[0][name]) for name, _ in _LISTED]
+        return of_model + [model_page.concise_cell(one[_LISTED[0][0]]) for one in here[1:]]
+
+    muted = [case.label for case in model_page.cases_of(results)[1:]]
     return Listing(
         heads=("k", "σ", *(label for _, label in _LISTED), *muted),
-        rows=rows,
+        rows=model_page.listed_levels(results, cells),
         caption="means over problems; in parentheses, in the last digit's unit, the\n"
         "larger half of the 95 % bootstrap interval; untrained: mean σλ",
         muted=muted,
@@ -146,27 +143,10 @@ def _columns(results: xr.DataTree) -> list[Column]:
     return heads
 
 
-def _levels(results: xr.DataTree) -> list[int]:
-    return sorted(int(level) for level in results.coords["level"].values)
-
-
-def _cases(results: xr.DataTree) -> list[tuple[Any, str, xr.Dataset]]:
-    groups = results["summary"].children
-    cases = [("model", "model", groups["model"].to_dataset())]
-    if "untrained" in groups:
-        cases.append(("control", "untrained", groups["untrained"].to_dataset()))
-    return cases
-
-
 def _cell(statistics: xr.DataArray, count: int) -> Cell:
     mean, low, high = (float(statistics.sel(statistic=s)) for s in ("mean", "low", "high"))
     own = int(statistics.sel(statistic="count"))
     return Cell(*with_interval(mean, low, high), "" if own == count else f"n = {own}")
-
-
-def _concise(statistics: xr.DataArray) -> str:
-    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
-    return concise(mean, max(high - mean, mean - low))
 
 
 def _said(summary: xr.Dataset, name: str, level: int) -> str:

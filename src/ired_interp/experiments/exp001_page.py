@@ -1,13 +1,12 @@
 """EXP-001's own words: what was asked, what came out, and what σλ means."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import PurePath
 from typing import Any
 
 import xarray as xr
 
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp001_findings import findings_table, in_words
 from ired_interp.experiments.page import (
     Definitions,
@@ -36,8 +35,8 @@ _PREFIX = 12
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-001 say."""
-    config: dict[str, Any] = json.loads(results.attrs["config"])
-    model = "/".join(PurePath(config["model"]).parts[-2:])
+    told = model_page.told_of(results)
+    config, model = told.config, told.subject
     levels = _level_words(config["levels"])
     problems = results.sizes["problem"]
     return Page(
@@ -57,19 +56,16 @@ def page(results: xr.DataTree) -> Page:
         drawn_of=f"{model}, {problems} problems, {levels}",
         first_figure="Spectra",
         layout=_layout(results),
-        agreement=(
-            "to 10⁻¹²·‖H‖"
-            if config["dtype"] == "float64"
-            else f"to the round-off of {config['dtype']}"
-        ),
+        agreement=told.agreement("to 10⁻¹²·‖H‖"),
     )
 
 
 def _lead(results: xr.DataTree, config: Mapping[str, Any], model: str, levels: str) -> Text:
-    point, problems, draws = str(results["point"].item()), results.sizes["problem"], _draws(results)
+    point, draws = str(results["point"].item()), model_page.num_draws(results, "untrained")
+    problems = model_page.counted(results.sizes["problem"], "problem")
     task = "" if config["task"] is None else f"task {config['task']}, "
     control = (
-        f", beside {draws} draw{_s(draws)} of untrained weights as a control"
+        f", beside {model_page.counted(draws, 'draw')} of untrained weights as a control"
         if draws
         else ", without a control"
     )
@@ -85,7 +81,7 @@ def _lead(results: xr.DataTree, config: Mapping[str, Any], model: str, levels: s
         Marked("y", "i"),
         ", at one ",
         Marked(point, "em"),
-        f" point for each of {problems} problem{_s(problems)} and {levels}{control}.",
+        f" point for each of {problems} and {levels}{control}.",
     )
 
 
@@ -94,10 +90,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
     certified = "certified radius" if "radii" in results.data_vars else "residual"
     return [
         ("Point", (Marked(point, "em"), f": {_POINTS[point]}")),
-        (
-            "Problems",
-            f"{sizes['problem']}, difficulty “{config['difficulty']}”, seed {config['seed']}",
-        ),
+        model_page.problems_fact(results, config),
         (
             "Sizes",
             (
@@ -189,25 +182,20 @@ def _meaning(point: str) -> Section:
 
 def _layout(results: xr.DataTree) -> Text:
     point = str(results["point"].item())
-    controls: Text = ()
-    if _draws(results):
-        controls = (
-            " ",
-            Marked("controls/untrained", "code"),
-            (
-                " holds the same variables for each draw of weights, on the same problems at "
-                f"{'the same' if point in _SHARED else 'its own'} points;"
-            ),
+    groups = []
+    if model_page.num_draws(results, "untrained"):
+        where = "the same" if point in _SHARED else "its own"
+        what = (
+            f"the same variables for each draw of weights, on the same problems at {where} points;"
         )
+        groups.append(("controls/untrained", what))
     return (
-        "Its root is the model’s alone;",
-        *controls,
-        " ",
-        Marked("summary/…", "code"),
-        (
-            " holds means over problems with their 95\u00a0% bootstrap intervals (bias-corrected "
-            "and accelerated), the quantiles that the figures show, and the largest and median "
-            "residuals. All curvature is with respect to "
+        *model_page.described_layout(
+            "Its root is the model’s alone;",
+            groups,
+            "means over problems with their 95\u00a0% bootstrap intervals (bias-corrected and "
+            "accelerated), the quantiles that the figures show, and the largest and median "
+            "residuals. All curvature is with respect to ",
         ),
         Marked("y", "i"),
         ", at fixed weights and ",
@@ -235,12 +223,3 @@ def _asked_words(results: xr.DataTree, config: Mapping[str, Any]) -> str:
         return f"all {d} eigenvalues"
     said = [f"the {top} largest by |λ|"] * (top > 0) + [f"the {bottom} lowest"] * (bottom > 0)
     return f"{' and '.join(said)} of the {d} eigenvalues"
-
-
-def _draws(results: xr.DataTree) -> int:
-    controls = results.children["controls"].children if "controls" in results.children else {}
-    return controls["untrained"].sizes["draw"] if "untrained" in controls else 0
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"

@@ -10,12 +10,11 @@ import xarray as xr
 from ired_interp.experiments.exp001_measures import MEASURES
 from ired_interp.experiments.exp001_overlaps import overlaps
 from ired_interp.experiments.exp001_variables import ALL, UNITS
-from ired_interp.stats import bootstrap_mean
+from ired_interp.experiments.over_problems import STATISTICS, statistics
 
 __all__ = ["summary"]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_STATISTICS = ("mean", "low", "high", "count")
 # Of the density: points of the grid, eigenvalue spans a Gaussian's width goes into, as in
 # curvature.spectral_density, and widths beyond the outermost eigenvalue.
 _GRID, _WIDTHS, _MARGIN = 256, 51.2, 6
@@ -34,7 +33,7 @@ def summary(data: xr.Dataset) -> xr.Dataset:
         values = found[measure.name].astype(float)
         if measure.mean == "geometric":
             values = xr.apply_ufunc(np.log10, values.where(values > 0))
-        rows = _statistics(values)
+        rows = statistics(values)
         if measure.mean == "geometric":
             rows[..., :3] = 10 ** rows[..., :3]
         attrs = {"units": UNITS[measure.name], "long_name": f"{measure.mean} mean over problems"}
@@ -51,7 +50,7 @@ def summary(data: xr.Dataset) -> xr.Dataset:
         "timestep": data["timestep"],
         "sigma": data["sigma"],
         "eigen": data["eigen"],
-        "statistic": list(_STATISTICS),
+        "statistic": list(STATISTICS),
         "quantile": list(_QUANTILES),
     }
     coords |= {name: data[name] for name in ("wanted", "part") if name in data.coords}
@@ -60,26 +59,14 @@ def summary(data: xr.Dataset) -> xr.Dataset:
         coords |= {"end": data["end"], "other_level": data["level"].values}
         if "draw_overlap" in data:
             attrs = {"units": "1", "long_name": "overlap of two noise draws, mean over problems"}
-            rows = _statistics(found["draw_overlap"])
+            rows = statistics(found["draw_overlap"])
             variables["draw_overlap"] = (("level", "end", "statistic"), rows, attrs)
         attrs = {"units": "1", "long_name": "overlap with the other problems, mean over problems"}
-        rows = _statistics(variables.pop("overlap_with_others"))
+        rows = statistics(variables.pop("overlap_with_others"))
         variables["problem_overlap"] = (("level", "end", "statistic"), rows, attrs)
     return xr.Dataset(
         variables, coords=coords, attrs={"confidence": 0.95, "unit_of_replication": "problem"}
     )
-
-
-def _statistics(values: xr.DataArray) -> npt.NDArray[np.float64]:
-    """Mean over problems with its interval and count, after a mean over draws, as a last axis."""
-    if "draw" in values.dims:
-        values = values.mean("draw")
-    table = np.moveaxis(values.values, values.dims.index("problem"), -1)
-    out = np.empty((*table.shape[:-1], len(_STATISTICS)))
-    for place in np.ndindex(table.shape[:-1]):
-        interval = bootstrap_mean(table[place], seed=0)
-        out[place] = interval.mean, interval.low, interval.high, interval.count
-    return out
 
 
 def _quantiles(found: xr.Dataset) -> dict[str, Any]:
@@ -132,7 +119,7 @@ def _certificates(data: xr.Dataset, found: xr.Dataset) -> dict[str, Any]:
         bound = "lower" if least == "least" else "upper"
         variables[name] = (
             ("level", "statistic"),
-            _statistics(values),
+            statistics(values),
             {"units": "eigenvalues", "long_name": f"mean over problems of the {bound} bound"},
         )
         extreme = values.min(over) if least == "least" else values.max(over)
@@ -232,7 +219,7 @@ def _parts(found: xr.Dataset) -> dict[str, Any]:
     return {
         name: (
             (*dims, "statistic"),
-            _statistics(values.transpose(..., "problem", *dims)),
+            statistics(values.transpose(..., "problem", *dims)),
             {"units": "1", "long_name": text},
         )
         for name, (values, dims, text) in chosen.items()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
@@ -16,7 +15,7 @@ from ired_interp.curvature.eigenspaces import Eigenpairs, End
 from ired_interp.curvature.routes import Route
 from ired_interp.energy.exact import ideal_spectrum
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.exp001_config import Dtype, Exp001Config
+from ired_interp.experiments.exp001_config import Exp001Config
 from ired_interp.experiments.exp001_variables import (
     ALL,
     BOTTOM,
@@ -28,13 +27,13 @@ from ired_interp.experiments.exp001_variables import (
     measured_names,
 )
 from ired_interp.experiments.skill import answer_variables
+from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
 from ired_interp.landscape import Landscape
 from ired_interp.points import Points, locate
 from ired_interp.tasks import Task
 
-__all__ = ["DTYPES", "measure_problems"]
+__all__ = ["measure_problems"]
 
-DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
 _ROUTES = get_args(Route)
 
 
@@ -92,14 +91,7 @@ def measure_problems(
         count: How many.
         answers: Also what the model answers, and the minimum behind it.
     """
-    problems = task.sample(
-        count,
-        seed=config.seed,
-        difficulty=config.difficulty,
-        first=first,
-        dtype=DTYPES[config.dtype],
-        device=config.device,
-    )
+    problems = draw_problems(task, config, first, count)
     places = [
         locate(
             config.point,
@@ -133,22 +125,17 @@ def measure_problems(
             attrs["flag_meanings"] = "; ".join(f"{i}: {route}" for i, route in enumerate(_ROUTES))
         data_vars[name] = (
             ("problem", "level", *dims_of(name)),
-            _numpy(torch.stack(values, dim=1)),
+            to_numpy(torch.stack(values, dim=1)),
             attrs,
         )
     timesteps = [model.schedule.timestep(level) for level in config.levels]
     ideal = ideal_spectrum(task, model.schedule, timesteps)
     data_vars["ideal_eigenvalues"] = (
         ("level", "eigen"),
-        _numpy(_as_wanted(ideal, request)),
+        to_numpy(_as_wanted(ideal, request)),
         {"units": "energy / y^2", "long_name": DEFINITIONS["ideal_eigenvalues"].meaning},
     )
-    coords: dict[str, Any] = {
-        "problem": np.arange(first, first + count),
-        "level": ("level", np.array(config.levels)),
-        "timestep": ("level", np.array(timesteps)),
-        "sigma": ("level", model.schedule.sigma[timesteps].numpy()),
-        "signal": ("level", model.schedule.signal[timesteps].numpy()),
+    coords = level_coords(model.schedule, config, first, count) | {
         "eigen": np.arange(len(request.wanted(task.dim_y))),
         "wanted": ("eigen", request.wanted(task.dim_y)),
         "point": config.point,
@@ -163,23 +150,23 @@ def measure_problems(
 def _given(x: Tensor, answer: Tensor, places: list[Points], config: Exp001Config) -> dict[str, Any]:
     """The problems and the points."""
     data_vars: dict[str, Any] = {
-        "x": (("problem", "x_dim"), _numpy(x), {"long_name": "the question"}),
-        "answer": (("problem", "y_dim"), _numpy(answer), {"long_name": "the true answer y*"}),
+        "x": (("problem", "x_dim"), to_numpy(x), {"long_name": "the question"}),
+        "answer": (("problem", "y_dim"), to_numpy(answer), {"long_name": "the true answer y*"}),
         "y": (
             ("problem", "level", "y_dim"),
-            _numpy(places[0].y),
+            to_numpy(places[0].y),
             {"long_name": f"point examined ({config.point}), in the level's coordinates"},
         ),
         "status": (
             ("problem", "level"),
-            _numpy((~places[0].found).to(torch.int8)),
+            to_numpy((~places[0].found).to(torch.int8)),
             {"long_name": "0: a point was found; 1: the search for a minimum did not converge"},
         ),
     }
     for points in places[1:]:
         data_vars["second_y"] = (
             ("problem", "level", "y_dim"),
-            _numpy(points.y),
+            to_numpy(points.y),
             {"long_name": DEFINITIONS["second_y"].meaning},
         )
     return data_vars
@@ -393,7 +380,3 @@ def _second_seed(seed: int) -> int:
     """Of the noise of the second point, which no other run has as its first."""
     digest = hashlib.blake2b(f"second noise/{seed}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
-
-
-def _numpy(tensor: Tensor) -> npt.NDArray[Any]:
-    return tensor.detach().cpu().numpy()

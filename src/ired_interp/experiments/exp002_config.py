@@ -1,18 +1,32 @@
 """The config of EXP-002: what it measures, checked."""
 
-import math
 from dataclasses import dataclass, field
 from typing import get_args
 
-from ired_interp.devices import check_device_name
-from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.subjects import Dtype
+from ired_interp.experiments.model_config import (
+    Dtype,
+    check_choices,
+    check_least,
+    check_positive,
+    check_shared,
+)
 from ired_interp.models.checkpoint import Weights
 from ired_interp.points import PointKind
 from ired_interp.tasks import Difficulty
 
 __all__ = ["Exp002Config"]
+
+_LEAST = {
+    "slices": 0,
+    "grid": 3,
+    "rank": 1,
+    "starts": 2,
+    "chords": 1,
+    "images": 5,
+    "band_steps": 1,
+    "walks": 2,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,56 +89,16 @@ class Exp002Config:
     model_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        check_device_name(self.device)
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name}: expected at least {least}, found {value}.")
+        check_shared(self)
+        check_least(self, _LEAST)
+        check_positive(self, ("reach", "spread"))
+        check_choices(self, {"point": get_args(PointKind)})
         for name in ("grid", "images"):
             if getattr(self, name) % 2 == 0:
                 raise ConfigError(f"{name}: expected an odd number, found {getattr(self, name)}.")
-        for name in ("reach", "spread", "bound"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(
-                    f"{name}: expected a finite number > 0, found {getattr(self, name)}."
-                )
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
-        _check_ranges(self)
-
-
-def _check_ranges(config: Exp002Config) -> None:
-    if config.slices > config.problems:
-        raise ConfigError(
-            f"slices: expected at most the {config.problems} problems, found {config.slices}."
-        )
-    if not 0 < config.same < 1:
-        raise ConfigError(f"same: expected a share in (0, 1), found {config.same}.")
-    if not config.levels or len(set(config.levels)) != len(config.levels):
-        raise ConfigError(
-            f"levels: expected different levels, at least one, found {list(config.levels)}."
-        )
-
-
-_LEAST = {
-    "problems": 1,
-    "slices": 0,
-    "grid": 3,
-    "rank": 1,
-    "starts": 2,
-    "chords": 1,
-    "images": 5,
-    "band_steps": 1,
-    "walks": 2,
-    "controls": 0,
-    "unit_problems": 1,
-}
-_CHOICES = {
-    "point": get_args(PointKind),
-    "difficulty": get_args(Difficulty),
-    "dtype": get_args(Dtype),
-}
+        if self.slices > self.problems:
+            raise ConfigError(
+                f"slices: expected at most the {self.problems} problems, found {self.slices}."
+            )
+        if not 0 < self.same < 1:
+            raise ConfigError(f"same: expected a share in (0, 1), found {self.same}.")

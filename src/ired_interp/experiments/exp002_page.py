@@ -1,13 +1,14 @@
 """EXP-002's own words: what was asked, what came out, and what a slice cannot tell."""
 
-import json
+import functools
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
 
-from ired_interp.digits import concise, number, with_interval
+from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp002_variables import SLICES
 from ired_interp.experiments.page import (
     Cell,
@@ -18,7 +19,6 @@ from ired_interp.experiments.page import (
     Page,
     Paragraph,
     Points,
-    Row,
     RowGroup,
     Section,
     Table,
@@ -49,61 +49,54 @@ NEEDED = tuple(
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-002 say."""
-    config: dict[str, Any] = json.loads(results.attrs["config"])
-    model = "/".join(PurePath(config["model"]).parts[-2:])
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+    told = model_page.told_of(results)
     return Page(
-        lead=_lead(results, config, model),
-        facts=_facts(results, config),
-        findings=(Points(_in_words(results, config)), _table(results)),
-        sections=(_meaning(config),),
-        subject=model,
-        drawn_of=f"{model}, {problems} problem{_s(problems)}, {levels} level{_s(levels)}",
+        lead=_lead(results, told),
+        facts=_facts(results, told.config),
+        findings=(Points(_in_words(results, told.config)), _table(results)),
+        sections=(_meaning(told.config),),
+        subject=told.subject,
+        drawn_of=told.drawn_of,
         layout=_layout(results),
-        agreement=(
-            "to 10⁻¹²·‖H‖" if config["dtype"] == "float64" else "to the round-off of float32"
-        ),
+        agreement=told.agreement("to 10⁻¹²·‖H‖"),
     )
 
 
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems with their intervals, a row a level, from ``summary/…``."""
-    cases = _cases(results)
-    rows = []
-    for level in _levels(results):
-        here = cases[0][2].sel(level=level)
-        cells = [str(level), f"{float(here['sigma']):.3f}"]
-        cells += [_concise(here[name]) for name, _ in _LISTED]
-        cells += [_concise(summary.sel(level=level)["same_minimum"]) for _, _, summary in cases[1:]]
-        rows.append(cells)
-    muted = [label for _, label, _ in cases[1:]]
+
+    def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
+        here = [case.sel(level=level) for case in cases]
+        of_model = [model_page.concise_cell(here[0][name]) for name, _ in _LISTED]
+        return of_model + [model_page.concise_cell(case["same_minimum"]) for case in here[1:]]
+
+    muted = [case.label for case in model_page.cases_of(results)[1:]]
     return Listing(
         heads=("k", "σ", *(label for _, label in _LISTED), *muted),
-        rows=rows,
+        rows=model_page.listed_levels(results, cells),
         caption="means over problems; in parentheses, in the last digit's unit, the\n"
         "larger half of the 95 % bootstrap interval; untrained: pairs that end together",
         muted=muted,
     )
 
 
-def _lead(results: xr.DataTree, config: Mapping[str, Any], model: str) -> Text:
-    draws = _draws(results)
+def _lead(results: xr.DataTree, told: model_page.Told) -> Text:
+    config, draws = told.config, model_page.num_draws(results, "untrained")
     control = (
-        f", beside {draws} draw{_s(draws)} of untrained weights as a control"
+        f", beside {model_page.counted(draws, 'draw')} of untrained weights as a control"
         if draws
         else ", without a control"
     )
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+    problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
     return (
         "What does the energy landscape of ",
-        Marked(model, "strong"),
+        Marked(told.subject, "strong"),
         " look like, how many minima has it, and how does the solver go through it? This run cut ",
-        f"{config['slices']} problem{_s(config['slices'])} along named planes through one ",
+        f"{model_page.counted(config['slices'], 'problem')} along named planes through one ",
         Marked(config["point"], "em"),
         (
             f" point a level, descended from {config['starts']} starts a level on each of "
-            f"{problems} problem{_s(problems)} and {levels} level{_s(levels)}, and held the "
-            f"solver’s path against random walks{control}."
+            f"{problems} and {levels}, and held the solver’s path against random walks{control}."
         ),
     )
 
@@ -126,13 +119,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
             ),
         ),
         ("Chords", f"{config['chords']} between typical points, {config['images']} images each"),
-        (
-            "Problems",
-            (
-                f"{results.sizes['problem']}, difficulty “{config['difficulty']}”, seed "
-                f"{config['seed']}"
-            ),
-        ),
+        model_page.problems_fact(results, config),
     ]
 
 
@@ -150,7 +137,7 @@ def _in_words(results: xr.DataTree, config: Mapping[str, Any]) -> list[Text]:
             "there is no barrier between minima to measure."
         ),
     ]
-    if _draws(results):
+    if model_page.num_draws(results, "untrained"):
         control = results["controls/untrained"].to_dataset()["num_minima"]
         said.append(
             f"With untrained weights several at {int((control > 1).sum())} of {control.size}, up "
@@ -170,15 +157,11 @@ _KEPT = ("path_kept", "walk_kept", "path_kept_random")
 
 
 def _table(results: xr.DataTree) -> Table:
-    cases = _cases(results)
     groups = []
-    for level in _levels(results):
-        rows = [
-            Row(label, [_cell(data.sel(level=level)[name]) for name, *_ in _COLUMNS], None, key)
-            for key, label, data in cases
-        ]
+    for level in model_page.levels_of(results):
+        here = functools.partial(_cells, level=level)
         sigma = float(results["sigma"].sel(level=level))
-        groups.append(RowGroup((str(level), f"{sigma:.3f}"), rows))
+        groups.append(RowGroup((str(level), f"{sigma:.3f}"), model_page.rows_of(results, here)))
     return Table(
         label="Minima, chords and barriers by level",
         group_heads=(("level ", Marked("k", "i")), "σ_t"),
@@ -234,62 +217,31 @@ def _meaning(config: Mapping[str, Any]) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    controls: Text = ()
-    if _draws(results):
-        controls = (
-            " ",
-            Marked("controls/untrained", "code"),
-            " holds the same variables for each draw of weights, on the same problems;",
-        )
-    slices: Text = ()
+    groups = []
+    if model_page.num_draws(results, "untrained"):
+        what = "the same variables for each draw of weights, on the same problems;"
+        groups.append(("controls/untrained", what))
     if SLICES in results.children:
-        slices = (
-            " ",
-            Marked(f"{SLICES}/…", "code"),
-            " one sliced problem each, with grids, gradients, path and directions;",
-        )
-    return (
+        what = "one sliced problem each, with grids, gradients, path and directions;"
+        groups.append((f"{SLICES}/…", what))
+    return model_page.described_layout(
         "Its root is the model’s alone;",
-        *controls,
-        *slices,
-        " ",
-        Marked("summary/…", "code"),
-        " holds means over problems with their 95\u00a0% bootstrap intervals.",
+        groups,
+        "means over problems with their 95\u00a0% bootstrap intervals.",
     )
 
 
-def _levels(results: xr.DataTree) -> list[int]:
-    return sorted(int(level) for level in results.coords["level"].values)
-
-
-def _cases(results: xr.DataTree) -> list[tuple[Any, str, xr.Dataset]]:
-    groups = results["summary"].children
-    cases = [("model", "model", groups["model"].to_dataset())]
-    if "untrained" in groups:
-        cases.append(("control", "untrained", groups["untrained"].to_dataset()))
-    return cases
-
-
-def _draws(results: xr.DataTree) -> int:
-    controls = results.children["controls"].children if "controls" in results.children else {}
-    return controls["untrained"].sizes["draw"] if "untrained" in controls else 0
-
-
-def _cell(statistics: xr.DataArray) -> Cell:
-    mean, low, high, count = (
-        float(statistics.sel(statistic=s)) for s in ("mean", "low", "high", "count")
-    )
-    note = "" if statistics.name not in _OF_PAIRS or not count else f"n = {int(count)}"
-    return Cell(*with_interval(mean, low, high), note)
+def _cells(data: xr.Dataset, level: int) -> list[Cell]:
+    here = data.sel(level=level)
+    return [
+        replace(model_page.cell(here[name]), note=_pairs(here[name]) if name in _OF_PAIRS else "")
+        for name, *_ in _COLUMNS
+    ]
 
 
 _OF_PAIRS: Sequence[str] = ("straight_height", "band_height")
 
 
-def _concise(statistics: xr.DataArray) -> str:
-    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
-    return concise(mean, max(high - mean, mean - low))
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+def _pairs(statistics: xr.DataArray) -> str:
+    count = int(statistics.sel(statistic="count"))
+    return f"n = {count}" if count else ""

@@ -19,13 +19,9 @@ from ired_interp.draws import RowDraws
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments.exp002_config import Exp002Config
-from ired_interp.experiments.exp002_unit import (
-    FIRST_STEP,
-    draw_problems,
-    noise_and_signal,
-    solver_path,
-)
+from ired_interp.experiments.exp002_unit import FIRST_STEP, noise_and_signal, solver_path
 from ired_interp.experiments.exp002_variables import PLANES, SLICE_DEFINITIONS
+from ired_interp.experiments.unit_data import draw_problems
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate
 from ired_interp.slices import (

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
@@ -18,7 +17,7 @@ from ired_interp.errors import LevelError
 from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED
 from ired_interp.experiments.skill import answer_variables
-from ired_interp.experiments.subjects import DTYPES
+from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
 from ired_interp.geometry.spd import is_spd
 from ired_interp.landscape import Landscape
 from ired_interp.modes import NoMode, SeveralModes, SingleMode, find_modes, num_minima, same_minimum
@@ -27,7 +26,7 @@ from ired_interp.slices import path_components, plane_through, project_path, ran
 from ired_interp.solve import solve
 from ired_interp.tasks import Problems, Task
 
-__all__ = ["FIRST_STEP", "draw_problems", "measure_problems", "noise_and_signal", "solver_path"]
+__all__ = ["FIRST_STEP", "measure_problems", "noise_and_signal", "solver_path"]
 
 FIRST_STEP = 1
 """The path is looked at from the prediction after level 2 on: that after level 1 is noise over
@@ -36,18 +35,6 @@ s_1 = 0.005, and would be all of the variance."""
 _BAND_TOLERANCE = 1e-3
 _LEAST_STEPS = 2
 _TINY = 1e-12
-
-
-def draw_problems(task: Task, config: Exp002Config, first: int, count: int) -> Problems:
-    """Problems first … first + count - 1 of the run."""
-    return task.sample(
-        count,
-        seed=config.seed,
-        difficulty=config.difficulty,
-        first=first,
-        dtype=DTYPES[config.dtype],
-        device=config.device,
-    )
 
 
 def measure_problems(
@@ -81,10 +68,10 @@ def measure_problems(
     path = solver_path(model, problems, config, first)
     stacked |= _of_path(path[:, FIRST_STEP:], config, first)
     data_vars: dict[str, Any] = {
-        "x": (("problem", "x_dim"), _numpy(problems.x)),
-        "answer": (("problem", "y_dim"), _numpy(problems.y)),
-        "path": (("problem", "step", "y_dim"), _numpy(path)),
-        "minimum": (("problem", "level", "y_dim"), _numpy(stacked.pop("minimum"))),
+        "x": (("problem", "x_dim"), to_numpy(problems.x)),
+        "answer": (("problem", "y_dim"), to_numpy(problems.y)),
+        "path": (("problem", "step", "y_dim"), to_numpy(path)),
+        "minimum": (("problem", "level", "y_dim"), to_numpy(stacked.pop("minimum"))),
     }
     data_vars = {
         name: (*value, {"long_name": DEFINITIONS[name].meaning})
@@ -93,7 +80,7 @@ def measure_problems(
     for name, value in stacked.items():
         variable = MEASURED[name]
         dims = ("problem", "level") if variable.levels else ("problem",)
-        values = _numpy(value)
+        values = to_numpy(value)
         data_vars[name] = (
             dims,
             values.astype(np.int32) if variable.count else values,
@@ -103,16 +90,8 @@ def measure_problems(
         data_vars |= answer_variables(
             model, problems, seed=config.seed, first=first, bound=config.bound
         )
-    schedule = model.schedule
-    timesteps = [schedule.timestep(level) for level in config.levels]
-    coords = {
-        "problem": np.arange(first, first + count),
-        "level": ("level", np.array(config.levels)),
-        "timestep": ("level", np.array(timesteps)),
-        "sigma": ("level", schedule.sigma[timesteps].numpy()),
-        "signal": ("level", schedule.signal[timesteps].numpy()),
-        "step": np.arange(1, schedule.num_levels + 1),
-    }
+    steps = {"step": np.arange(1, model.schedule.num_levels + 1)}
+    coords = level_coords(model.schedule, config, first, count) | steps
     return xr.Dataset(data_vars, coords=coords)
 
 
@@ -265,7 +244,3 @@ def noise_and_signal(land: Landscape, like: Tensor) -> tuple[Tensor, Tensor]:
     if land.sigma is None or land.signal is None:
         raise LevelError("exp002: expected the landscape of a model at a level, found none.")
     return land.sigma.to(like), land.signal.to(like)
-
-
-def _numpy(tensor: Tensor) -> npt.NDArray[Any]:
-    return tensor.detach().cpu().numpy()

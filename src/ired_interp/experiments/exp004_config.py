@@ -1,27 +1,30 @@
 """The config of EXP-004: what it measures, checked."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from ired_interp.devices import check_device_name
-from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.subjects import Dtype
+from ired_interp.experiments.model_config import (
+    Dtype,
+    Scale,
+    check_choices,
+    check_least,
+    check_shared,
+    fill_from,
+)
 from ired_interp.models.checkpoint import Weights
 from ired_interp.tasks import Difficulty
 
-__all__ = ["Base", "Exp004Config", "Scale", "fill_in"]
+__all__ = ["Base", "Exp004Config", "fill_in"]
 
-Scale = Literal["laptop", "paper"]
 Base = Literal["answer", "product"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
     "laptop": {"problems": 24, "controls": 6, "moves": 16},
     "paper": {"problems": 100, "controls": 10, "moves": 40},
 }
-_FEWEST_MOVES = 4
+_LEAST = {"rank": 1, "moves": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +77,9 @@ class Exp004Config:
     model_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        check_device_name(self.device)
-        for name, least in (
-            ("problems", 1),
-            ("rank", 1),
-            ("moves", _FEWEST_MOVES),
-            ("controls", 0),
-            ("unit_problems", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name}: expected at least {least}, found {value}.")
-        if not self.levels or len(set(self.levels)) != len(self.levels):
-            raise ConfigError(
-                f"levels: expected different levels, at least one, found {list(self.levels)}."
-            )
+        check_shared(self)
+        check_least(self, _LEAST)
+        check_choices(self, {"scale": get_args(Scale), "base": (None, *get_args(Base))})
         for name in ("length", "longest"):
             # From 1 on a move can take the base to 0, where there is no subspace to compare.
             if not 0 < getattr(self, name) < 1:
@@ -97,23 +87,8 @@ class Exp004Config:
                     f"{name}: expected a share of ‖base‖ between 0 and 1, found "
                     f"{getattr(self, name)}."
                 )
-        if not 0 < self.bound < math.inf:
-            raise ConfigError(f"bound: expected a finite number > 0, found {self.bound}.")
-        for name, choices in (
-            ("scale", get_args(Scale)),
-            ("base", (None, *get_args(Base))),
-            ("difficulty", get_args(Difficulty)),
-            ("dtype", get_args(Dtype)),
-        ):
-            if getattr(self, name) not in choices:
-                known = ", ".join(str(choice) for choice in choices if choice is not None)
-                raise ConfigError(
-                    f"{name}: expected one of {known}, found {getattr(self, name)!r}."
-                )
 
 
 def fill_in(config: Exp004Config) -> Exp004Config:
     """The config with every number that its scale stands for."""
-    sizes = _SIZES[config.scale]
-    missing = {name: value for name, value in sizes.items() if getattr(config, name) is None}
-    return replace(config, **missing)  # type: ignore[arg-type] # they are whole numbers
+    return fill_from(config, _SIZES[config.scale])

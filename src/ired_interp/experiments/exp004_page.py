@@ -1,13 +1,13 @@
 """EXP-004's own words: what was asked, how the matrices were moved, and what came out."""
 
-import json
-from collections.abc import Mapping
-from pathlib import PurePath
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from ired_interp.digits import concise, number, with_interval
+from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
 from ired_interp.experiments.exp004_moves import KINDS
 from ired_interp.experiments.exp004_variables import FIXED, GROWING
@@ -20,7 +20,6 @@ from ired_interp.experiments.page import (
     Page,
     Paragraph,
     Points,
-    Row,
     RowGroup,
     Section,
     Table,
@@ -47,7 +46,6 @@ NEEDED = tuple(
     f"summary/model/{name}"
     for name in (*dict.fromkeys(c[0] for c in _COLUMNS), "bowl_spearman", "random_bowl")
 )
-_CASES = (("model", "model", "model"), ("untrained", "untrained", "control"))
 _METRICS: Mapping[str, str] = {
     GRASSMANN: "‖θ‖₂ of the principal angles between the leading r-dimensional column spaces",
     FROBENIUS: "‖δ‖_F itself: what every other distance has to add to",
@@ -58,42 +56,39 @@ _METRICS: Mapping[str, str] = {
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-004 say."""
-    config: dict[str, Any] = json.loads(results.attrs["config"])
-    model = "/".join(PurePath(config["model"]).parts[-2:])
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+    told = model_page.told_of(results)
     return Page(
-        lead=_lead(results, model),
-        facts=_facts(results, config),
+        lead=_lead(results, told.subject),
+        facts=_facts(results, told.config),
         findings=(Points(_in_words(results)), _table(results)),
         sections=(_meaning(results),),
-        subject=model,
-        drawn_of=f"{model}, {problems} problem{_s(problems)}, {levels} level{_s(levels)}",
+        subject=told.subject,
+        drawn_of=told.drawn_of,
         layout=_layout(results),
-        agreement=(
-            "to 10⁻¹³·|E|" if config["dtype"] == "float64" else "to the round-off of float32"
-        ),
+        agreement=told.agreement("to 10⁻¹³·|E|"),
     )
 
 
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems with their intervals, of Grassmann distance, a row a level."""
-    cases = _cases(results)
+    cases = model_page.cases_of(results)
     bowl = float(
-        cases[0][2]["bowl_spearman"].sel(sweep=GROWING, metric=GRASSMANN, statistic="mean")
+        cases[0].data["bowl_spearman"].sel(sweep=GROWING, metric=GRASSMANN, statistic="mean")
     )
-    rows = []
-    for level in _levels(results):
-        here = cases[0][2].sel(level=level, metric=GRASSMANN)
-        cells = [str(level), f"{float(here['sigma']):.3f}"]
-        cells += [_concise(here[name].sel(where)) for name, where, _ in _LISTED]
-        for _, _, data in cases[1:]:
-            untrained = data.sel(level=level, metric=GRASSMANN)
-            cells += [_concise(untrained["spearman"].sel(sweep=s)) for s in (GROWING, FIXED)]
-        rows.append(cells)
+
+    def cells(level: int, data: Sequence[xr.Dataset]) -> list[str]:
+        here = [one.sel(level=level, metric=GRASSMANN) for one in data]
+        of_model = [model_page.concise_cell(here[0][name].sel(where)) for name, where, _ in _LISTED]
+        return of_model + [
+            model_page.concise_cell(one["spearman"].sel(sweep=s))
+            for one in here[1:]
+            for s in (GROWING, FIXED)
+        ]
+
     muted = ["untr. growing", "untr. fixed"] if len(cases) > 1 else []
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
-        rows=rows,
+        rows=model_page.listed_levels(results, cells),
         caption="rank correlation of energy and Grassmann distance, means over problems; in "
         "parentheses,\nin the last digit's unit, the larger half of the 95 % bootstrap interval; "
         f"as moves grow\nan isotropic bowl has {bowl:.2f}; added R²: what distance² adds to ‖δ‖² "
@@ -103,21 +98,25 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    cases = {label: data for label, _, data in _cases(results)}
-    beside = "the isotropic bowl at the same points"
-    if "untrained" in cases:
-        draws = results["controls/untrained"].sizes["draw"]
-        beside += f" and {draws} draw{_s(draws)} of untrained weights"
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+    beside, draws = (
+        "the isotropic bowl at the same points",
+        model_page.num_draws(results, "untrained"),
+    )
+    if draws:
+        beside += f" and {model_page.counted(draws, 'draw')} of untrained weights"
+    problems, levels = (
+        model_page.counted(results.sizes[size], one)
+        for size, one in (("problem", "solution"), ("level", "level"))
+    )
     moves = results.sizes["move"]
     return (
         "Does the energy of ",
         Marked(model, "strong"),
         (
             " measure how far the subspaces of a matrix have turned, or only how far the matrix "
-            f"has moved? This run moved {problems} solution{_s(problems)} {moves} times by growing "
+            f"has moved? This run moved {problems} {moves} times by growing "
             f"and {moves} times by one and the same ‖δ‖, by {results.sizes['kind']} kinds of moves,"
-            f" at {levels} level{_s(levels)}, beside {beside}."
+            f" at {levels}, beside {beside}."
         ),
     )
 
@@ -135,10 +134,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
                 f"{config['length']:g}·‖B‖"
             ),
         ),
-        (
-            "Problems",
-            f"{root.sizes['problem']}, difficulty “{config['difficulty']}”, seed {config['seed']}",
-        ),
+        model_page.problems_fact(results, config),
         ("Numerics", f"{config['dtype']} on {config['device']}"),
     ]
     if "spd_share" in root:
@@ -158,8 +154,8 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
 
 
 def _in_words(results: xr.DataTree) -> list[Text]:
-    cases = _cases(results)
-    model = cases[0][2]
+    cases = model_page.cases_of(results)
+    model = cases[0].data
     bowls = {
         name: float(value.sel(metric=GRASSMANN, statistic="mean"))
         for name, value in (
@@ -198,8 +194,8 @@ def _in_words(results: xr.DataTree) -> list[Text]:
         ),
     ):
         parts = [
-            f"{number(_mean(data[name].sel(where).sel(metric=GRASSMANN)), 3)} ({label})"
-            for label, _, data in cases
+            f"{number(_mean(case.data[name].sel(where).sel(metric=GRASSMANN)), 3)} ({case.label})"
+            for case in cases
         ]
         said.append(f"{what} {', '.join(parts)}, mean over levels; {ending}.")
     return said
@@ -208,20 +204,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 def _table(results: xr.DataTree) -> Table:
     groups = []
     for metric in results.coords["metric"].values:
-        for level in _levels(results):
-            rows = [
-                Row(
-                    label,
-                    [
-                        _cell(data.sel(level=level, metric=metric)[name].sel(where))
-                        for name, where, _ in _COLUMNS
-                    ],
-                    None,
-                    "model" if key == "model" else "control",
-                )
-                for label, key, data in _cases(results)
-            ]
-            groups.append(RowGroup((str(metric), str(level)), rows))
+        for level in model_page.levels_of(results):
+            here = functools.partial(_cells, metric=str(metric), level=level)
+            groups.append(RowGroup((str(metric), str(level)), model_page.rows_of(results, here)))
     return Table(
         label="Distance as a predictor of energy, by metric and level",
         group_heads=("metric", ("level ", Marked("k", "i"))),
@@ -263,47 +248,21 @@ def _meaning(results: xr.DataTree) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    words: list[str | Marked] = ["Its root is the model’s alone, with the points’ distances;"]
-    if "controls" in results.children:
-        words += [
-            " ",
-            Marked("controls/untrained", "code"),
-            " holds energies and correlations for each draw of weights;",
-        ]
-    return (
-        *words,
-        " ",
-        Marked("summary/…", "code"),
-        " holds means over problems with their 95\u00a0% bootstrap intervals.",
+    groups = []
+    if model_page.num_draws(results, "untrained"):
+        what = "energies and correlations for each draw of weights;"
+        groups.append(("controls/untrained", what))
+    return model_page.described_layout(
+        "Its root is the model’s alone, with the points’ distances;",
+        groups,
+        "means over problems with their 95\u00a0% bootstrap intervals.",
     )
-
-
-def _cases(results: xr.DataTree) -> list[tuple[str, str, xr.Dataset]]:
-    groups = results["summary"].children
-    return [
-        (label, key, groups[name].to_dataset()) for name, label, key in _CASES if name in groups
-    ]
-
-
-def _levels(results: xr.DataTree) -> list[int]:
-    return sorted(int(level) for level in results.coords["level"].values)
 
 
 def _mean(statistics: xr.DataArray) -> float:
     return float(statistics.sel(statistic="mean").mean())
 
 
-def _cell(statistics: xr.DataArray) -> Cell:
-    mean, low, high, count = (
-        float(statistics.sel(statistic=s)) for s in ("mean", "low", "high", "count")
-    )
-    return Cell(*with_interval(mean, low, high)) if count else Cell("–")
-
-
-def _concise(statistics: xr.DataArray) -> str:
-    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
-    return concise(mean, max(high - mean, mean - low))
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+def _cells(data: xr.Dataset, metric: str, level: int) -> list[Cell]:
+    here = data.sel(level=level, metric=metric)
+    return [model_page.cell(here[name].sel(where)) for name, where, _ in _COLUMNS]

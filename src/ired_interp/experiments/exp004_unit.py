@@ -21,8 +21,15 @@ from ired_interp.experiments.exp004_moves import (
     moved,
 )
 from ired_interp.experiments.exp004_variables import DEFINITIONS, FIXED, GROWING, SWEEPS, UNITS
+from ired_interp.experiments.model_config import DTYPES
 from ired_interp.experiments.skill import answer_variables
-from ired_interp.experiments.subjects import DTYPES
+from ired_interp.experiments.unit_data import (
+    described,
+    draw_problems,
+    level_coords,
+    scales_at,
+    to_numpy,
+)
 from ired_interp.landscape import Landscape
 from ired_interp.stats import FloatArray, IntArray, spearman
 from ired_interp.tasks import Problems, Task
@@ -76,14 +83,7 @@ def measure_problems(
         count: How many.
         answers: Whether to store what the model answers, for its skill.
     """
-    problems = task.sample(
-        count,
-        seed=config.seed,
-        difficulty=config.difficulty,
-        first=first,
-        dtype=DTYPES[config.dtype],
-        device=config.device,
-    )
+    problems = draw_problems(task, config, first, count)
     where = chosen_base(task, config.base)
     rank = chosen_rank(task, config.rank, where)
     kinds, metrics = kinds_of(task, where, rank), metric_names(task, rank)
@@ -95,15 +95,15 @@ def measure_problems(
     )
     length = torch.linalg.matrix_norm(moves)
     found = _energies(model, task, config, problems, base, ends)
-    numbers = {name: _numpy(value) for name, value in found.items()}
+    numbers = {name: to_numpy(value) for name, value in found.items()}
     kind = np.repeat(kinds, config.moves or 0)
-    distance, sizes = _numpy(apart), _numpy(length)
+    distance, sizes = to_numpy(apart), to_numpy(length)
     alone = np.flatnonzero(kind == "random")
     eps = torch.finfo(DTYPES[config.dtype]).eps
     variables: dict[str, Any] = {
-        "x": (("problem", "x_dim"), _numpy(problems.x)),
-        "answer": (("problem", "y_dim"), _numpy(problems.y)),
-        "base": (("problem", "y_dim"), _numpy(base.flatten(1))),
+        "x": (("problem", "x_dim"), to_numpy(problems.x)),
+        "answer": (("problem", "y_dim"), to_numpy(problems.y)),
+        "base": (("problem", "y_dim"), to_numpy(base.flatten(1))),
         "length": (("problem", "sweep", "move"), sizes),
         "distance": (("problem", "sweep", "move", "metric"), distance),
         "base_energy": (("problem", "level"), numbers.pop("base_energy")),
@@ -120,18 +120,10 @@ def measure_problems(
     rise = (energy - at_base[..., None, None])[:, :, fixed] / numbers["bowl_energy"][:, :, fixed]
     relative = np.stack([rise[..., kind == one].mean(axis=-1) for one in kinds], axis=-1)
     variables["relative_energy"] = (("problem", "level", "kind"), relative)
-    timesteps = [model.schedule.timestep(level) for level in config.levels]
     data = xr.Dataset(
-        {
-            name: (*value, {"long_name": DEFINITIONS[name].meaning} | _units(name))
-            for name, value in variables.items()
-        },
-        coords={
-            "problem": np.arange(first, first + count),
-            "level": ("level", np.array(config.levels)),
-            "timestep": ("level", np.array(timesteps)),
-            "sigma": ("level", model.schedule.sigma[timesteps].numpy()),
-            "signal": ("level", model.schedule.signal[timesteps].numpy()),
+        {name: (*value, described(name, DEFINITIONS, UNITS)) for name, value in variables.items()},
+        coords=level_coords(model.schedule, config, first, count)
+        | {
             "sweep": list(SWEEPS),
             "metric": list(metrics),
             "kind": list(kinds),
@@ -157,8 +149,7 @@ def _energies(
     ideal = exact_model(task) if isinstance(task.family, Gaussian) else None
     out: dict[str, list[Tensor]] = {}
     for level in config.levels:
-        timestep = model.schedule.timestep(level)
-        signal, sigma = (float(v[timestep]) for v in (model.schedule.signal, model.schedule.sigma))
+        signal, sigma = scales_at(model.schedule, level)
         y = signal * matrices
         here = {
             "energy": Landscape(model, x, level).energy(y),
@@ -232,11 +223,3 @@ def _predicted(
         "random_bowl": (("problem", "metric"), bowl_random),
         **{name: (by_level, value) for name, value in zip(names, beyond, strict=True)},
     }
-
-
-def _units(name: str) -> dict[str, str]:
-    return {"units": UNITS[name]} if name in UNITS else {}
-
-
-def _numpy(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().numpy()

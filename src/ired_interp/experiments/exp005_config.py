@@ -1,20 +1,21 @@
 """The config of EXP-005: what it measures, checked."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import get_args
 
-from ired_interp.devices import check_device_name
-from ired_interp.draws import check_seed
-from ired_interp.errors import ConfigError
-from ired_interp.experiments.subjects import Dtype
+from ired_interp.experiments.model_config import (
+    Dtype,
+    Scale,
+    check_choices,
+    check_least,
+    check_shared,
+    fill_from,
+)
 from ired_interp.models.checkpoint import Weights
 from ired_interp.tasks import Difficulty
 
-__all__ = ["Exp005Config", "Scale", "fill_in"]
-
-Scale = Literal["laptop", "paper"]
+__all__ = ["Exp005Config", "fill_in"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
     "laptop": {"problems": 24, "controls": 3, "random_draws": 8},
@@ -64,37 +65,11 @@ class Exp005Config:
     model_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        check_device_name(self.device)
-        for name, least in (
-            ("problems", 1),
-            ("rank", 1),
-            ("controls", 0),
-            ("random_draws", 1),
-            ("unit_problems", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name}: expected at least {least}, found {value}.")
-        if not self.levels or len(set(self.levels)) != len(self.levels):
-            raise ConfigError(
-                f"levels: expected different levels, at least one, found {list(self.levels)}."
-            )
-        if not 0 < self.bound < math.inf:
-            raise ConfigError(f"bound: expected a finite number > 0, found {self.bound}.")
-        for name, choices in (
-            ("scale", get_args(Scale)),
-            ("difficulty", get_args(Difficulty)),
-            ("dtype", get_args(Dtype)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
+        check_shared(self)
+        check_least(self, {"rank": 1, "random_draws": 1})
+        check_choices(self, {"scale": get_args(Scale)})
 
 
 def fill_in(config: Exp005Config) -> Exp005Config:
     """The config with every number that its scale stands for."""
-    sizes = _SIZES[config.scale]
-    missing = {name: value for name, value in sizes.items() if getattr(config, name) is None}
-    return replace(config, **missing)  # type: ignore[arg-type] # they are whole numbers
+    return fill_from(config, _SIZES[config.scale])

@@ -1,13 +1,13 @@
 """EXP-005's own words: what was asked, which directions are tangent, and what came out."""
 
-import json
-from collections.abc import Mapping
-from pathlib import PurePath
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from ired_interp.digits import concise, number, with_interval
+from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp005_spaces import MEANINGS
 from ired_interp.experiments.exp005_variables import BASE, TRAJECTORY, TYPICAL
 from ired_interp.experiments.page import (
@@ -19,7 +19,6 @@ from ired_interp.experiments.page import (
     Page,
     Paragraph,
     Points,
-    Row,
     RowGroup,
     Section,
     Table,
@@ -43,50 +42,40 @@ _LISTED = (
     ("normal_curvature", TYPICAL, "κ normal"),
 )
 NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _COLUMNS))
-_CASES = (
-    ("model", "model", "model"),
-    ("untrained", "untrained", "control"),
-    ("random", "random", ""),
-)
 
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-005 say."""
-    config: dict[str, Any] = json.loads(results.attrs["config"])
-    model = "/".join(PurePath(config["model"]).parts[-2:])
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+    told = model_page.told_of(results)
     return Page(
-        lead=_lead(results, model),
-        facts=_facts(results, config),
+        lead=_lead(results, told.subject),
+        facts=_facts(results, told.config),
         findings=(Points(_in_words(results)), _table(results)),
         sections=(_meaning(results),),
-        subject=model,
-        drawn_of=f"{model}, {problems} problem{_s(problems)}, {levels} level{_s(levels)}",
+        subject=told.subject,
+        drawn_of=told.drawn_of,
         layout=_layout(results),
-        agreement=(
-            "to 10⁻¹²·‖H‖" if config["dtype"] == "float64" else "to the round-off of float32"
-        ),
+        agreement=told.agreement("to 10⁻¹²·‖H‖"),
     )
 
 
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems with their intervals in the first split, a row a level."""
     space = str(results.coords["space"].values[0])
-    cases = _cases(results)
-    rows = []
-    for level in _levels(results):
-        here = cases[0][2].sel(level=level, space=space)
-        cells = [str(level), f"{float(here['sigma']):.3f}"]
-        cells += [_concise(here[name].sel(place=place)) for name, place, _ in _LISTED]
-        for _, _, data in cases[1:2]:
-            cells.append(
-                _concise(data.sel(level=level, space=space, place=TYPICAL)["gradient_share"])
-            )
-        rows.append(cells)
-    muted = [label for label, _, _ in cases[1:2]]
+
+    def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
+        here = [case.sel(level=level, space=space) for case in cases[:2]]
+        of_model = [
+            model_page.concise_cell(here[0][name].sel(place=place)) for name, place, _ in _LISTED
+        ]
+        return of_model + [
+            model_page.concise_cell(one["gradient_share"].sel(place=TYPICAL)) for one in here[1:]
+        ]
+
+    muted = [case.label for case in model_page.cases_of(results)[1:2]]
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
-        rows=rows,
+        rows=model_page.listed_levels(results, cells),
         caption=f"split {space} ({MEANINGS[space]}); means over\n"
         "problems; in parentheses, in the last digit's unit, the larger\n"
         "half of the 95 % bootstrap interval; ∇ share: normal gradient a\n"
@@ -96,12 +85,11 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    draws = {name: data.sizes["draw"] for name, data in _controls(results).items()}
-    untrained = draws.get("untrained", 0)
-    beside = f"{draws.get('random', 0)} random splits of the same dimensions"
+    untrained = model_page.num_draws(results, "untrained")
+    beside = f"{model_page.num_draws(results, 'random')} random splits of the same dimensions"
     if untrained:
-        beside += f" and {untrained} draw{_s(untrained)} of untrained weights"
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+        beside += f" and {model_page.counted(untrained, 'draw')} of untrained weights"
+    problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
     space = str(results.coords["space"].values[0])
     return (
         "Does the landscape of ",
@@ -111,10 +99,7 @@ def _lead(results: xr.DataTree, model: str) -> Text:
             "gradient and curvature into tangent and normal parts (first of all: "
         ),
         Marked(MEANINGS[space], "em"),
-        (
-            f"), each divided by its dimension, at {problems} problem{_s(problems)} and {levels} "
-            f"level{_s(levels)}, beside {beside}."
-        ),
+        (f"), each divided by its dimension, at {problems} and {levels}, beside {beside}."),
     )
 
 
@@ -129,10 +114,7 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
     return [
         ("Dimensions", f"tangent + normal of d = {root.sizes['y_dim']}. {'; '.join(sizes)}"),
         ("Rank", rank),
-        (
-            "Problems",
-            f"{root.sizes['problem']}, difficulty “{config['difficulty']}”, seed {config['seed']}",
-        ),
+        model_page.problems_fact(results, config),
         ("Numerics", f"{config['dtype']} on {config['device']}"),
     ]
 
@@ -152,9 +134,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
         ("bottom_overlap", TYPICAL, "The overlap of the flattest directions with T, typical,", "1"),
     ):
         parts = []
-        for label, _, data in _cases(results):
-            values = data[name].sel(place=place, space=space, statistic="mean").values
-            parts.append(f"{number(float(values.mean()), 5)} ({label})")
+        for case in model_page.cases_of(results):
+            values = case.data[name].sel(place=place, space=space, statistic="mean").values
+            parts.append(f"{number(float(values.mean()), 5)} ({case.label})")
         said.append(f"{what} is {', '.join(parts)}, mean over levels; chance gives {null}.")
     return said
 
@@ -162,20 +144,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 def _table(results: xr.DataTree) -> Table:
     groups = []
     for space in results.coords["space"].values:
-        for level in _levels(results):
-            rows = [
-                Row(
-                    label,
-                    [
-                        _cell(data.sel(level=level, space=space, place=place)[name])
-                        for name, place, *_ in _COLUMNS
-                    ],
-                    None,
-                    "model" if key == "model" else "control" if key == "control" else "",
-                )
-                for label, key, data in _cases(results)
-            ]
-            groups.append(RowGroup((str(space), str(level)), rows))
+        for level in model_page.levels_of(results):
+            here = functools.partial(_cells, space=str(space), level=level)
+            groups.append(RowGroup((str(space), str(level)), model_page.rows_of(results, here)))
     return Table(
         label="Tangent and normal, by split and level",
         group_heads=("split", ("level ", Marked("k", "i"))),
@@ -216,54 +187,26 @@ def _meaning(results: xr.DataTree) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    words: list[str | Marked] = ["Its root is the model’s alone;"]
-    for name, what in (
-        ("random", "the same numbers for each draw of random splits"),
-        ("untrained", "the same variables for each draw of weights"),
-    ):
-        if name in _controls(results):
-            words += [" ", Marked(f"controls/{name}", "code"), f" holds {what};"]
-    return (
-        *words,
-        " ",
-        Marked("summary/…", "code"),
-        " holds means over problems with their 95\u00a0% bootstrap intervals.",
-    )
-
-
-def _controls(results: xr.DataTree) -> dict[str, xr.Dataset]:
-    if "controls" not in results.children:
-        return {}
-    return {name: node.to_dataset() for name, node in results["controls"].children.items()}
-
-
-def _cases(results: xr.DataTree) -> list[tuple[str, str, xr.Dataset]]:
-    groups = results["summary"].children
-    return [
-        (label, key, groups[name].to_dataset()) for name, label, key in _CASES if name in groups
+    groups = [
+        (f"controls/{name}", f"the same {what};")
+        for name, what in (
+            ("random", "numbers for each draw of random splits"),
+            ("untrained", "variables for each draw of weights"),
+        )
+        if model_page.num_draws(results, name)
     ]
-
-
-def _levels(results: xr.DataTree) -> list[int]:
-    return sorted(int(level) for level in results.coords["level"].values)
-
-
-def _cell(statistics: xr.DataArray) -> Cell:
-    mean, low, high, count = (
-        float(statistics.sel(statistic=s)) for s in ("mean", "low", "high", "count")
+    return model_page.described_layout(
+        "Its root is the model’s alone;",
+        groups,
+        "means over problems with their 95\u00a0% bootstrap intervals.",
     )
-    return Cell(*with_interval(mean, low, high)) if count else Cell("–")
 
 
-def _concise(statistics: xr.DataArray) -> str:
-    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
-    return concise(mean, max(high - mean, mean - low))
+def _cells(data: xr.Dataset, space: str, level: int) -> list[Cell]:
+    here = data.sel(level=level, space=space)
+    return [model_page.cell(here[name].sel(place=place)) for name, place, *_ in _COLUMNS]
 
 
 def _range(values: Any) -> str:
     low, high = int(values.min()), int(values.max())
     return str(low) if low == high else f"{low} … {high}"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"

@@ -24,7 +24,13 @@ from ired_interp.experiments.exp005_variables import (
     UNITS,
 )
 from ired_interp.experiments.skill import answer_variables
-from ired_interp.experiments.subjects import DTYPES
+from ired_interp.experiments.unit_data import (
+    described,
+    draw_problems,
+    level_coords,
+    scales_at,
+    to_numpy,
+)
 from ired_interp.geometry import fixed_rank, restriction
 from ired_interp.geometry.fixed_rank import FixedRank
 from ired_interp.landscape import Landscape
@@ -74,7 +80,7 @@ def measure_problems(
         count: How many.
         answers: Whether to store what the model answers, for its skill.
     """
-    problems = _problems(task, config, first, count)
+    problems = draw_problems(task, config, first, count)
     own = splits(task, problems, chosen_rank(task, config.rank))
     data = _measure(model, task, config, problems, first, lambda i, name: own[i][name], own)
     if answers:
@@ -90,7 +96,7 @@ def measure_random(
 
     A problem has one rotation a draw, at all levels and places, cut where each split is.
     """
-    problems = _problems(task, config, first, count)
+    problems = draw_problems(task, config, first, count)
     own = splits(task, problems, chosen_rank(task, config.rank))
     d, seed = task.dim_y, _random_seed(config.seed, draw)
     frames = restriction.random_frames(count, d, d, seed=seed, first=first).to(problems.y)
@@ -100,17 +106,6 @@ def measure_random(
         return Split(frames[i, :, :q], frames[i, :, q:], own[i][name].base)
 
     return _measure(model, task, config, problems, first, at_random, own)
-
-
-def _problems(task: Task, config: Exp005Config, first: int, count: int) -> Problems:
-    return task.sample(
-        count,
-        seed=config.seed,
-        difficulty=config.difficulty,
-        first=first,
-        dtype=DTYPES[config.dtype],
-        device=config.device,
-    )
 
 
 def _measure(
@@ -144,8 +139,7 @@ def _measure(
     grouped = {name: _grouped([split_of(i, name) for i in range(n)]) for name in names}
     curved = False
     for k, level in enumerate(levels):
-        timestep = model.schedule.timestep(level)
-        signal, sigma = (float(v[timestep]) for v in (model.schedule.signal, model.schedule.sigma))
+        signal, sigma = scales_at(model.schedule, level)
         land = Landscape(model, problems.x, level)
         for p, place in enumerate(PLACES):
             at = None
@@ -160,20 +154,15 @@ def _measure(
                         curved = True
                         measured |= _on_manifold(found, group.at, signal)
                     for key, value in measured.items():
-                        out[key][rows.numpy(), k, p, s] = _numpy(value)
-    timesteps = [model.schedule.timestep(level) for level in levels]
+                        out[key][rows.numpy(), k, p, s] = to_numpy(value)
     kept = [*MEASURED, *(RIEMANNIAN if curved else ())]
     data_vars: dict[str, Any] = {name: (_AXES, out[name], _attrs(name)) for name in kept}
     data_vars |= _given(problems, shared, own, names)
     data_vars |= _bayes_bound(model, task, config, own, names)
     return xr.Dataset(
         data_vars,
-        coords={
-            "problem": np.arange(first, first + n),
-            "level": ("level", np.array(levels)),
-            "timestep": ("level", np.array(timesteps)),
-            "sigma": ("level", model.schedule.sigma[timesteps].numpy()),
-            "signal": ("level", model.schedule.signal[timesteps].numpy()),
+        coords=level_coords(model.schedule, config, first, n)
+        | {
             "place": list(PLACES),
             "space": list(names),
         },
@@ -261,18 +250,18 @@ def _given(
     d = problems.y.shape[1]
     points = torch.stack([shared[TYPICAL], shared[TRAJECTORY]], dim=2)
     return {
-        "x": (("problem", "x_dim"), _numpy(problems.x), _words("x")),
-        "answer": (("problem", "y_dim"), _numpy(problems.y), _words("answer")),
-        "y": (("problem", "level", "shared_place", "y_dim"), _numpy(points), _words("y")),
+        "x": (("problem", "x_dim"), to_numpy(problems.x), _attrs("x")),
+        "answer": (("problem", "y_dim"), to_numpy(problems.y), _attrs("answer")),
+        "y": (("problem", "level", "shared_place", "y_dim"), to_numpy(points), _attrs("y")),
         "tangent_dimension": (
             ("problem", "space"),
             sizes,
-            {"units": "dimensions"} | _words("tangent_dimension"),
+            {"units": "dimensions"} | _attrs("tangent_dimension"),
         ),
         "normal_dimension": (
             ("problem", "space"),
             d - sizes,
-            {"units": "dimensions"} | _words("normal_dimension"),
+            {"units": "dimensions"} | _attrs("normal_dimension"),
         ),
     }
 
@@ -309,12 +298,4 @@ def _random_seed(seed: int, draw: int) -> int:
 
 
 def _attrs(name: str) -> dict[str, str]:
-    return {"units": UNITS[name], "long_name": DEFINITIONS[name].meaning}
-
-
-def _words(name: str) -> dict[str, str]:
-    return {"long_name": DEFINITIONS[name].meaning}
-
-
-def _numpy(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().numpy()
+    return described(name, DEFINITIONS, UNITS)

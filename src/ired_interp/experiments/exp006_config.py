@@ -1,27 +1,30 @@
 """The config of EXP-006: what it collects and measures, checked."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from ired_interp.devices import check_device_name
-from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.subjects import Dtype
+from ired_interp.experiments.model_config import (
+    Dtype,
+    Scale,
+    check_choices,
+    check_least,
+    check_positive,
+    check_shared,
+    fill_from,
+)
 from ired_interp.models.checkpoint import Weights
 from ired_interp.tasks import Difficulty
 
-__all__ = ["Exp006Config", "Scale", "Storage", "chosen_components", "fill_in"]
+__all__ = ["Exp006Config", "Storage", "chosen_components", "fill_in"]
 
-Scale = Literal["laptop", "paper"]
 Storage = Literal["float32", "float16"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
     "laptop": {"problems": 32, "noise": 48, "controls": 3, "random_draws": 32},
     "paper": {"problems": 100, "noise": 100, "controls": 10, "random_draws": 100},
 }
-_LEAST_NOISE = 3
 _COMPONENTS = 3
 
 
@@ -75,38 +78,10 @@ class Exp006Config:
     model_sha256: str = field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        check_device_name(self.device)
-        for name, least in (
-            ("problems", 1),
-            ("noise", _LEAST_NOISE),
-            ("components", 1),
-            ("controls", 0),
-            ("random_draws", 1),
-            ("unit_problems", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name}: expected at least {least}, found {value}.")
-        if not self.levels or len(set(self.levels)) != len(self.levels):
-            raise ConfigError(
-                f"levels: expected different levels, at least one, found {list(self.levels)}."
-            )
-        for name in ("bound", "radius"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(
-                    f"{name}: expected a finite number > 0, found {getattr(self, name)}."
-                )
-        for name, choices in (
-            ("scale", get_args(Scale)),
-            ("storage", get_args(Storage)),
-            ("difficulty", get_args(Difficulty)),
-            ("dtype", get_args(Dtype)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
+        check_shared(self)
+        check_least(self, {"noise": 3, "components": 1, "random_draws": 1})
+        check_positive(self, ("radius",))
+        check_choices(self, {"scale": get_args(Scale), "storage": get_args(Storage)})
 
 
 def chosen_components(config: Exp006Config, dim_y: int) -> int:
@@ -128,6 +103,4 @@ def chosen_components(config: Exp006Config, dim_y: int) -> int:
 
 def fill_in(config: Exp006Config) -> Exp006Config:
     """The config with every number that its scale stands for."""
-    sizes = _SIZES[config.scale]
-    missing = {name: value for name, value in sizes.items() if getattr(config, name) is None}
-    return replace(config, **missing)  # type: ignore[arg-type] # they are whole numbers
+    return fill_from(config, _SIZES[config.scale])

@@ -1,13 +1,13 @@
 """EXP-006's own words: what was asked, how many directions the scores have, and what they do."""
 
-import json
-from collections.abc import Mapping
-from pathlib import PurePath
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from ired_interp.digits import concise, number, with_interval
+from ired_interp.digits import number
+from ired_interp.experiments import model_page
 from ired_interp.experiments.exp006_subspaces import own_subspace_words
 from ired_interp.experiments.exp006_variables import BOTTOM, TOP, TRAJECTORY, TYPICAL
 from ired_interp.experiments.page import (
@@ -19,7 +19,6 @@ from ired_interp.experiments.page import (
     Page,
     Paragraph,
     Points,
-    Row,
     RowGroup,
     Section,
     Table,
@@ -47,43 +46,40 @@ _LISTED = (
     ("own_share", TYPICAL, TOP, "own"),
 )
 NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _COLUMNS))
-_CASES = (("model", "model", "model"), ("untrained", "untrained", "control"))
 
 
 def page(results: xr.DataTree) -> Page:
     """What the results of EXP-006 say."""
-    config: dict[str, Any] = json.loads(results.attrs["config"])
-    model = "/".join(PurePath(config["model"]).parts[-2:])
-    problems, levels = results.sizes["problem"], results.sizes["level"]
+    told = model_page.told_of(results)
     return Page(
-        lead=_lead(results, model),
-        facts=_facts(results, config),
+        lead=_lead(results, told.subject),
+        facts=_facts(results, told.config),
         findings=(Points(_in_words(results)), _table(results)),
         sections=(_meaning(results),),
-        subject=model,
-        drawn_of=f"{model}, {problems} problem{_s(problems)}, {levels} level{_s(levels)}",
+        subject=told.subject,
+        drawn_of=told.drawn_of,
         layout=_layout(results),
-        agreement=(
-            "to 10⁻¹²·‖H‖" if config["dtype"] == "float64" else "to the round-off of float32"
-        ),
+        agreement=told.agreement("to 10⁻¹²·‖H‖"),
     )
 
 
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems with their intervals, a row a level."""
-    cases = _cases(results)
-    rows = []
-    for level in _levels(results):
-        here = cases[0][2].sel(level=level)
-        cells = [str(level), f"{float(here['sigma']):.3f}"]
-        cells += [_concise(_at(here, name, place, end)) for name, place, end, _ in _LISTED]
-        for _, _, data in cases[1:]:
-            cells.append(_concise(_at(data.sel(level=level), "concentration", TYPICAL, "")))
-        rows.append(cells)
-    muted = [label for label, _, _ in cases[1:]]
+
+    def cells(level: int, cases: Sequence[xr.Dataset]) -> list[str]:
+        here = [case.sel(level=level) for case in cases]
+        of_model = [
+            model_page.concise_cell(_at(here[0], name, place, end))
+            for name, place, end, _ in _LISTED
+        ]
+        return of_model + [
+            model_page.concise_cell(_at(one, "concentration", TYPICAL, "")) for one in here[1:]
+        ]
+
+    muted = [case.label for case in model_page.cases_of(results)[1:]]
     return Listing(
         heads=("k", "σ", *(label for *_, label in _LISTED), *muted),
-        rows=rows,
+        rows=model_page.listed_levels(results, cells),
         caption="means over problems; in parentheses, in the last digit's\n"
         "unit, the larger half of the 95 % bootstrap interval;\n"
         "typical, on the way, untrained (typical): concentration\n"
@@ -94,19 +90,18 @@ def listing(results: xr.DataTree) -> Listing:
 
 
 def _lead(results: xr.DataTree, model: str) -> Text:
-    problems, levels = results.sizes["problem"], results.sizes["level"]
-    draws = results.attrs["noise_draws"]
+    problems, levels = (model_page.counted(results.sizes[one], one) for one in ("problem", "level"))
+    draws, untrained = results.attrs["noise_draws"], model_page.num_draws(results, "untrained")
     beside = "the noise itself"
-    for name, data in _controls(results).items():
-        num = data.sizes["draw"]
-        beside += f" and {num} draw{_s(num)} of {name} weights"
+    if untrained:
+        beside += f" and {model_page.counted(untrained, 'draw')} of untrained weights"
     return (
         "How many directions do the gradients of ",
         Marked(model, "strong"),
         (
-            f" have, whose are they, and what do they do? This run collected ∇E at {problems} "
-            f"problem{_s(problems)}, {levels} level{_s(levels)} and {draws} noise draws, at "
-            f"typical points and along the solver’s trajectories, beside {beside}."
+            f" have, whose are they, and what do they do? This run collected ∇E at {problems}, "
+            f"{levels} and {draws} noise draws, at typical points and along the solver’s "
+            f"trajectories, beside {beside}."
         ),
     )
 
@@ -119,24 +114,20 @@ def _facts(results: xr.DataTree, config: Mapping[str, Any]) -> list[tuple[str, T
         ("Spectra", f"{config['noise']} rows of {d} entries a problem, level and place"),
         ("Components", f"the first and the last {k}"),
         ("Own subspace", own),
-        (
-            "Problems",
-            f"{results.sizes['problem']}, “{config['difficulty']}”, seed {config['seed']}",
-        ),
+        model_page.problems_fact(results, config),
         ("Numerics", f"{config['dtype']} on {config['device']}, stored as {config['storage']}"),
     ]
 
 
 def _in_words(results: xr.DataTree) -> list[Text]:
-    cases = _cases(results)
-    model = cases[0][2]
-    chance = float(model["noise_concentration"].sel(statistic="mean"))
+    cases = model_page.cases_of(results)
+    chance = float(cases[0].data["noise_concentration"].sel(statistic="mean"))
 
     def means(name: str, place: str, end: str = "") -> str:
         return ", ".join(
-            f"{number(float(_at(data, name, place, end).sel(statistic='mean').mean()), 5)} "
-            f"({label})"
-            for label, _, data in cases
+            f"{number(float(_at(case.data, name, place, end).sel(statistic='mean').mean()), 5)} "
+            f"({case.label})"
+            for case in cases
         )
 
     own, others = (means(name, TYPICAL, TOP) for name in ("own_share", "other_share"))
@@ -159,20 +150,9 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 
 def _table(results: xr.DataTree) -> Table:
     groups = []
-    for level in _levels(results):
-        rows = [
-            Row(
-                label,
-                [
-                    _cell(_at(data.sel(level=level), name, place, end))
-                    for name, place, end, *_ in _COLUMNS
-                ],
-                None,
-                "model" if key == "model" else "control",
-            )
-            for label, key, data in _cases(results)
-        ]
-        groups.append(RowGroup((str(level),), rows))
+    for level in model_page.levels_of(results):
+        here = functools.partial(_cells, level=level)
+        groups.append(RowGroup((str(level),), model_page.rows_of(results, here)))
     return Table(
         label="Scores by level",
         group_heads=(("level ", Marked("k", "i")),),
@@ -216,40 +196,19 @@ def _meaning(results: xr.DataTree) -> Section:
 
 
 def _layout(results: xr.DataTree) -> Text:
-    words: list[str | Marked] = [
-        "Its root is the model’s alone, with the scores themselves in ",
-        Marked("score", "code"),
-        ";",
-    ]
-    if "untrained" in _controls(results):
-        words += [
-            " ",
-            Marked("controls/untrained", "code"),
-            " holds the same numbers for each draw of weights, without the scores;",
-        ]
-    return (
-        *words,
-        " ",
-        Marked("summary/…", "code"),
-        " holds means over problems with 95\u00a0% intervals, and the spectrum over problems.",
+    groups = []
+    if model_page.num_draws(results, "untrained"):
+        what = "the same numbers for each draw of weights, without the scores;"
+        groups.append(("controls/untrained", what))
+    return model_page.described_layout(
+        (
+            "Its root is the model’s alone, with the scores themselves in ",
+            Marked("score", "code"),
+            ";",
+        ),
+        groups,
+        "means over problems with 95\u00a0% intervals, and the spectrum over problems.",
     )
-
-
-def _controls(results: xr.DataTree) -> dict[str, xr.Dataset]:
-    if "controls" not in results.children:
-        return {}
-    return {name: node.to_dataset() for name, node in results["controls"].children.items()}
-
-
-def _cases(results: xr.DataTree) -> list[tuple[str, str, xr.Dataset]]:
-    groups = results["summary"].children
-    return [
-        (label, key, groups[name].to_dataset()) for name, label, key in _CASES if name in groups
-    ]
-
-
-def _levels(results: xr.DataTree) -> list[int]:
-    return sorted(int(level) for level in results.coords["level"].values)
 
 
 def _at(data: xr.Dataset, name: str, place: str, end: str) -> xr.DataArray:
@@ -257,17 +216,6 @@ def _at(data: xr.Dataset, name: str, place: str, end: str) -> xr.DataArray:
     return values.sel(end=end) if end else values
 
 
-def _cell(statistics: xr.DataArray) -> Cell:
-    mean, low, high, count = (
-        float(statistics.sel(statistic=s)) for s in ("mean", "low", "high", "count")
-    )
-    return Cell(*with_interval(mean, low, high)) if count else Cell("–")
-
-
-def _concise(statistics: xr.DataArray) -> str:
-    mean, low, high = (float(statistics.sel(statistic=name)) for name in ("mean", "low", "high"))
-    return concise(mean, max(high - mean, mean - low))
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+def _cells(data: xr.Dataset, level: int) -> list[Cell]:
+    here = data.sel(level=level)
+    return [model_page.cell(_at(here, name, place, end)) for name, place, end, *_ in _COLUMNS]

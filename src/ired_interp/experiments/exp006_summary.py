@@ -8,6 +8,7 @@ import xarray as xr
 
 from ired_interp.experiments.exp006_hypotheses import shared_shares
 from ired_interp.experiments.exp006_variables import AT_ENDS, AT_NOISE, AT_POINTS, PLACES, UNITS
+from ired_interp.experiments.over_problems import STATISTICS, mean_variable, summarised
 from ired_interp.score_field import (
     bootstrap_error,
     centred_svd,
@@ -15,11 +16,9 @@ from ired_interp.score_field import (
     marchenko_pastur_edge,
     num_beyond_edge,
 )
-from ired_interp.stats import bootstrap_mean
 
-__all__ = ["STATISTICS", "summary"]
+__all__ = ["summary"]
 
-STATISTICS = ("mean", "low", "high", "count")
 _AXES = ("level", "place", "end")
 _LEAST = 3
 _WIDE = 1.959964  # of a standard error, to 95 %
@@ -28,12 +27,12 @@ _WIDE = 1.959964  # of a standard error, to 95 %
 def summary(data: xr.Dataset) -> xr.Dataset:
     """Means over problems with BCa bootstrap intervals, and the spectrum of the mean scores.
 
-    The problem is the unit of replication: draws of weights are averaged first. Problems at which a
-    number is not defined are left out and not counted.
+    The problem is the unit of replication: draws of weights are averaged first.
     """
-    variables: dict[str, Any] = {}
-    for name in (*AT_POINTS, *AT_ENDS, *AT_NOISE):
-        variables[name] = _means(data[name].astype(float), name, UNITS[name])
+    variables: dict[str, Any] = {
+        name: mean_variable(data[name], _AXES, UNITS[name], name)
+        for name in (*AT_POINTS, *AT_ENDS, *AT_NOISE)
+    }
     for name, over in (("eigenvalue", "problem"), ("noise_eigenvalue", "problem")):
         values = data[name].mean([d for d in (over, "draw") if d in data[name].dims])
         variables[f"mean_{name}"] = (
@@ -42,25 +41,12 @@ def summary(data: xr.Dataset) -> xr.Dataset:
             {"units": "1", "long_name": f"mean over problems: {name}"},
         )
     variables |= _across(data)
-    coords = {name: data[name] for name in ("level", "timestep", "sigma", "place", "end")}
-    return xr.Dataset(
+    return summarised(
+        data,
         variables,
-        coords=coords | {"statistic": list(STATISTICS)},
-        attrs={"confidence": 0.95, "unit_of_replication": "problem"}
-        | {name: data.attrs[name] for name in ("components", "noise_draws")},
+        ("level", "timestep", "sigma", "place", "end"),
+        {name: data.attrs[name] for name in ("components", "noise_draws")},
     )
-
-
-def _means(values: xr.DataArray, name: str, units: str) -> Any:
-    if "draw" in values.dims:
-        values = values.mean("draw")
-    dims = tuple(dim for dim in _AXES if dim in values.dims)
-    table = values.transpose(*dims, "problem").values
-    out = np.empty((*table.shape[:-1], len(STATISTICS)))
-    for place in np.ndindex(table.shape[:-1]):
-        interval = bootstrap_mean(table[place], seed=0)
-        out[place] = interval.mean, interval.low, interval.high, interval.count
-    return (*dims, "statistic"), out, {"units": units, "long_name": f"mean over problems: {name}"}
 
 
 def _across(data: xr.Dataset) -> dict[str, Any]:
@@ -115,7 +101,9 @@ def _across(data: xr.Dataset) -> dict[str, Any]:
                 "a bootstrap over problems",
             },
         ),
-        "shared_share": _means(shared, "held-out share of the components of other problems", "1"),
+        "shared_share": mean_variable(
+            shared, _AXES, "1", "held-out share of the components of other problems"
+        ),
     }
 
 

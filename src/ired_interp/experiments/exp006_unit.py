@@ -25,7 +25,13 @@ from ired_interp.experiments.exp006_variables import (
     UNITS,
 )
 from ired_interp.experiments.skill import answer_variables
-from ired_interp.experiments.subjects import DTYPES
+from ired_interp.experiments.unit_data import (
+    described,
+    draw_problems,
+    level_coords,
+    scales_at,
+    to_numpy,
+)
 from ired_interp.landscape import Landscape
 from ired_interp.score_field import (
     SpectrumOfRows,
@@ -75,7 +81,7 @@ def measure_problems(
         NonFiniteError: A score does not fit into the dtype of storage.
         ConfigError: More components than half of the spectrum.
     """
-    problems = _problems(task, config, first, count)
+    problems = draw_problems(task, config, first, count)
     collected = _collect(model, problems, config, first)
     spectrum = centred_svd(collected.score[..., 1:, :].double())
     k = chosen_components(config, task.dim_y)
@@ -98,29 +104,13 @@ def measure_problems(
         data_vars |= answer_variables(
             model, problems, seed=config.seed, first=first, bound=config.bound
         )
-    timesteps = [model.schedule.timestep(level) for level in config.levels]
     return xr.Dataset(
         data_vars,
-        coords={
-            "problem": np.arange(first, first + count),
-            "level": ("level", np.array(config.levels)),
-            "timestep": ("level", np.array(timesteps)),
-            "sigma": ("level", model.schedule.sigma[timesteps].numpy()),
-            "signal": ("level", model.schedule.signal[timesteps].numpy()),
+        coords=level_coords(model.schedule, config, first, count)
+        | {
             "place": list(PLACES),
             "end": list(ENDS),
         },
-    )
-
-
-def _problems(task: Task, config: Exp006Config, first: int, count: int) -> Problems:
-    return task.sample(
-        count,
-        seed=config.seed,
-        difficulty=config.difficulty,
-        first=first,
-        dtype=DTYPES[config.dtype],
-        device=config.device,
     )
 
 
@@ -135,8 +125,7 @@ def _collect(model: Energy, problems: Problems, config: Exp006Config, first: int
     points = noise.new_empty(n, len(config.levels), len(PLACES), num, d)
     score = torch.empty_like(points)
     for k, level in enumerate(config.levels):
-        timestep = model.schedule.timestep(level)
-        signal, sigma = (float(v[timestep]) for v in (model.schedule.signal, model.schedule.sigma))
+        signal, sigma = scales_at(model.schedule, level)
         land = Landscape(model, x, level)
         points[:, k, 0] = signal * problems.y[:, None] + sigma * noise
         points[:, k, 1] = signal * path[level - 1].reshape(n, num, d)
@@ -161,27 +150,27 @@ def _of_spectra(spectrum: SpectrumOfRows, collected: _Collected) -> dict[str, An
         "top_eigenvalue": relative[..., 0],
     }
     return {
-        **{name: (_AXES, _numpy(value), _attrs(name)) for name, value in at.items()},
+        **{name: (_AXES, to_numpy(value), _attrs(name)) for name, value in at.items()},
         "noise_concentration": (
             "problem",
-            _numpy(concentration(alone)),
+            to_numpy(concentration(alone)),
             _attrs("noise_concentration"),
         ),
         "noise_beyond_edge": (
             "problem",
-            _numpy(num_beyond_edge(alone)),
+            to_numpy(num_beyond_edge(alone)),
             _attrs("noise_beyond_edge"),
         ),
-        "eigenvalue": ((*_AXES, "rank"), _numpy(relative), _attrs("eigenvalue")),
-        "noise_eigenvalue": (("problem", "rank"), _numpy(of_noise), _attrs("noise_eigenvalue")),
-        "mean_score": ((*_AXES, "y_dim"), _numpy(spectrum.mean), _attrs("mean_score")),
+        "eigenvalue": ((*_AXES, "rank"), to_numpy(relative), _attrs("eigenvalue")),
+        "noise_eigenvalue": (("problem", "rank"), to_numpy(of_noise), _attrs("noise_eigenvalue")),
+        "mean_score": ((*_AXES, "y_dim"), to_numpy(spectrum.mean), _attrs("mean_score")),
     }
 
 
 def _of_alignment(
     task: Task, config: Exp006Config, ends: Tensor, known: Tensor, first: int
 ) -> dict[str, Any]:
-    everyone = _problems(task, config, 0, config.problems or 0)
+    everyone = draw_problems(task, config, 0, config.problems or 0)
     own, other = [], []
     for e, end in enumerate(ENDS):
         frames = [frame.double().cpu() for frame in own_frames(task, everyone, end)]
@@ -190,8 +179,8 @@ def _of_alignment(
         other.append(torch.where(known[..., e].cpu(), theirs, torch.nan))
     axes = (*_AXES, "end")
     return {
-        "own_share": (axes, _numpy(torch.stack(own, dim=-1)), _attrs("own_share")),
-        "other_share": (axes, _numpy(torch.stack(other, dim=-1)), _attrs("other_share")),
+        "own_share": (axes, to_numpy(torch.stack(own, dim=-1)), _attrs("own_share")),
+        "other_share": (axes, to_numpy(torch.stack(other, dim=-1)), _attrs("other_share")),
     }
 
 
@@ -221,7 +210,7 @@ def _of_moves(
             )
             for name, value in (("energy", energy), ("error", error)):
                 by_chance = value[:, len(ENDS) * k :]
-                beside[f"{name}_random"][:, i, p] = _numpy(by_chance.mean(dim=1))
+                beside[f"{name}_random"][:, i, p] = to_numpy(by_chance.mean(dim=1))
                 for e in range(len(ENDS)):
                     mine = value[:, e * k : (e + 1) * k]
                     less = (by_chance[:, None] < mine[..., None]).double()
@@ -231,7 +220,7 @@ def _of_moves(
                         ("place", less.mean(dim=(1, 2))),
                     ):
                         kept = torch.where(known[:, i, p, e], number.double(), torch.nan)
-                        along[f"{name}_{what}"][:, i, p, e] = _numpy(kept)
+                        along[f"{name}_{what}"][:, i, p, e] = to_numpy(kept)
     axes = (*_AXES, "end")
     return {
         **{name: (axes, value, _attrs(name)) for name, value in along.items()},
@@ -249,8 +238,7 @@ def _rises(
 ) -> tuple[Tensor, Tensor]:
     """σ·ΔE/‖δ‖² and Δ‖ŷ − y*‖²·s²/‖δ‖², both ways along each direction, [n, m] each."""
     n, m, d = directions.shape
-    timestep = model.schedule.timestep(level)
-    signal, sigma = (float(v[timestep]) for v in (model.schedule.signal, model.schedule.sigma))
+    signal, sigma = scales_at(model.schedule, level)
     step = radius * sigma * d**0.5
     moved = torch.stack(
         [y[:, None] + step * directions, y[:, None] - step * directions, y[:, None].expand(n, m, d)]
@@ -270,12 +258,12 @@ def _stored(
 ) -> dict[str, Any]:
     component = torch.where(known[..., None, None], ends, torch.nan).mT
     return {
-        "x": (("problem", "x_dim"), _numpy(problems.x), _words("x")),
-        "answer": (("problem", "y_dim"), _numpy(problems.y), _words("answer")),
+        "x": (("problem", "x_dim"), to_numpy(problems.x), _attrs("x")),
+        "answer": (("problem", "y_dim"), to_numpy(problems.y), _attrs("answer")),
         "noise": (
             ("problem", "sample", "y_dim"),
             _fitted("noise", collected.noise[:, 1:], config),
-            _words("noise"),
+            _attrs("noise"),
         ),
         "score": (
             (*_AXES, "sample", "y_dim"),
@@ -289,8 +277,8 @@ def _stored(
         ),
         "component": (
             (*_AXES, "end", "component_rank", "y_dim"),
-            _numpy(component).astype(config.storage),
-            _words("component"),
+            to_numpy(component).astype(config.storage),
+            _attrs("component"),
         ),
     }
 
@@ -298,7 +286,7 @@ def _stored(
 def _fitted(name: str, values: Tensor, config: Exp006Config) -> Any:
     """In the dtype of storage, whose range is checked."""
     with np.errstate(over="ignore"):
-        out = _numpy(values).astype(config.storage)
+        out = to_numpy(values).astype(config.storage)
     lost = int((~np.isfinite(out)).sum())
     if lost:
         raise NonFiniteError(
@@ -309,12 +297,4 @@ def _fitted(name: str, values: Tensor, config: Exp006Config) -> Any:
 
 
 def _attrs(name: str) -> dict[str, str]:
-    return {"units": UNITS[name], "long_name": DEFINITIONS[name].meaning}
-
-
-def _words(name: str) -> dict[str, str]:
-    return {"long_name": DEFINITIONS[name].meaning}
-
-
-def _numpy(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().numpy()
+    return described(name, DEFINITIONS, UNITS)

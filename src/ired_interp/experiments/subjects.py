@@ -1,43 +1,23 @@
 """What an experiment studies: the model of its plan, and its untrained controls."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Literal, Protocol, runtime_checkable
-
-import torch
+from typing import Final
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError
-from ired_interp.models.checkpoint import Checkpoint, Weights
+from ired_interp.experiments.model_config import ModelConfig
+from ired_interp.models.checkpoint import Checkpoint
 from ired_interp.models.zoo import open_checkpoint, untrained_like
 
-__all__ = ["DTYPES", "Dtype", "Planned", "open_planned", "untrained_control"]
+__all__ = ["MODEL", "UNTRAINED", "control_seed", "open_planned", "untrained_control"]
 
-Dtype = Literal["float64", "float32"]
-DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
-
-
-@runtime_checkable
-class Planned(Protocol):
-    """The fields of a config that name a model."""
-
-    @property
-    def model(self) -> str:
-        """A bundled name or the path of a checkpoint."""
-        ...
-
-    @property
-    def weights(self) -> Weights | None:
-        """Which weights of a reference file."""
-        ...
-
-    @property
-    def model_sha256(self) -> str:
-        """Of the planned file; empty before that."""
-        ...
+MODEL: Final = "/"
+"""The group of the model itself."""
+UNTRAINED: Final = "controls/untrained"
+"""The group of the same network with random weights."""
 
 
-def open_planned(config: Planned) -> Checkpoint:
+def open_planned(config: ModelConfig) -> Checkpoint:
     """The model of a config; once it is planned, no other file than that.
 
     Raises:
@@ -57,7 +37,12 @@ def open_planned(config: Planned) -> Checkpoint:
 def untrained_control(model: EnergyMLP, *, seed: int, draw: int) -> EnergyMLP:
     """The same network with random weights: draw number ``draw`` of a run's seed.
 
-    All experiments have the same draws, which no training of that seed starts from.
+    All experiments have the same draws.
     """
+    return untrained_like(model, seed=control_seed(seed, draw))
+
+
+def control_seed(seed: int, draw: int) -> int:
+    """A seed that no other run's control has, nor a training of the same seed."""
     digest = hashlib.blake2b(f"untrained/{seed}/{draw}".encode(), digest_size=8).digest()
-    return untrained_like(model, seed=int.from_bytes(digest, "little"))
+    return int.from_bytes(digest, "little")

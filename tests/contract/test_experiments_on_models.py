@@ -1,0 +1,106 @@
+"""What all experiments on models do alike: units, controls, configs, means over problems."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ired_interp.errors import IredInterpError
+from ired_interp.experiments import GROUP, Experiment, find_experiment
+from ired_interp.experiments.config import config_from_mapping
+from ired_interp.experiments.exp005_config import Exp005Config
+from ired_interp.experiments.model_page import counted, described_layout
+from ired_interp.experiments.of_models import Part, parts_of
+from ired_interp.experiments.over_problems import STATISTICS, mean_variable
+from ired_interp.experiments.page import Marked
+from ired_interp.experiments.smallest import reduce_config
+from ired_interp.experiments.subjects import MODEL, UNTRAINED
+
+NAMES = ("exp001", "exp002", "exp004", "exp005", "exp006")
+
+
+@pytest.fixture(params=NAMES)
+def experiment(request: pytest.FixtureRequest) -> Experiment:
+    return find_experiment(request.param)
+
+
+@given(problems=st.integers(1, 40), unit_problems=st.integers(1, 45), controls=st.integers(0, 3))
+def test_every_case_has_every_problem_once(
+    problems: int, unit_problems: int, controls: int
+) -> None:
+    config = Exp005Config(problems=problems, unit_problems=unit_problems, controls=controls)
+    parts = parts_of(config, {UNTRAINED: controls, "controls/other": 2})
+    cases: dict[tuple[str, int | None], list[Part]] = {}
+    for part in parts:
+        cases.setdefault((part.group, part.draw), []).append(part)
+    assert len(cases) == 1 + controls + 2
+    assert parts[0].of_model
+    for (group, draw), chunks in cases.items():
+        numbers = [i for part in chunks for i in range(part.first, part.first + part.count)]
+        assert numbers == list(range(problems))
+        assert max(part.count for part in chunks) <= unit_problems
+        assert (draw is None) == (group == MODEL)
+
+
+def test_the_first_units_are_the_models(experiment: Experiment) -> None:
+    small = reduce_config(experiment, experiment.Config(levels=(10,), controls=0)).config
+    data = experiment.run_unit(experiment.plan(small), 0)
+    assert data.attrs[GROUP] == MODEL
+    assert data.attrs["task"] == "inverse"
+    assert json.loads(data.attrs["task_options"]) == {}
+    assert data["level"].values.tolist() == [10]
+    assert data["sigma"].values == pytest.approx([0.16711], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"problems": 0}, r"problems: expected at least 1, found 0"),
+        ({"controls": -1}, r"controls: expected at least 0, found -1"),
+        ({"unit_problems": 0}, r"unit_problems: expected at least 1, found 0"),
+        ({"levels": ()}, r"levels: expected different levels, at least one, found \[\]"),
+        ({"levels": (3, 3)}, r"levels: expected different levels.*\[3, 3\]"),
+        ({"bound": 0.0}, r"bound: expected a finite number > 0, found 0.0"),
+        ({"bound": float("nan")}, r"bound: expected a finite number > 0, found nan"),
+        ({"difficulty": "hard"}, r"difficulty: expected one of same, harder, found 'hard'"),
+        ({"dtype": "float16"}, r"dtype: expected one of float64, float32, found 'float16'"),
+        ({"seed": -1}, r"seed: expected"),
+        ({"device": "tpu?"}, r"device: expected a name that torch knows"),
+    ],
+)
+def test_fields_of_all_configs_are_checked(
+    experiment: Experiment, wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(IredInterpError, match=message):
+        config_from_mapping(experiment.Config, wrong)
+
+
+def test_draws_are_averaged_before_problems_are_counted() -> None:
+    values = xr.DataArray(
+        [[[1.0, 3.0, np.nan]], [[3.0, 5.0, np.nan]]], dims=("draw", "level", "problem")
+    )
+    dims, table, attrs = mean_variable(values, ("level", "end"), "1", "thing")
+    assert dims == ("level", "statistic")
+    assert table.shape == (1, len(STATISTICS))
+    assert table[0, 0] == 3.0
+    assert table[0, 3] == 2
+    assert attrs == {"units": "1", "long_name": "mean over problems: thing"}
+
+
+def test_pages_count_and_lay_out() -> None:
+    assert counted(1, "draw") == "1 draw"
+    assert counted(2, "draw") == "2 draws"
+    words = described_layout("Root;", [("controls/a", "b;")], "means.")
+    assert words == (
+        "Root;",
+        " ",
+        Marked("controls/a", "code"),
+        " holds b;",
+        " ",
+        Marked("summary/…", "code"),
+        " holds means.",
+    )
