@@ -27,6 +27,7 @@ FLOORS = {
     "rules": 2,
     "landscape": 3,
     "solve": 4,
+    "anatomy": 5,
     "negatives": 4,
     "training": 4,
     "curvature": 4,
