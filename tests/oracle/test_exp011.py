@@ -120,7 +120,7 @@ def test_ways_leave_out_what_they_say() -> None:
     x = planted.normal(6, 3, seed=1)
     expected = ii.solve(model, x, start=torch.zeros_like(start))
     torch.testing.assert_close(found.y, expected.y, rtol=1e-12, atol=1e-12)
-    with pytest.raises(ShapeError, match="expected a start a row and a level, found .* 0 levels"):
+    with pytest.raises(ShapeError, match=r"a start a row and a level, found .* 0 levels"):
         infer(model, x, start, BY_NAME["released"], levels=())
 
 
