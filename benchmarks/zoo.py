@@ -1,11 +1,13 @@
 """The models of the zoo: train what is missing, and write their table.
 
     python benchmarks/zoo.py --train FOLDER [--only NAME …] [--threads 1] [--compile]
+    python benchmarks/zoo.py --bundle FOLDER NAME …
     python benchmarks/zoo.py --table
 
 ``--train`` goes through the recipes below in their order, each in a folder of its own; what is
 finished is left alone, what was stopped is resumed, so that it can be killed and started again at
-any time. A model is then copied into the package by hand and measured by ``ired-interp card``.
+any time. ``--bundle`` copies finished models and their kept checkpoints into the package, without
+the names of the machine and of its folders, and measures them as ``ired-interp card`` does.
 ``--table`` writes the table of docs/models.md, between its marks, from the cards of the bundled
 models, beside the numbers of the paper.
 """
@@ -17,7 +19,15 @@ from pathlib import Path
 
 import torch
 
-from ired_interp.models.measuring import Errors, read_measurement
+import ired_interp
+from ired_interp.models.checkpoint import read_checkpoint, write_checkpoint
+from ired_interp.models.measuring import (
+    Errors,
+    card_path,
+    measure,
+    read_measurement,
+    write_measurement,
+)
 from ired_interp.models.reproduction import train_command
 from ired_interp.models.train_config import TrainConfig
 from ired_interp.models.trainer import is_training_folder, resume_training, start_training
@@ -61,6 +71,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=tuple(RECIPES), default=list(RECIPES))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--bundle", nargs="+", metavar=("FOLDER", "NAME"))
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -68,6 +79,9 @@ def main() -> None:
         for name in options.only:
             recipe = dataclasses.replace(RECIPES[name], compile=options.compile)
             print(f"{name}: {train(recipe, options.train / name)}", flush=True)
+    if options.bundle:
+        for name in options.bundle[1:]:
+            bundle(Path(options.bundle[0]) / name, name)
     if options.table:
         text = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(with_table(text), encoding="utf-8")
@@ -78,6 +92,29 @@ def train(recipe: TrainConfig, folder: Path) -> str:
     done = resume_training(folder) if is_training_folder(folder) else start_training(recipe, folder)
     last = done.curve[-1]
     return f"step {done.step}, validation MSE {last['mse_ema']:.3g}"
+
+
+def bundle(folder: Path, name: str) -> None:
+    """Copy a finished training's models into the package and measure them."""
+    target = Path(ired_interp.__file__).parent / "models/bundled"
+    sources = {name: folder / "model.safetensors"}
+    for path in sorted(folder.glob("step-*.safetensors")):
+        sources[f"{name}-step-{int(path.stem.removeprefix('step-'))}"] = path
+    for bundled, source in sources.items():
+        checkpoint = read_checkpoint(source)
+        card = checkpoint.card
+        if card is None:
+            raise SystemExit(f"{source}: expected a checkpoint with a card")
+        origin = dict(card.training["provenance"]) | dict.fromkeys(("git_url", "host"))
+        origin["command"] = train_command(card).split()
+        card = dataclasses.replace(card, training=dict(card.training) | {"provenance": origin})
+        path = target / f"{bundled}.safetensors"
+        write_checkpoint(path, checkpoint.model.state_dict(), card)
+        copied = read_checkpoint(path)
+        bound = float(card.training["config"]["bound"])
+        found = measure(copied, card.make_task(), bound=bound)
+        write_measurement(card_path(path), found)
+        print(f"{bundled}: {shown(found.on('same'))}", flush=True)
 
 
 def with_table(page: str) -> str:
