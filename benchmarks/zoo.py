@@ -95,7 +95,7 @@ def train(recipe: TrainConfig, folder: Path) -> str:
 
 
 def bundle(folder: Path, name: str) -> None:
-    """Copy a finished training's models into the package and measure them."""
+    """Copy a finished training's models into the package; measure those that have no card."""
     target = Path(ired_interp.__file__).parent / "models/bundled"
     sources = {name: folder / "model.safetensors"}
     for path in sorted(folder.glob("step-*.safetensors")):
@@ -108,13 +108,17 @@ def bundle(folder: Path, name: str) -> None:
         origin = dict(card.training["provenance"]) | dict.fromkeys(("git_url", "host"))
         origin["command"] = train_command(card).split()
         card = dataclasses.replace(card, training=dict(card.training) | {"provenance": origin})
-        path = target / f"{bundled}.safetensors"
-        write_checkpoint(path, checkpoint.model.state_dict(), card)
-        copied = read_checkpoint(path)
-        bound = float(card.training["config"]["bound"])
-        found = measure(copied, card.make_task(), bound=bound)
-        write_measurement(card_path(path), found)
-        print(f"{bundled}: {shown(found.on('same'))}", flush=True)
+        write_checkpoint(target / f"{bundled}.safetensors", checkpoint.model.state_dict(), card)
+    for bundled in sources:
+        copied = read_checkpoint(target / f"{bundled}.safetensors")
+        if card_path(copied.path).exists():
+            read_measurement(copied)  # refuses one of another file
+            continue
+        if copied.card is not None:
+            bound = float(copied.card.training["config"]["bound"])
+            found = measure(copied, copied.card.make_task(), bound=bound)
+            write_measurement(card_path(copied.path), found)
+            print(f"{bundled}: {shown(found.on('same'))}", flush=True)
 
 
 def with_table(page: str) -> str:

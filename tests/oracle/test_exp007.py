@@ -63,8 +63,10 @@ def tree(
     beside: list[Tensor],
     all_: tuple[float, ...] = (1, 1, 1),
     skew: tuple[float, ...] = (1, 1, 1),
+    beside_all: tuple[float, ...] = (1, 1, 1),
+    beside_skew: tuple[float, ...] = (1, 1, 1),
 ) -> xr.DataTree:
-    """The results of a planted series, with another one, of ideal shape, as its control."""
+    """The results of a planted series, with another one as its control."""
     problems = task.sample(PROBLEMS, seed=0)
     config = Exp007Config(problems=PROBLEMS, levels=(10, 6), steps=STEPS)
 
@@ -72,8 +74,7 @@ def tree(
         models = [Planted(problems, t, all_=x, skew=y) for t, x, y in zip(one, a, s, strict=True)]
         return measure_problems(models, task, config, 0, PROBLEMS, answers=False)
 
-    flat = (1.0, 1.0, 1.0)
-    control = measured(beside, flat, flat).expand_dims(draw=[0])
+    control = measured(beside, beside_all, beside_skew).expand_dims(draw=[0])
     return xr.DataTree.from_dict(
         {"/": measured(targets, all_, skew), "controls/untrained": control}
     )
@@ -143,8 +144,15 @@ def test_answers_of_the_rules_in_order_climb_the_ladder(task: Task) -> None:
 
 def test_curvature_that_moves_along_the_series_is_seen(task: Task) -> None:
     y = task.sample(PROBLEMS, seed=0).y
-    results = tree(task, [y, y, y], beside=[y, y, y], all_=(0.25, 0.5, 1), skew=(1, 1.5, 1.6))
-    # Not nearer to the ideal by round-off: the skew directions are 1.6 of it at the end.
+    results = tree(
+        task,
+        [y, y, y],
+        beside=[y, y, y],
+        all_=(0.25, 0.5, 1),
+        skew=(1, 1.5, 1.6),
+        beside_all=(0.5, 1, 0.25),  # in no order
+        beside_skew=(1.6, 1, 1.3),
+    )
     root = results.to_dataset()
     np.testing.assert_allclose(
         root["split_ratio"].transpose("step", "problem", "level"),

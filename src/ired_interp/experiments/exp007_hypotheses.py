@@ -38,7 +38,7 @@ def _trend(variable: str, sign: float) -> _Of:
         values = data[variable].mean("level") if "level" in data[variable].dims else data[variable]
         table = values.transpose("problem", "step").values.astype(float)
         steps = np.broadcast_to(np.arange(table.shape[1], dtype=float), table.shape)
-        found: FloatArray = sign * spearman(table, steps).value
+        found: FloatArray = sign * spearman(table, steps).coefficient
         return found
 
     return of
@@ -48,7 +48,8 @@ def _ladder(data: xr.Dataset) -> FloatArray:
     """How many steps of the series later the answer is nearest to the last rule than the first."""
     distance = data["rule_distance"].transpose("problem", "step", "rule").values
     first, last = distance[..., 0].argmin(axis=1), distance[..., -1].argmin(axis=1)
-    return (last - first).astype(np.float64)
+    between: FloatArray = (last - first).astype(np.float64)
+    return between
 
 
 def _mean(values: FloatArray, dims: tuple[object, ...]) -> FloatArray:
@@ -56,7 +57,8 @@ def _mean(values: FloatArray, dims: tuple[object, ...]) -> FloatArray:
     known = np.isfinite(values)
     count = known.sum(axis=axis)
     total = np.where(known, values, 0.0).sum(axis=axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean
 
 
 def _statistic(of: _Of, note: str, unit: str) -> Callable[[xr.DataTree], Evidence]:

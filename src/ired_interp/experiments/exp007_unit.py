@@ -1,5 +1,6 @@
 """What one work unit of EXP-007 measures: a chunk of problems, at every checkpoint of a series."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -125,7 +126,7 @@ def _nuclear(matrices: Tensor) -> Tensor:
 
 def _side(task: Task) -> int:
     """Of the answers: d = side², as in all tasks."""
-    return round(task.dim_y**0.5)
+    return math.isqrt(task.dim_y)
 
 
 def _as_wrong(truth: Tensor, mean: Tensor, error: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ def _gain(worse: str, better: str) -> _Of:
         a, b = (data["error"].sel(arm=name).values.astype(float) for name in (worse, better))
         total = a + b
         floor = (_ROUND_OFF * np.finfo(data["error"].dtype).eps) ** 2
-        return np.divide(a - b, total, out=np.zeros_like(total), where=total > floor)
+        gain: FloatArray = np.divide(a - b, total, out=np.zeros_like(total), where=total > floor)
+        return gain
 
     return of
 
