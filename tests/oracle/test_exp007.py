@@ -43,12 +43,32 @@ class Planted:
 
     def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """E at each row."""
+        return self.energy_and_gradient(x, y, t)[0]
+
+    def energy_and_gradient(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """E = off·M·off/(2σ), off = y - s·target."""
         target = self._target[torch.cdist(x, self._x).argmin(dim=1)]
+        off = y - self.schedule.signal[t][:, None] * target
+        sigma, pulled = self.schedule.sigma[t], off @ self._form()
+        return (off * pulled).sum(1) / (2 * sigma), pulled / sigma[:, None]
+
+    def hessian(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """M/σ."""
+        return self._form().expand(len(x), *y.shape[1:], -1) / self.schedule.sigma[t][:, None, None]
+
+    def hvp(self, x: Tensor, y: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        """The Hessian times m vectors a row."""
+        return v @ self.hessian(x, y, t)
+
+    def working_bytes(self, num_vectors: int) -> int:
+        """Of a row."""
+        return 64 * self.dim_y * (self.dim_y + num_vectors)
+
+    def _form(self) -> Tensor:
         side = round(self.dim_y**0.5)
-        off = (y - self.schedule.signal[t][:, None] * target).reshape(-1, side, side)
-        odd = (off - off.mT) / 2
-        square = off.square().sum((1, 2)) + (self._skew - 1) * odd.square().sum((1, 2))
-        return self._all * square / (2 * self.schedule.sigma[t])
+        eye = torch.eye(self.dim_y, dtype=torch.float64)
+        turned = eye.reshape(-1, side, side).mT.flatten(1)
+        return self._all * (eye + (self._skew - 1) * (eye - turned) / 2)
 
 
 @pytest.fixture(scope="module")

@@ -46,19 +46,48 @@ class Planted:
             torch.randn(task.dim_y, task.dim_y, generator=rng, dtype=torch.float64)
         )[0]
         self._matrix, self._axis = basis * values @ basis.mT, basis[:, 0]
+        self._outer = torch.outer(self._axis, self._axis)
 
     def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """E at each row."""
+        return self.energy_and_gradient(x, y, t)[0]
+
+    def energy_and_gradient(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """E = s²·q/(2σ) and its gradient, q a function of z = y/s - y*."""
+        z, signal, sigma = self._at(x, y, t)
+        pulled = z @ self._form()
+        q, slope = (z * pulled).sum(1), 2 * pulled
+        if self._kind == "double":
+            along = z @ self._axis
+            q = q + 2 * (along.square() - 0.04).square()
+            slope = slope + (8 * along * (along.square() - 0.04))[:, None] * self._axis
+        return signal.square() * q / (2 * sigma), (signal / (2 * sigma))[:, None] * slope
+
+    def hessian(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """q'' / (2σ)."""
+        z, _, sigma = self._at(x, y, t)
+        bend = 2 * self._form().expand(len(z), -1, -1)
+        if self._kind == "double":
+            along = (z @ self._axis).square()
+            bend = bend + (8 * (3 * along - 0.04))[:, None, None] * self._outer
+        return bend / (2 * sigma)[:, None, None]
+
+    def hvp(self, x: Tensor, y: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        """The Hessian times m vectors a row."""
+        return v @ self.hessian(x, y, t)
+
+    def working_bytes(self, num_vectors: int) -> int:
+        """Of a row."""
+        return 64 * self.dim_y * (self.dim_y + num_vectors)
+
+    def _form(self) -> Tensor:
+        eye = torch.eye(self.dim_y, dtype=torch.float64)
+        return {"bowl": eye, "ellipsoid": self._matrix, "double": eye - self._outer}[self._kind]
+
+    def _at(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         answer = self._y[torch.cdist(x, self._x).argmin(dim=1)]
         signal, sigma = self.schedule.signal[t], self.schedule.sigma[t]
-        off = y / signal[:, None] - answer
-        square = off.square().sum(1)
-        if self._kind == "ellipsoid":
-            square = torch.einsum("ni,ij,nj->n", off, self._matrix, off)
-        if self._kind == "double":
-            along = off @ self._axis
-            square = square - along.square() + 2 * (along.square() - 0.04).square()
-        return signal.square() * square / (2 * sigma)
+        return y / signal[:, None] - answer, signal, sigma
 
 
 @pytest.fixture(scope="module")
