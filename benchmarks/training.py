@@ -1,7 +1,7 @@
 """Training steps a second and peak memory: ours beside a plain implementation of the same step.
 
     python benchmarks/training.py [--sizes 4 20] [--batches 256 2048] [--device cpu] [--threads 1]
-        [--chosen]
+        [--chosen] [--seconds 12]
 
 The work is that of ``ired-interp train inverse``: draw problems, both losses, one backward pass,
 clip, Adam, moving average. The peer (`plain_training`) takes gradients by autograd with
@@ -37,7 +37,7 @@ from ired_interp.models.train_config import TrainConfig
 
 WARM_UP = 5
 SECONDS = 12.0
-LEAST, MOST = 8, 200
+LEAST, MOST = 5, 200
 
 
 def plain(size: int, batch_size: int, device: str) -> Iterator[object]:
@@ -91,7 +91,9 @@ METHODS: dict[str, Callable[[int, int, str], Iterator[object]]] = {
 DEFAULT = ("plain", "ours")
 
 
-def measure(name: str, size: int, batch_size: int, device: str, threads: int) -> dict[str, float]:
+def measure(
+    name: str, size: int, batch_size: int, device: str, threads: int, seconds: float
+) -> dict[str, float]:
     """Seconds a step and bytes, in this process."""
     torch.set_num_threads(threads)
     steps = METHODS[name](size, batch_size, device)
@@ -101,7 +103,7 @@ def measure(name: str, size: int, batch_size: int, device: str, threads: int) ->
     for _ in range(WARM_UP):
         next(steps)
     taken: list[float] = []
-    while len(taken) < MOST and (sum(taken) < SECONDS or len(taken) < LEAST):
+    while len(taken) < MOST and (sum(taken) < seconds or len(taken) < LEAST):
         begin = clock()
         next(steps)
         if on_gpu:
@@ -118,6 +120,7 @@ def in_its_own_process(
     """`measure` where nothing else has been."""
     words = [sys.executable, __file__, "--one", name, "--sizes", str(size), "--batches"]
     words += [str(batch_size), "--device", options.device, "--threads", str(options.threads)]
+    words += ["--seconds", str(options.seconds)]
     env = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     done = subprocess.run(words, check=True, capture_output=True, text=True, env=env)  # noqa: S603
     result: dict[str, float] = json.loads(done.stdout)
@@ -132,11 +135,13 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--chosen", action="store_true")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of steps, a measurement")
     parser.add_argument("--one", choices=tuple(METHODS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         size, batch = options.sizes[0], options.batches[0]
-        print(json.dumps(measure(options.one, size, batch, options.device, options.threads)))
+        found = measure(options.one, size, batch, options.device, options.threads, options.seconds)
+        print(json.dumps(found))
         return
     names = tuple(METHODS) if options.chosen else DEFAULT
     table = Table(title=f"training steps a second, {options.device}, {options.threads} thread(s)")

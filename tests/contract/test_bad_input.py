@@ -262,7 +262,7 @@ CASES = [
     Case(
         "experiment forgotten",
         "run --problems 2",
-        "expected an experiment (exp001, exp002, exp004, exp005, exp006)",
+        "expected an experiment (exp001, exp002, exp004, exp005, exp006, exp007, exp011)",
     ),
     Case(
         "difficulty of given questions",

@@ -20,7 +20,7 @@ from ired_interp.experiments.page import Marked
 from ired_interp.experiments.smallest import reduce_config
 from ired_interp.experiments.subjects import MODEL, UNTRAINED
 
-NAMES = ("exp001", "exp002", "exp004", "exp005", "exp006")
+NAMES = ("exp001", "exp002", "exp004", "exp005", "exp006", "exp007", "exp011")
 
 
 @pytest.fixture(params=NAMES)

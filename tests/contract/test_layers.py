@@ -28,6 +28,8 @@ FLOORS = {
     "rules": 2,
     "landscape": 3,
     "solve": 4,
+    "anatomy": 5,
+    "negatives": 4,
     "training": 4,
     "curvature": 4,
     "minimise": 4,

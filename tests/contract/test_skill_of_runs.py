@@ -165,3 +165,14 @@ def test_a_solver_that_leaves_the_numbers_says_what_to_do() -> None:
     problems = ii.task("inverse", size=tiny.SIZE).sample(2, seed=1)
     with pytest.raises(NonFiniteError, match="skill 'no' leaves that out"):
         answer_variables(model, problems, seed=5, first=0, bound=2.0)
+
+
+def test_completion_without_noise_has_skill_but_no_known_best_error() -> None:
+    # The sampler cannot move there; a model may still be compared with the rules.
+    task = ii.task("completion", size=3, rank=1, noise=0.0)
+    results = results_of("completion", 3, "truth", noise=1e-6)
+    root = results.to_dataset().assign_attrs(task_options=json.dumps(task.options()))
+    group, tree = summarised(xr.DataTree(root))
+    assert bool(group["best_error"].isnull().all())
+    assert float(group["skill"].sel(rule="zero-fill", statistic="mean")) > 0.99
+    assert "least error that any answer can have is not known here" in said(tree)

@@ -1,37 +1,164 @@
-"""``models``: what is bundled."""
+"""``models``: what is bundled, and what is known of it. ``card``: measure a model."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ired_interp.console import console
+from ired_interp.errors import CheckpointError, ConfigError
+from ired_interp.models.checkpoint import Checkpoint, check_task
+from ired_interp.models.measuring import (
+    Errors,
+    Measurement,
+    card_path,
+    measure,
+    read_measurement,
+    write_measurement,
+)
+from ired_interp.models.reproduction import train_command
 from ired_interp.models.zoo import list_models, open_checkpoint
 
 __all__ = ["add"]
 
+_LEAST = 2
+
 
 def add(commands: Any) -> None:
-    """Register the command."""
-    models = commands.add_parser("models", help="list the bundled models")
+    """Register the commands."""
+    models = commands.add_parser("models", help="list the bundled models, or show one")
     models.set_defaults(command=_models)
+    models.add_argument("name", nargs="?", help="a bundled name or a checkpoint: all of its card")
+    card = commands.add_parser(
+        "card", help="measure a model on held-out problems and keep that beside its file"
+    )
+    card.set_defaults(command=_card)
+    card.add_argument("model", help="a bundled name or the path of a checkpoint")
+    card.add_argument("--problems", type=int, default=5_000, help="held-out, of each difficulty")
 
 
-def _models(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them
+def _models(options: argparse.Namespace) -> int:
+    if options.name is not None:
+        return _one(open_checkpoint(options.name))
     table = Table(title="bundled models")
-    for column in ("name", "task", "size", "width", "steps", "weights", "validation MSE"):
-        table.add_column(column)
+    for column in ("name", "task", "size", "width", "steps", "error", "harder", "beats"):
+        table.add_column(column, justify="right" if column in {"error", "harder"} else "left")
     for name in list_models():
-        card = open_checkpoint(name).card
-        if card is not None:
-            table.add_row(
-                name,
-                card.task,
-                str(card.size),
-                str(card.width),
-                str(card.training["steps_done"]),
-                card.weights,
-                f"{card.validation['mse']:.3g}",
-            )
+        checkpoint = open_checkpoint(name)
+        card, found = checkpoint.card, read_measurement(checkpoint)
+        if card is None:
+            continue
+        measured = ("not measured", "", "")
+        if found is not None:
+            same, harder = found.on("same"), found.on("harder")
+            measured = (_error(same), _error(harder), same.best_beaten or "no rule")
+        table.add_row(
+            name,
+            card.task,
+            str(card.size),
+            str(card.width),
+            str(card.training["steps_done"]),
+            *measured,
+        )
     Console(highlight=False).print(table)
     return 0
+
+
+def _one(checkpoint: Checkpoint) -> int:
+    out = Console(highlight=False, soft_wrap=True)
+    card, found = checkpoint.card, read_measurement(checkpoint)
+    if card is None:
+        raise CheckpointError(
+            f"{checkpoint.path}: expected a checkpoint of ired-interp, which has a card, found one "
+            "of the reference, which has none."
+        )
+    command = train_command(card)
+    origin = card.training["provenance"]
+    options = " ".join(f"{k}={v}" for k, v in card.options.items())
+    rows = {
+        "task": f"{card.task}, size {card.size} {options}".rstrip(),
+        "file": f"{checkpoint.path}, SHA-256 {checkpoint.sha256}",
+        "network": f"width {card.width}, {card.weights} weights",
+        "trained": f"{card.training['steps_done']} steps, seed {card.training['config']['seed']}",
+        "commit": f"{origin.get('git_sha')}{' (changed)' if origin.get('git_dirty') else ''}",
+        "again": command,
+    }
+    for name, value in rows.items():
+        out.print(f"{name:8} {value}", markup=False)
+    curve = Table(title="validation while training (mean squared error an entry)")
+    for column in ("step", "averaged weights", "online weights"):
+        curve.add_column(column, justify="right")
+    for entry in card.training["curve"]:
+        curve.add_row(str(entry["step"]), f"{entry['mse_ema']:.3g}", f"{entry['mse_online']:.3g}")
+    out.print(curve)
+    if found is None:
+        out.print(f"not measured: ired-interp card {checkpoint.path}", markup=False)
+        return 0
+    for each in found.errors:
+        out.print(_beside_rules(each))
+    out.print(_curvature(found))
+    return 0
+
+
+def _beside_rules(errors: Errors) -> Table:
+    table = Table(
+        title=f"{errors.num_problems} held-out problems, {errors.difficulty} difficulty: "
+        f"error {_error(errors)}"
+    )
+    for column in ("rule", "its error", "skill of the model", "95 % interval"):
+        table.add_column(column, justify="left" if column == "rule" else "right")
+    for rule in errors.rules:
+        table.add_row(
+            rule.name,
+            f"{rule.mse:.3g} ± {rule.standard_error:.1g}",
+            f"{rule.skill:.3f}",
+            f"{rule.low:.3f} … {rule.high:.3f}",
+        )
+    return table
+
+
+def _curvature(found: Measurement) -> Table:
+    ideal = ", ideally 1" if found.determined else ""
+    table = Table(
+        title=f"mean σλ at typical points of {found.num_checked} problems{ideal}, by level"
+    )
+    for column in ("level", "mean", "eigenvalues below 0"):
+        table.add_column(column, justify="right")
+    for each in found.landscape:
+        table.add_row(
+            str(each.level),
+            f"{each.mean:.3f} ± {each.standard_error:.1g}",
+            f"{100 * each.below_zero:.1f} %",
+        )
+    return table
+
+
+def _card(options: argparse.Namespace) -> int:
+    if options.problems < _LEAST:
+        raise ConfigError(f"--problems: expected at least {_LEAST}, found {options.problems}.")
+    checkpoint = open_checkpoint(options.model)
+    if checkpoint.card is None:
+        raise CheckpointError(
+            f"{checkpoint.path}: expected a checkpoint of ired-interp, whose card names the task, "
+            "found one of the reference."
+        )
+    bound = float(checkpoint.card.training["config"].get("bound", 2.0))
+    found = measure(
+        checkpoint, check_task(checkpoint, None, {}), num_problems=options.problems, bound=bound
+    )
+    path = card_path(Path(checkpoint.path))
+    write_measurement(path, found)
+    same = found.on("same")
+    console.print(
+        f"{path}: error {_error(same)} on {same.num_problems} held-out problems; beats "
+        f"{same.best_beaten or 'no rule'}.",
+        soft_wrap=True,
+        markup=False,
+    )
+    return 0
+
+
+def _error(errors: Errors) -> str:
+    return f"{errors.mse:.3g} ± {errors.standard_error:.1g}"

@@ -17,6 +17,7 @@ from ired_interp.models.trainer import (
     start_training,
     training_progress,
 )
+from ired_interp.negatives import NEGATIVES
 from ired_interp.tasks import Difficulty, task_names
 from ired_interp.training import PRODUCTS
 
@@ -57,6 +58,12 @@ def add(commands: Any) -> None:
     ):
         parser.add_argument(f"--{name}", type=kind, help=text)
     parser.add_argument(
+        "--negatives", choices=tuple(NEGATIVES), help="wrong answers of the contrastive term"
+    )
+    parser.add_argument(
+        "--keep", type=_steps, metavar="STEPS", help="keep checkpoints of these steps: 100,300,…"
+    )
+    parser.add_argument(
         "--precision", choices=tuple(PRODUCTS), help="of the steps' matrix products"
     )
     parser.add_argument(
@@ -66,6 +73,13 @@ def add(commands: Any) -> None:
         help="fuse the steps with torch.compile: a minute at the start, then faster",
     )
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--keep: expected steps as 100,300, found {text!r}.") from error
 
 
 def _train(options: argparse.Namespace) -> int:

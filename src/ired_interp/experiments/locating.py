@@ -35,6 +35,8 @@ BUILT_IN: Mapping[str, str] = {
     "exp004": "ired_interp.experiments.exp004_energies:Exp004",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
     "exp006": "ired_interp.experiments.exp006_scores:Exp006",
+    "exp007": "ired_interp.experiments.exp007_training:Exp007",
+    "exp011": "ired_interp.experiments.exp011_anatomy:Exp011",
 }
 SUFFIX = ".py"
 

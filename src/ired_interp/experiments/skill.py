@@ -16,10 +16,11 @@ from ired_interp.errors import NonFiniteError
 from ired_interp.experiments.page import Definition
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
-from ired_interp.rules import Rule, best_error, ladder
+from ired_interp.rules import BestError, Rule, best_error, ladder
 from ired_interp.solve import solve
 from ired_interp.stats import FloatArray, Interval, bootstrap_mean, skill
 from ired_interp.tasks import Difficulty, Problems, Task, task
+from ired_interp.tasks.completion import Completion
 
 __all__ = [
     "DIFFICULTY",
@@ -107,7 +108,8 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
     - ``skill``: 1 - MSE/MSE of each rule, paired by problem, with its BCa interval;
     - ``rungs_beaten``: how many rungs from the weakest on have an interval above 0;
     - ``has_skill``: 1 if that is every rung, for ``inverse`` every rung through degree 5;
-    - ``best_error``: bounds of the least error that any answer has, and their standard error;
+    - ``best_error``: bounds of the least error that any answer has, and their standard error; NaN
+      for completion without noise, where it cannot be estimated;
     - ``distance``: rms distance of answer and minimum from each rule and from the truth, over all
       entries of all problems, in units of the answers' rms; ``digits`` is -log₁₀ of it.
 
@@ -133,7 +135,7 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
     rule_errors = np.stack([rule.errors(problems).numpy() for rule in rules])
     skills = [_skill(errors, row) for row in rule_errors]
     beaten = _rungs_beaten(skills)
-    best = best_error(asked, difficulty=_difficulty(attrs), num_problems=_GIBBS_PROBLEMS, seed=0)
+    best = _best(asked, _difficulty(attrs))
     targets = [*answers.values(), truth]
     distance = np.array([[_distance(what, to, truth) for to in targets] for what in given.values()])
     with np.errstate(divide="ignore"):
@@ -219,6 +221,13 @@ def _task_of(attrs: Any) -> Task:
 
 def _difficulty(attrs: Any) -> Difficulty:
     return "harder" if attrs[DIFFICULTY] == "harder" else "same"
+
+
+def _best(asked: Task, difficulty: Difficulty) -> BestError:
+    """The least possible error, as far as it can be known."""
+    if isinstance(asked.family, Completion) and asked.family.noise == 0:
+        return BestError(float("nan"), float("nan"), float("nan"))
+    return best_error(asked, difficulty=difficulty, num_problems=_GIBBS_PROBLEMS, seed=0)
 
 
 def _skill(errors: FloatArray, rule_errors: FloatArray) -> Interval:

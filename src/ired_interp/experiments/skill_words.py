@@ -1,5 +1,7 @@
 """The skill of a model in words and in a table: the first question of every report."""
 
+import math
+
 import numpy as np
 import xarray as xr
 
@@ -69,11 +71,15 @@ def _lead(data: xr.Dataset) -> Text:
     own = " ".join(with_interval(*_interval(data["mean_model_error"])))
     low, high, error = (float(value) for value in data["best_error"].values)
     best = (
-        "The least error that any answer can have is 0, as the question determines the answer."
-        if max(abs(low), abs(high)) == 0
-        else f"The least error that any answer can have lies between {number(min(low, high), 3)} "
-        f"and {number(max(low, high), 3)} (standard error {number(error, 2)})."
+        f"The least error that any answer can have lies between {number(min(low, high), 3)} and "
+        f"{number(max(low, high), 3)} (standard error {number(error, 2)})."
     )
+    if math.isnan(low):
+        best = "The least error that any answer can have is not known here: see the rules."
+    elif max(abs(low), abs(high)) == 0:
+        best = (
+            "The least error that any answer can have is 0, as the question determines the answer."
+        )
     return (
         "A landscape says little if its model answers no better than a rule that has none. The "
         f"model’s mean squared error an entry is {own}, over {data.sizes['problem']} problems. "

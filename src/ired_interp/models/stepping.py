@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ired_interp.draws import BatchDraws
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.models.train_config import TrainConfig
+from ired_interp.negatives import NEGATIVES
 from ired_interp.training import PRODUCTS, Batch, Losses, average_decay, losses
 
 __all__ = ["Stepper", "training_steps"]
@@ -48,7 +49,11 @@ class Stepper:
         """One step: draw, both losses, one backward pass, clip, Adam, average."""
         config = self.config
         found = self._losses(
-            self.online, self.draw(), bound=config.bound, product=PRODUCTS[config.precision]
+            self.online,
+            self.draw(),
+            bound=config.bound,
+            product=PRODUCTS[config.precision],
+            negative_fn=NEGATIVES[config.negatives],
         )
         self._optimiser.zero_grad()
         torch.autograd.backward(found.total)

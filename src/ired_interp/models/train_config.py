@@ -10,6 +10,7 @@ from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH
 from ired_interp.errors import ConfigError
+from ired_interp.negatives import NEGATIVES
 from ired_interp.tasks import Difficulty, Task, task
 from ired_interp.training import PRODUCTS
 
@@ -42,6 +43,11 @@ class TrainConfig:
         validate_every: Steps between validations, which are also when the state is saved.
         validation_problems: Held-out problems, the same at every validation.
         device: ``cpu``, ``cuda`` …
+        negatives: Where the contrastive term's wrong answers come from, a name of
+            `ired_interp.negatives.NEGATIVES`: ``mined`` as in the released code, ``hard``,
+            ``random`` or ``none``.
+        keep: Steps whose averaged weights are kept as checkpoints beside the last ones; there the
+            model is validated too.
         precision: Of the matrix products of a step: ``float32``, or ``bfloat16``, which is faster
             where the processor has it and rounds to 8 bits. Validation is in float32 always.
         compile: Fuse what lies between the products with `torch.compile`, which needs a C++
@@ -64,6 +70,8 @@ class TrainConfig:
     validate_every: int = 1_000
     validation_problems: int = 1_000
     device: str = "cpu"
+    negatives: str = "mined"
+    keep: tuple[int, ...] = ()
     precision: str = "float32"
     compile: bool = False
 
@@ -78,6 +86,13 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name}: expected a finite number > 0, found {getattr(self, name)}."
                 )
+        object.__setattr__(self, "keep", tuple(sorted(set(self.keep))))
+        if self.keep and self.keep[0] < 1:
+            raise ConfigError(f"keep: expected steps ≥ 1, found {self.keep[0]}.")
+        if self.negatives not in NEGATIVES:
+            raise ConfigError(
+                f"negatives: expected one of {', '.join(NEGATIVES)}, found {self.negatives!r}."
+            )
         if self.precision not in PRODUCTS:
             raise ConfigError(
                 f"precision: expected one of {', '.join(PRODUCTS)}, found {self.precision!r}."

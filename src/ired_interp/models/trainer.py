@@ -2,7 +2,8 @@
 
 A training folder holds ``train.json`` (config and provenance), ``state.safetensors`` (everything
 that the next step depends on), ``model.safetensors`` (the moving average as a checkpoint with its
-card), ``best.safetensors`` (the same where the validation error was least) and ``log.txt``.
+card), ``best.safetensors`` (the same where the validation error was least),
+``step-NNNNNNN.safetensors`` (the same at each step that was to be kept) and ``log.txt``.
 """
 
 import json
@@ -28,6 +29,7 @@ from ired_interp.tasks import Problems
 __all__ = [
     "VALIDATION_SEED",
     "is_training_folder",
+    "kept_path",
     "resume_training",
     "set_steps",
     "start_training",
@@ -158,6 +160,11 @@ def _damaged(path: Path, error: Exception) -> RunFolderError:
     )
 
 
+def kept_path(folder: Path, step: int) -> Path:
+    """Where a training keeps the averaged weights of a step that was to be kept."""
+    return folder / f"step-{step:07d}.safetensors"
+
+
 def is_training_folder(folder: Path) -> bool:
     """Whether a folder was made by `start_training`."""
     return (folder / "train.json").is_file()
@@ -191,12 +198,15 @@ class _Training:
         append_log(folder / "log.txt", f"training from step {self.stepper.step} to {config.steps}")
         for step in track(range(self.stepper.step + 1, config.steps + 1)):
             self.stepper.take()
-            validate = step % config.validate_every == 0 or step == config.steps
+            keep = step in config.keep
+            validate = keep or step % config.validate_every == 0 or step == config.steps
             stop = should_stop()
             if validate or stop or step % _CHECK_EVERY == 0:
                 self._check_finite(folder)
             if validate:
                 self._validate(folder)
+            if keep:
+                self._write_model(kept_path(folder, step))
             if validate or stop:
                 self._save_state(folder)
             if stop and step < config.steps:
