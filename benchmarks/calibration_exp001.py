@@ -41,14 +41,14 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp001_config import Exp001Config, complete
+from ired_interp.experiments.exp001_config import Exp001Config, complete, fill_in
 from ired_interp.experiments.exp001_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp001_unit import measure_problems
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.tasks import Problems, Task
 
-_USUAL = Exp001Config()
-_PROBLEMS, _DRAWS, _SIZE, _VECTORS = _USUAL.problems, _USUAL.controls, 3, 2
+_USUAL = fill_in(Exp001Config())
+_PROBLEMS, _DRAWS, _SIZE, _VECTORS = _USUAL.problems or 0, _USUAL.controls or 0, 3, 2
 _LEVELS, _FINEST, _SEVERAL = (6, 10), (10,), (4, 6, 8, 10)
 _STEEPER, _NEAR, _SHARE = 0.3, 0.9, 0.7
 

@@ -39,15 +39,16 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp002_config import Exp002Config
+from ired_interp.experiments.exp002_config import Exp002Config, fill_in
 from ired_interp.experiments.exp002_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp002_unit import measure_problems
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task
 
-_USUAL = Exp002Config()
-_PROBLEMS, _DRAWS, _STARTS = _USUAL.problems, _USUAL.controls, _USUAL.starts
+_USUAL = fill_in(Exp002Config())
+_PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
+_STARTS = _USUAL.starts or 0
 _COARSE, _FINE = 1, 10
 _APART = 3.0  # half the distance of two wells; starts have a spread of 5
 _NUM_WAVES, _FREQUENCY = 12, 1.5

@@ -149,8 +149,8 @@ def main() -> None:
         table.add_column(column, justify="right")
     for size in options.sizes:
         for batch in options.batches:
-            found = {name: in_its_own_process(name, size, batch, options) for name in names}
-            cells = [cell(found[name], found["plain"]) for name in names]
+            rows = {name: in_its_own_process(name, size, batch, options) for name in names}
+            cells = [cell(rows[name], rows["plain"]) for name in names]
             table.add_row(str(size), str(batch), *cells)
     Console().print(table)
 
