@@ -176,7 +176,7 @@ def held_out_share(rows: Float[Tensor, "n d"], num_components: int) -> Float[Ten
     are NaN themselves. For independent isotropic rows the mean is 1; where one direction has it
     all, d/k. Rows that are tested are independent of one another, given the components. Were each
     row tested with components that all others found, rows that share a direction by chance would
-    vouch for each other, and a test over rows would be wrong two or three times too often.
+    vouch for each other, and a test over rows would be wrong too often.
 
     Args:
         rows: One a problem.
