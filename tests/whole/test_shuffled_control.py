@@ -68,8 +68,8 @@ def test_a_trained_one_is_measured_beside_the_model(
         parts="no",
     )
     planned = run.config
-    assert planned["shuffled"] == str(made.resolve())
-    assert planned["shuffled_sha256"] == read_checkpoint(made).sha256
+    assert planned.shuffled == str(made.resolve())
+    assert planned.shuffled_sha256 == read_checkpoint(made).sha256
     beside = run.tree["controls/shuffled"].to_dataset()
     assert "draw" not in beside.dims
     assert beside["x"].equals(run.results["x"])
