@@ -1,6 +1,7 @@
 """Posteriors that EXP-001 reads: kept where they are known, and too sure where told too sharp."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,13 @@ def test_what_is_not_finite_is_in_no_bin() -> None:
 
 def test_a_run_reads_it_at_typical_points_with_all_eigenvalues(tmp_path: Path) -> None:
     model = tiny.checkpoint(tmp_path / "m.safetensors")
-    words = {"problems": 3, "levels": [2, 10], "controls": 1, "parts": "no", "skill": "no"}
+    words: dict[str, Any] = {
+        "problems": 3,
+        "levels": [2, 10],
+        "controls": 1,
+        "parts": "no",
+        "skill": "no",
+    }
     run = ii.run("exp001", model=model, out=tmp_path / "r", **words)
     root, summary = run.results, run.tree["summary/model"].to_dataset()
     sigma, signal = root["sigma"], root["signal"]
