@@ -29,6 +29,10 @@ def draw_posterior(results: DataTree, theme: Theme) -> Figure:
     rows = -(-len(levels) // columns)
     figure = Figure((max(WIDTH * columns / _COLUMNS, 4), 0.9 + _ROW * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat
+    highest = [
+        float(case.data["actual_error"].sel(statistic=["mean", "high"]).max()) for case in cases
+    ]
+    top = 2 * max([value for value in highest if np.isfinite(value)], default=1.0)
     for ax, level in zip(panels, levels, strict=False):
         dress(ax, theme)
         here = [case.data.sel(level=level) for case in cases]
@@ -48,7 +52,7 @@ def draw_posterior(results: DataTree, theme: Theme) -> Figure:
                 color=theme.ink,
                 fontsize=TEXT,
             )
-        _set_axes(ax)
+        _set_axes(ax, top)
     for ax in figure.axes[len(levels) :]:
         ax.set_visible(False)
     figure.supxlabel("claimed variance / (σ²/s²)", fontsize=TEXT, color=theme.ink)
@@ -78,13 +82,13 @@ def _draw_bins(ax: Axes, case: Case, data: Dataset) -> None:
     ax.text(0.04, above, f"n = {count}", transform=ax.transAxes, color=case.color, fontsize=SMALL)
 
 
-def _set_axes(ax: Axes) -> None:
+def _set_axes(ax: Axes, top: float) -> None:
     for axis, set_scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
         set_scale("symlog", linthresh=_LINEAR)
         axis.set_major_locator(FixedLocator(_TICKS))
         axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
         axis.set_minor_locator(NullLocator())
-    ax.set_ylim(bottom=_LOWEST)
+    ax.set_ylim(_LOWEST, top)
 
 
 def _plain(value: float) -> str:

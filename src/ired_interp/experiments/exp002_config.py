@@ -114,9 +114,10 @@ class Exp002Config:
                 raise ConfigError(f"{name}: expected an odd number, found {getattr(self, name)}.")
         if not 0 < self.same < 1:
             raise ConfigError(f"same: expected a share in (0, 1), found {self.same}.")
-        if self.problems is not None and (self.slices or 0) > self.problems:
+        problems = _SIZES[self.scale]["problems"] if self.problems is None else self.problems
+        if self.slices is not None and self.slices > problems:
             raise ConfigError(
-                f"slices: expected at most the {self.problems} problems, found {self.slices}."
+                f"slices: expected at most the {problems} problems, found {self.slices}."
             )
 
 
