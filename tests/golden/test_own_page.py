@@ -260,8 +260,11 @@ def test_all_that_an_experiment_says_is_on_its_page(make: Make) -> None:
     run = make(Talking)
     text, page = run.report_path.read_text(encoding="utf-8"), page_of(run)
     assert page.said.count(EVIL) > 20
-    for heading in ("Figure", "Title", "Caption"):
+    for heading in ("Figure", "Title"):
         assert f"{heading} {EVIL}" in page.said
+    # A caption is escaped and has its index set below, as all words.
+    caption = "Caption &lt;script&gt;alert(&#39;σ<sub>t</sub>&#39;)&lt;/script&gt;&amp;amp;"
+    assert f">{caption}</figcaption>" in text
     assert "∇<sub>y</sub>E" in text
     assert '<span class="whole">s<sub>t</sub>/σ<sub>t</sub>²</span>' in text
     assert "at σ<sub>t</sub>, of bias_type" in text

@@ -73,7 +73,7 @@ def _traces(data: xr.Dataset, reach: float, theme: Theme) -> Sequence[Mapping[st
             "colorscale": themed(*(_scale(name) for name in ("light", "dark"))),
             "contours": {"start": 0, "end": 2 * reach**2, "size": 1, "coloring": "heatmap"},
             "line": {"color": theme.muted, "width": 0.6},
-            "colorbar": {"title": {"text": "height, σ"}, "thickness": 12, "outlinewidth": 0},
+            "colorbar": _BAR,
             "hovertemplate": "u %{x:.2f} σ, v %{y:.2f} σ<br>height %{z:.3g} σ<extra></extra>",
             "name": "height",
             "showlegend": False,
@@ -107,6 +107,16 @@ def _traces(data: xr.Dataset, reach: float, theme: Theme) -> Sequence[Mapping[st
     ]
 
 
+# Below the plane, which would be small beside it on a narrow page.
+_BAR = {
+    "title": {"text": "height, σ", "side": "top"},
+    "orientation": "h",
+    "y": -0.28,
+    "yanchor": "top",
+    "thickness": 10,
+    "len": 0.6,
+    "outlinewidth": 0,
+}
 _THIN = {"color": "var(--fig-ideal)", "width": 1.5}
 
 

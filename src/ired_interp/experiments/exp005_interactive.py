@@ -1,5 +1,6 @@
 """The curvatures of EXP-005 in a browser: normal against tangent, a mark a problem."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -64,25 +65,27 @@ def interactive_curvatures(results: xr.DataTree, theme: Theme) -> Interactive:
             },
         ],
         values=values,
-        layout={
-            "xaxis": axis("mean tangent σκ"),
-            "yaxis": axis("mean normal σκ"),
-            "hovermode": "closest",
-            "shapes": [_EQUAL],
-        },
+        layout={"hovermode": "closest"},
+        changes=[[_change(place) for place in choice] for choice in values],
     )
 
 
 _THIN = {"color": "var(--fig-ideal)", "width": 2}
-# A shape does not stretch the axes.
-_EQUAL = {
-    "type": "line",
-    "x0": -100,
-    "y0": -100,
-    "x1": 100,
-    "y1": 100,
-    "line": {"color": "var(--fig-muted)", "width": 1, "dash": "dash"},
-}
+_MARGIN = 0.08
+
+
+def _change(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Both axes alike, as far as the marks go, and the line on which both curvatures are equal."""
+    drawn = [number for one in values for key in ("x", "y") for number in one.get(key, [])]
+    there = [1.0, *(number for number in drawn if number is not None)]
+    margin = _MARGIN * (max(there) - min(there)) or _MARGIN
+    low, high = min(there) - margin, max(there) + margin
+    line = {"color": "var(--fig-muted)", "width": 1, "dash": "dash"}
+    return {
+        "xaxis": axis("mean tangent σκ", range=[low, high]),
+        "yaxis": axis("mean normal σκ", range=[low, high]),
+        "shapes": [{"type": "line", "x0": low, "y0": low, "x1": high, "y1": high, "line": line}],
+    }
 
 
 def _trace(name: str, root: xr.Dataset, color: str, symbol: str) -> dict[str, Any]:

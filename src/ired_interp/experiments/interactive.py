@@ -118,9 +118,10 @@ def themed(light: Any, dark: Any) -> dict[str, Any]:
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis in the colours of the page."""
     return {
-        "title": {"text": title, "standoff": 8},
+        "title": {"text": title, "standoff": 8, "font": {"size": 13}},
         "color": PAGE.ink,
         "gridcolor": "var(--rule)",
         "zerolinecolor": PAGE.muted,
         "automargin": True,
+        "exponentformat": "power",
     } | more
