@@ -102,7 +102,8 @@ def tree(
 
 def cut(y: Tensor, rank: int) -> Tensor:
     u, s, vt = torch.linalg.svd(y.reshape(-1, 3, 3))
-    return ((u[..., :rank] * s[:, None, :rank]) @ vt[:, :rank]).flatten(1)
+    out: Tensor = ((u[..., :rank] * s[:, None, :rank]) @ vt[:, :rank]).flatten(1)
+    return out
 
 
 def towards_the_mean(task: Task, y: Tensor, shares: tuple[float, ...]) -> list[Tensor]:

@@ -81,7 +81,12 @@ class Planted:
 
     def _form(self) -> Tensor:
         eye = torch.eye(self.dim_y, dtype=torch.float64)
-        return {"bowl": eye, "ellipsoid": self._matrix, "double": eye - self._outer}[self._kind]
+        forms: dict[str, Tensor] = {
+            "bowl": eye,
+            "ellipsoid": self._matrix,
+            "double": eye - self._outer,
+        }
+        return forms[self._kind]
 
     def _at(self, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         answer = self._y[torch.cdist(x, self._x).argmin(dim=1)]
@@ -248,7 +253,7 @@ def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     results = run.tree
     assert set(results.to_dataset().data_vars) == set(DEFINITIONS)
     # The levels are gone through from the coarsest, in whatever order they were given.
-    cost = results["path_cost"].sel(arm="released")
+    cost = results.to_dataset()["path_cost"].sel(arm="released")
     assert cost.sel(level=4).values.tolist() == [7] * 3
     assert cost.sel(level=10).values.tolist() == [14] * 3
     xr.testing.assert_identical(

@@ -52,7 +52,8 @@ def test_a_measurement_is_what_it_says(tmp_path: Path) -> None:
         assert got.standard_error == pytest.approx(float(errors.std()) / N**0.5, rel=1e-12)
         for rule, beside in zip(ladder(task), got.rules, strict=True):
             of_rule = float(rule.errors(problems).mean())
-            assert (beside.name, beside.mse) == (rule.name, pytest.approx(of_rule, rel=1e-12))
+            assert beside.name == rule.name
+            assert beside.mse == pytest.approx(of_rule, rel=1e-12)
             assert beside.skill == pytest.approx(1 - float(errors.mean()) / of_rule, rel=1e-9)
             assert beside.low < beside.skill < beside.high
         assert got.best_beaten is None  # random weights
