@@ -211,7 +211,9 @@ def test_an_ellipsoid_is_descended_by_each_part(task: Task) -> None:
 def test_two_minima_are_found_from_different_starts(task: Task) -> None:
     results = tree(task, "double")
     root = results.to_dataset().sel(arm="released")
-    assert set(np.unique(root["num_minima"])) == {1.0, 2.0}
+    found = set(np.unique(root["num_minima"]))
+    assert found <= {1.0, 2.0}
+    assert 2.0 in found
     # Four starts: all at one minimum, or three and one (3 pairs of 6 apart), or two and two (4).
     assert set(np.round(root["apart"].values * 6).astype(int)) <= {0, 3, 4}
     np.testing.assert_array_equal(root["apart"] > 0, root["num_minima"] == 2)
