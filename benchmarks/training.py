@@ -140,8 +140,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         size, batch = options.sizes[0], options.batches[0]
-        found = measure(options.one, size, batch, options.device, options.threads, options.seconds)
-        print(json.dumps(found))
+        measured = measure(
+            options.one, size, batch, options.device, options.threads, options.seconds
+        )
+        print(json.dumps(measured))
         return
     names = tuple(METHODS) if options.chosen else DEFAULT
     table = Table(title=f"training steps a second, {options.device}, {options.threads} thread(s)")

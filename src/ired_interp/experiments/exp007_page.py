@@ -34,7 +34,12 @@ _COLUMNS = (
     ("off_ideal", "off the ideal"),
     ("split_ratio", "log normal/tangent"),
 )
-_LISTED = ("error", "effective_rank", "wrong_rank", "curvature", "off_ideal")
+_LISTED = (
+    ("error", "error"),
+    ("effective_rank", "rank"),
+    ("wrong_rank", "if as wrong"),
+    ("off_ideal", "off ideal"),
+)
 NEEDED = tuple(f"summary/model/{name}" for name, _ in _COLUMNS)
 
 
@@ -61,17 +66,17 @@ def page(results: xr.DataTree) -> Page:
 def listing(results: xr.DataTree) -> Listing:
     """Means over problems, and over levels where there are any, a row a checkpoint."""
     data = model_page.cases_of(results)[0].data
-    labels = dict(_COLUMNS)
     rows = []
     for step in _steps(results):
         here = data.sel(step=step)
-        cells = [number(_mean(here[name]), 3) for name in _LISTED]
+        cells = [number(_mean(here[name]), 3) for name, _ in _LISTED]
         rows.append([str(step), *cells, _nearest(here)])
     return Listing(
-        heads=("step", *(labels[name] for name in _LISTED), "nearest rule"),
+        heads=("step", *(label for _, label in _LISTED), "nearest rule"),
         rows=rows,
-        caption="means over problems, and over levels; rank if as wrong: of the point between "
-        "truth\nand mean answer that has this error; the figures and the page have the intervals",
+        caption="means over problems, and over levels; rank: effective, of the answers; if as "
+        "wrong: of\nthe point between truth and mean answer that has this error; off ideal: rms of "
+        "σλ − 1;\nthe figures and the page have the intervals",
         left=("nearest rule",),
     )
 

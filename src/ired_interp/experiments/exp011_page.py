@@ -34,6 +34,13 @@ _COLUMNS = (
     ("num_minima", "minima"),
     ("cost", "gradients"),
 )
+_LISTED = (
+    ("error", "error"),
+    ("change", "change"),
+    ("to_minimum", "to min."),
+    ("num_minima", "minima"),
+    ("cost", "grads"),
+)
 NEEDED = tuple(f"summary/model/{name}" for name, _ in _COLUMNS)
 
 
@@ -65,16 +72,18 @@ def listing(results: xr.DataTree) -> Listing:
 
     def cells(arm: str) -> list[str]:
         here = model.sel(arm=arm)
-        of_model = [_cell(here[name]) for name, _ in _COLUMNS]
+        of_model = [_cell(here[name]) for name, _ in _LISTED]
         return of_model + [_cell(one.data["error"].sel(arm=arm)) for one in cases[1:]]
 
-    muted = ["untr. error"] if len(cases) > 1 else []
+    muted = ["untr."] if len(cases) > 1 else []
     return Listing(
-        heads=("way", *(label for _, label in _COLUMNS), *muted),
+        heads=("way", *(label for _, label in _LISTED), *muted),
         rows=[[arm, *cells(arm)] for arm in _names(results)],
-        caption="means over problems; in parentheses, in the last digit's unit, the larger half of "
-        "the\n95 % bootstrap interval; change: distance from the released rule's answer over its "
-        "error;\nminima: how many the starts of a problem lead to; gradients: a Hessian is 2·d",
+        caption="means over problems; in parentheses, in the last digit's unit, the larger half\n"
+        "of the 95 % bootstrap interval; change: distance from the released rule's answer\n"
+        "over its error; to min.: distance to the minimum behind the answer; minima: how\n"
+        "many the starts of a problem lead to; grads: gradients, a Hessian is 2·d of them;\n"
+        "untr.: error with untrained weights",
         left=("way",),
         muted=muted,
     )

@@ -146,7 +146,9 @@ def _read_head(folder: Path) -> tuple[TrainConfig, Mapping[str, Any]]:
             f"version {head.get('version')!r}."
         )
     try:
-        return TrainConfig(**head["config"]), head["provenance"]
+        given = dict(head["config"])
+        keep = tuple(given.pop("keep", ()))  # JSON has lists; trainings before this field, nothing
+        return TrainConfig(keep=keep, **given), head["provenance"]
     except (TypeError, KeyError) as error:
         raise RunFolderError(
             f"{folder / 'train.json'}: the config is damaged ({error})."
