@@ -233,7 +233,7 @@ ARMS: tuple[Arm, ...] = (
     Arm(
         "jumps-newton",
         "jumps alone, then Newton steps with exact Hessians at the last level",
-        newton_steps(_STEPS),
+        newton_steps(4 * _STEPS),
         inner_at_last=True,
     ),
     Arm(

@@ -207,7 +207,7 @@ def a_folder(folder: Path) -> None:
 CASES = [
     Case("no command", "", "required: COMMAND"),
     Case("unknown command", "rum exp001", "invalid choice: 'rum'"),
-    Case("unknown experiment", "run exp01", "Did you mean 'exp001'"),
+    Case("unknown experiment", "run exp-001", "Did you mean 'exp001'"),
     Case("unknown option", run("--problem-count 3"), "unrecognized arguments", sound),
     Case("unknown model", run("", model="inverse-44"), "expected one of"),
     Case("missing checkpoint", run("", model="gone/m.safetensors"), "no such file"),

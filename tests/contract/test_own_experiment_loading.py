@@ -192,7 +192,7 @@ def test_modules_of_modules_are_local_too(project: Project) -> None:
 
 
 REFUSED: list[tuple[str, str, str, type[IredInterpError], str]] = [
-    ("exp01", "", "", UnknownNameError, r"found 'exp01'.*mean 'exp001'"),
+    ("exp-001", "", "", UnknownNameError, r"found 'exp-001'.*mean 'exp001'"),
     ("spread", "spread.py", GOOD, UnknownNameError, r"found 'spread'.*mean 'spread.py'"),
     ("spred.py", "spread.py", GOOD, UnknownNameError, r"none at .*spred.py.*mean 'spread.py'"),
     ("no/file.py", "", "", UnknownNameError, r"there is no folder .*no"),

@@ -35,7 +35,7 @@ from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
 
 EXPERIMENT = find_experiment("exp001")
-NUM_FIGURES = 12
+NUM_FIGURES = 13
 # Figures whose colours are those of matrices or parts, not of the model and its control alone.
 WITHOUT_CONTROL = {"figure-eigenvectors"}
 VOID = {"br", "hr", "img", "input", "link", "meta"}

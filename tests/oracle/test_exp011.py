@@ -196,8 +196,12 @@ def test_an_isotropic_bowl_supports_nothing(task: Task) -> None:
 
 def test_an_ellipsoid_is_descended_by_each_part(task: Task) -> None:
     results = tree(task, "ellipsoid")
-    outcomes = {one.id: one.outcome for one in judge(HYPOTHESES, results)}
+    verdicts = {one.id: one for one in judge(HYPOTHESES, results)}
+    outcomes = {name: one.outcome for name, one in verdicts.items()}
     assert outcomes.pop("several-minima") == "inconclusive"
+    for name in ("more-steps-matter", "doubling-matters"):  # exploratory: shown, not tested
+        assert outcomes.pop(name) == "inconclusive"
+        assert verdicts[name].p_for < 1e-3
     assert outcomes == dict.fromkeys(outcomes, "supported")
     root = results.to_dataset()
     # What is left of the way to the minimum is the error, since the minimum is the answer.

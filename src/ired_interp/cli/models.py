@@ -23,7 +23,7 @@ from ired_interp.models.zoo import list_models, open_checkpoint
 
 __all__ = ["add"]
 
-_LEAST = 2
+_LEAST, _WIDE = 2, 500
 
 
 def add(commands: Any) -> None:
@@ -62,7 +62,8 @@ def _models(options: argparse.Namespace) -> int:
             str(card.training["steps_done"]),
             *measured,
         )
-    Console(highlight=False).print(table)
+    # As wide as it needs, whatever the terminal: a name that is cut or broken cannot be copied.
+    Console(highlight=False, width=_WIDE).print(table)
     return 0
 
 

@@ -110,4 +110,5 @@ POSTERIOR = FigureSpec(
     "where σ²/s² multiplies any error of the curvature beyond use are not determined.",
     draw_posterior,
     needs=("summary/model/claimed_variance",),
+    colors="theme",
 )

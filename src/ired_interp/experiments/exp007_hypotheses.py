@@ -5,21 +5,21 @@ the step. The control is a series of untrained networks, one a step, which has n
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
-from ired_interp.experiments.subjects import UNTRAINED
+from ired_interp.experiments.model_evidence import Reduced, beside_untrained
 from ired_interp.stats import FloatArray, spearman
 
 __all__ = ["HYPOTHESES"]
 
 _CONTROL = "a series of untrained networks at the same problems, one a step"
-_Of = Callable[[xr.Dataset], FloatArray]
 
 
-def _below(variable: str, beside: str) -> _Of:
+def _below(variable: str, beside: str) -> Reduced:
     """log of what an answer as wrong would have, by what the answer has; before the last step."""
 
     def of(data: xr.Dataset) -> FloatArray:
@@ -31,7 +31,7 @@ def _below(variable: str, beside: str) -> _Of:
     return of
 
 
-def _trend(variable: str, sign: float) -> _Of:
+def _trend(variable: str, sign: float) -> Reduced:
     """Rank correlation with the step, times a sign; levels are averaged first."""
 
     def of(data: xr.Dataset) -> FloatArray:
@@ -61,17 +61,8 @@ def _mean(values: FloatArray, dims: tuple[object, ...]) -> FloatArray:
     return mean
 
 
-def _statistic(of: _Of, note: str, unit: str) -> Callable[[xr.DataTree], Evidence]:
-    def statistic(results: xr.DataTree) -> Evidence:
-        control = None
-        if "controls" in results.children and "untrained" in results["controls"].children:
-            untrained = results[UNTRAINED].to_dataset()
-            control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-        return Evidence(
-            effect=of(results.to_dataset()), null=0.0, control=control, unit=unit, note=note
-        )
-
-    return statistic
+def _statistic(of: Reduced, note: str, unit: str) -> Callable[[xr.DataTree], Evidence]:
+    return lambda results: replace(beside_untrained(results, of, null=0.0, note=note), unit=unit)
 
 
 HYPOTHESES = (

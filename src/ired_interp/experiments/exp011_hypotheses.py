@@ -10,19 +10,18 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.anatomy import RELEASED
-from ired_interp.experiments.hypothesis import Evidence, Hypothesis
-from ired_interp.experiments.subjects import UNTRAINED
+from ired_interp.experiments.hypothesis import Evidence, Hypothesis, Role
+from ired_interp.experiments.model_evidence import Reduced, beside_untrained
 from ired_interp.stats import FloatArray
 
 __all__ = ["HYPOTHESES"]
 
 _CONTROL = "the same network with untrained weights, at the same problems and starts"
-_Of = Callable[[xr.Dataset], FloatArray]
 # Answers of order 1 this many units in the last place off are as good as exact.
 _ROUND_OFF = 1_000
 
 
-def _gain(worse: str, better: str) -> _Of:
+def _gain(worse: str, better: str) -> Reduced:
     """By how much the error of one way exceeds that of another, in -1 … 1."""
 
     def of(data: xr.Dataset) -> FloatArray:
@@ -39,20 +38,19 @@ def _apart(data: xr.Dataset) -> FloatArray:
     return np.asarray(data["apart"].sel(arm=RELEASED).values, dtype=np.float64)
 
 
-def _statistic(of: _Of, note: str) -> Callable[[xr.DataTree], Evidence]:
-    def statistic(results: xr.DataTree) -> Evidence:
-        control = None
-        if "controls" in results.children and "untrained" in results["controls"].children:
-            untrained = results[UNTRAINED].to_dataset()
-            control = np.stack([of(untrained.isel(draw=i)) for i in range(untrained.sizes["draw"])])
-        return Evidence(
-            effect=of(results.to_dataset()), null=0.0, control=control, unit="1", note=note
-        )
-
-    return statistic
+def _statistic(of: Reduced, note: str) -> Callable[[xr.DataTree], Evidence]:
+    return lambda results: beside_untrained(results, of, null=0.0, note=note)
 
 
-def _claim(identity: str, statement: str, worse: str, better: str, source: str) -> Hypothesis:
+def _claim(
+    identity: str,
+    statement: str,
+    worse: str,
+    better: str,
+    source: str,
+    *,
+    role: Role = "confirmatory",
+) -> Hypothesis:
     return Hypothesis(
         id=identity,
         statement=f"{statement}, by more than with untrained weights.",
@@ -64,6 +62,7 @@ def _claim(identity: str, statement: str, worse: str, better: str, source: str) 
         source=source,
         figure="errors",
         needs=("error",),
+        role=role,
     )
 
 
@@ -90,6 +89,7 @@ HYPOTHESES = (
         RELEASED,
         "twenty-steps",
         "Du et al. (2024), table 2: more optimisation steps, better answers",
+        role="exploratory",
     ),
     _claim(
         "doubling-matters",
@@ -97,6 +97,7 @@ HYPOTHESES = (
         "single-steps",
         RELEASED,
         "the released code doubles all but the first step; on the ideal quadratic that overshoots",
+        role="exploratory",
     ),
     _claim(
         "levels-matter",
