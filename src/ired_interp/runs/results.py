@@ -26,6 +26,11 @@ def read_results(path: Path) -> xr.DataTree:
             return tree.load()
     except (OSError, ValueError, KeyError) as error:
         raise RunFolderError(
-            f"{file} cannot be read ({error}). Delete it and run 'ired-interp resume {path}': it "
+            f"{file} cannot be read ({_first_line(error)}). Delete it and run 'ired-interp resume {path}': it "
             "is made again from the shards."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """What xarray has to say of groups that do not fit goes on for a page."""
+    return str(error).partition("\n")[0].rstrip(":")
