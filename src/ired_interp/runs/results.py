@@ -26,8 +26,8 @@ def read_results(path: Path) -> xr.DataTree:
             return tree.load()
     except (OSError, ValueError, KeyError) as error:
         raise RunFolderError(
-            f"{file} cannot be read ({_first_line(error)}). Delete it and run 'ired-interp resume {path}': it "
-            "is made again from the shards."
+            f"{file} cannot be read ({_first_line(error)}). Delete it and run 'ired-interp resume "
+            f"{path}': it is made again from the shards."
         ) from error
 
 
