@@ -1,7 +1,13 @@
-"""What every test shares: reproducible hypothesis, one thread."""
+"""What every test shares: reproducible hypothesis, one thread, a run of each experiment."""
 
+from typing import TYPE_CHECKING
+
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tiny_runs import Shared
 
 # One thread: the tensors are tiny, and several test processes may share the machine.
 torch.set_num_threads(1)
@@ -14,3 +20,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ired_interp")
+
+
+@pytest.fixture(scope="session")
+def shared_runs(tmp_path_factory: pytest.TempPathFactory) -> "Shared":
+    """Finished runs that tests read and do not change."""
+    # Not above: what is imported before pytest is configured has its annotations unchecked.
+    from tiny_runs import Shared
+
+    return Shared(tmp_path_factory.mktemp("shared"))

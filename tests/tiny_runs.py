@@ -9,7 +9,7 @@ from ired_interp.experiments.config import config_from_mapping
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, plan_run
 
-__all__ = ["CONFIGS", "run_of"]
+__all__ = ["CONFIGS", "Shared", "run_of"]
 
 LEVELS = (1, 10)
 CONFIGS: Mapping[str, Mapping[str, object]] = {
@@ -29,6 +29,19 @@ CONFIGS: Mapping[str, Mapping[str, object]] = {
     "exp005": {"problems": 3, "controls": 1, "random_draws": 1},
     "exp006": {"problems": 3, "controls": 1, "noise": 9, "random_draws": 8, "components": 2},
 }
+
+
+class Shared:
+    """The run of each experiment as `CONFIGS` has it, made once for all tests of a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._runs: dict[str, Run] = {}
+
+    def __getitem__(self, name: str) -> Run:
+        if name not in self._runs:
+            self._runs[name] = run_of(name, self._folder / name)
+        return self._runs[name]
 
 
 def run_of(name: str, folder: Path, *, weights: int = 0, **changes: object) -> Run:

@@ -1,7 +1,6 @@
 """A figure is drawn once, and its dark drawing is derived: it equals the one that is drawn dark."""
 
 import re
-from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
@@ -35,9 +34,9 @@ def on_page(text: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(tiny_runs.CONFIGS))
-def test_derived_is_drawn(name: str, tmp_path: Path) -> None:
+def test_derived_is_drawn(name: str, shared_runs: tiny_runs.Shared) -> None:
     """What the page shows on a dark ground is what would have been drawn for it."""
-    run = tiny_runs.run_of(name, tmp_path)
+    run = shared_runs[name]
     results, text = run.tree, write_report(run).read_text(encoding="utf-8")
     specs = [*run.experiment.figures, evidence_figures(results)[0]]
     assert not [spec.name for spec in specs if spec.missing(results)]

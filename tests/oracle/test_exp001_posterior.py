@@ -11,9 +11,14 @@ import xarray as xr
 import ired_interp as ii
 import tiny
 from ired_interp.energy.exact import exact_model
+from ired_interp.experiments import find_experiment
+from ired_interp.experiments.config import config_from_mapping
+from ired_interp.experiments.exp001_config import Exp001Config
 from ired_interp.experiments.exp001_posterior import calibration, posterior_reading
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate
+from ired_interp.runs.execution import execute
+from ired_interp.runs.run import Run, plan_run
 from ired_interp.stats import FloatArray
 
 LEVELS = (1, 2, 3, 6, 10)
@@ -121,7 +126,12 @@ def test_a_run_reads_it_at_typical_points_with_all_eigenvalues(tmp_path: Path) -
         "parts": "no",
         "skill": "no",
     }
-    run = ii.run("exp001", model=model, out=tmp_path / "r", **words)
+
+    def ran(name: str, **changes: Any) -> Run:
+        config = config_from_mapping(Exp001Config, {"model": str(model), **words, **changes})
+        return execute(plan_run(find_experiment("exp001"), config, tmp_path / name))
+
+    run = ran("whole")
     root, summary = run.results, run.tree["summary/model"].to_dataset()
     sigma, signal = root["sigma"], root["signal"]
     # The trace of the covariance is that of the spectrum.
@@ -130,9 +140,6 @@ def test_a_run_reads_it_at_typical_points_with_all_eigenvalues(tmp_path: Path) -
     assert float(abs(found - trace).max()) < 1e-9 * float(abs(trace).max())
     assert summary["posterior_determined"].values.tolist() == [0, 1]
     assert "claimed_variance" in run.tree["summary/untrained"]
-    ends = ii.run("exp001", model=model, out=tmp_path / "e", top=1, **words)
-    assert "posterior_variance" not in ends.results
-    off = ii.run(
-        "exp001", model=model, out=tmp_path / "o", point="solution", noise_draws=1, **words
-    )
+    assert "posterior_variance" not in ran("ends", top=1).results
+    off = ran("off", point="solution", noise_draws=1)
     assert "posterior_variance" not in off.results
