@@ -1,6 +1,7 @@
 """Submodules, large files of git-lfs and files that only a config names, into a cluster's root."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,9 @@ from ired_interp.errors import ClusterError, ConfigError, RunFolderError
 from ired_interp.experiments import load, locate
 from ired_interp.runs.provenance import repository
 from ired_interp.runs.run import Run, open_run, plan_run
+from slurm_here import Here
+
+pytest_plugins = ("slurm_fixtures",)
 
 LARGE = b"\0large\n" * 1000
 SHA256 = hashlib.sha256(LARGE).hexdigest()
@@ -95,6 +99,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def rsync(here: Here) -> None:
+    """Contents travel by it; the start of the daemons installs it where it is missing."""
+    assert shutil.which("rsync"), here
+
+
+@pytest.fixture
 def cluster(tmp_path: Path) -> ClusterConfig:
     return ClusterConfig(name="a", root=f"{tmp_path}/ro'ot; x", environment=sys.prefix)
 
@@ -103,6 +113,8 @@ def sent(project: Path) -> code.Code:
     return code.code_of(project, git(project, "rev-parse", "HEAD"))
 
 
+@pytest.mark.cluster
+@pytest.mark.usefixtures("rsync")
 def test_submodules_and_large_files_arrive_and_the_clone_is_clean(
     project: Path, cluster: ClusterConfig
 ) -> None:
@@ -138,6 +150,8 @@ def test_a_large_file_or_a_submodule_that_is_not_here_is_named(
         sent(project)
 
 
+@pytest.mark.cluster
+@pytest.mark.usefixtures("rsync")
 def test_a_content_that_changes_on_its_way_never_gets_its_name(
     project: Path, cluster: ClusterConfig
 ) -> None:
@@ -157,6 +171,8 @@ def plan(project: Path, out: Path, *names: Path | str) -> Run:
     return plan_run(experiment, config, out, source=source)
 
 
+@pytest.mark.cluster
+@pytest.mark.usefixtures("rsync")
 def test_files_that_the_config_names_are_found_by_content_and_the_plan_stays(
     project: Path, cluster: ClusterConfig, tmp_path: Path
 ) -> None:
