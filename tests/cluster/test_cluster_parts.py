@@ -13,7 +13,7 @@ from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.polling import ask_round, pauses
 from ired_interp.cluster.queueing import share_out
 from ired_interp.cluster.shell import Completed, GitRemote, LocalShell, submission_environment
-from ired_interp.errors import CannotAskError
+from ired_interp.errors import CannotAskError, ClusterError
 
 PARTITIONS = """\
 PartitionName=main AllowQos=ALL Default=YES QoS=N/A MaxTime=1-01:30:00 State=UP TotalNodes=2
@@ -244,3 +244,10 @@ def test_a_submission_from_inside_a_job_does_not_hand_its_options_on(
     kept = {k for k in submission_environment() if k.startswith(("SLURM", "SBATCH"))}
     assert kept == {"SLURM_CONF"}
     assert "SBATCH_PARTITION" not in LocalShell().run(["env"]).stdout
+
+
+def test_without_rsync_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.pt").write_bytes(b"1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ClusterError, match=r"expected rsync, .* found none on PATH; install it"):
+        LocalShell().send_file(tmp_path / "own.pt", str(tmp_path / "there"))

@@ -166,6 +166,8 @@ def test_a_cluster_that_does_not_answer(
     assert main([*words, "--cluster", "here"]) == 1
     checks = {c["id"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["session"]["status"] == "pass"
+    assert checks["rsync"]["status"] == "fail"
+    assert "'submit' and 'fetch' copy" in checks["rsync"]["expected"]
     assert checks["slurm"]["status"] == "fail"
     assert "scontrol: command not found" in checks["slurm"]["found"]
     assert main([*words, "--cluster", "there"]) == 1

@@ -7,6 +7,7 @@ or fails at once.
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -304,6 +305,11 @@ def _rsync(
     # -s: the far side's shell does not see the path.
     words = ["rsync", "-rlt", "-s", "--out-format=%n", *over, *rules, "--", source, target]
     done = _run(words, stdin=b"", seconds=_COPY_SECONDS, name=shell.name)
+    if done.returncode == _NOT_FOUND and shutil.which("rsync") is None:
+        raise ClusterError(
+            "this machine: expected rsync, by which files are copied to and from a cluster, found "
+            "none on PATH; install it."
+        )
     if done.returncode != 0:
         if isinstance(shell, SshShell):  # rsync has no code of its own for a session that is gone
             shell.check_session()

@@ -267,11 +267,19 @@ def _check_git() -> Check:
     return passed("git", said.out.strip())
 
 
+def _check_rsync() -> Check:
+    path = shutil.which("rsync")
+    if path is None:
+        return failed("rsync", "none", "rsync, by which 'submit' and 'fetch' copy", "install rsync")
+    return passed("rsync", path)
+
+
 def _check_cluster(cluster: ClusterConfig | None) -> Iterator[Check]:
     if cluster is None:
-        for name in ("session", "slurm"):
+        for name in ("rsync", "session", "slurm"):
             yield not_checked(name, "no cluster was named (--cluster NAME)")
         return
+    yield _timed(_check_rsync)
     begin = time.monotonic()
     try:
         shell = open_shell(cluster)

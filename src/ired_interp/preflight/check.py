@@ -74,6 +74,7 @@ OF_A_MACHINE = (
     "gpu",
     "browser",
     "git",
+    "rsync",
     "session",
     "slurm",
 )
