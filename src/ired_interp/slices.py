@@ -267,12 +267,19 @@ def path_components(path: Float[Tensor, "n m d"], num: int = 2) -> PathComponent
 
 
 def random_walk_shares(
-    steps: Float[Tensor, "n m"], d: int, *, num: int = 2, num_draws: int = 200, seed: int = 0
+    steps: Float[Tensor, "n m"],
+    d: int,
+    *,
+    num: int = 2,
+    num_draws: int = 200,
+    seed: int = 0,
+    first: int = 0,
 ) -> Float[Tensor, "n draws"]:
     """What the first ``num`` principal components keep of random walks with given step lengths.
 
     The null of `path_components`: each step goes its own uniformly random way in ℝ^d, and is as
-    long as the path's. A row's draws depend on the seed and the number of steps alone.
+    long as the path's. Each row has walks of its own, so that over rows the null's error averages
+    out; they depend on the seed, the row's number and the number of steps alone.
 
     Args:
         steps: Lengths of the m steps of each path, at least ``num``.
@@ -280,9 +287,10 @@ def random_walk_shares(
         num: How many components.
         num_draws: How many walks a row.
         seed: Of the walks.
+        first: Number of the first row.
 
     Raises:
-        ShapeError: Fewer steps or entries than components, or no draw.
+        ShapeError: Fewer steps or entries than components, no draw, or ``first`` below 0.
 
     Cost: num_draws singular value decompositions of an (m + 1) × d matrix a row.
     """
@@ -291,11 +299,11 @@ def random_walk_shares(
             f"random_walk_shares: expected steps [n, m] with num ≤ min(m, d) and num_draws ≥ 1, "
             f"found {tuple(steps.shape)}, num = {num}, d = {d}, num_draws = {num_draws}."
         )
-    draws = RowDraws(num_draws, seed=seed, purpose="slices/walks")
-    courses = draws.normal(steps.shape[1], d).to(steps)
-    courses = courses / courses.norm(dim=2, keepdim=True)
     out = []
-    for lengths in steps:
+    for row, lengths in enumerate(steps, start=first):
+        draws = RowDraws(1, seed=seed, purpose="slices/walks", first=row)
+        courses = draws.normal(num_draws, len(lengths), d)[0].to(steps)
+        courses = courses / courses.norm(dim=2, keepdim=True)
         walks = torch.cumsum(courses * lengths[:, None], dim=1)
         walks = torch.cat([torch.zeros_like(walks[:, :1]), walks], dim=1)
         out.append(path_components(walks, num).shares.sum(dim=1))

@@ -161,12 +161,23 @@ def test_a_long_random_walk_looks_planar_all_the_same() -> None:
     kept = random_walk_shares(steps, 3_000, num_draws=4)
     expected = 6 / math.pi**2 * (1 + 1 / 4)  # 0.76
     assert (kept - expected).abs().max() < 0.02
-    # Scales do not matter, and a row does not depend on its neighbours.
+    # Scales do not matter, and a row does not depend on its neighbours or on how many draws follow.
     some = random_walk_shares(torch.tensor([[1.0, 2.0, 3.0], [9.0, 1.0, 1.0]]).double(), 5)
-    alone = random_walk_shares(10 * torch.tensor([[9.0, 1.0, 1.0]]).double(), 5)
-    assert torch.allclose(alone[0], some[1], rtol=1e-12)
+    alone = random_walk_shares(
+        10 * torch.tensor([[9.0, 1.0, 1.0]]).double(), 5, num_draws=50, first=1
+    )
+    assert torch.allclose(alone[0], some[1, :50], rtol=1e-12)
     with pytest.raises(ShapeError, match="num_draws ≥ 1"):
         random_walk_shares(steps, 5, num_draws=0)
+
+
+def test_problems_do_not_share_their_walks() -> None:
+    # Shared ones would leave the error of one null in the mean over all problems.
+    kept = random_walk_shares(torch.ones(40, 5).double(), 6, num_draws=50).mean(dim=1)
+    expected = random_walk_shares(torch.ones(1, 5).double(), 6, num_draws=2_000, first=40)[0]
+    spread = expected.std() / 50**0.5
+    assert 0.6 * spread < kept.std() < 1.5 * spread  # 5 standard errors of a deviation of 40
+    assert abs(float((kept.mean() - expected.mean()) / (expected.std() / 1_000**0.5))) < 5
 
 
 def test_the_null_places_a_walk_of_its_kind_anywhere() -> None:

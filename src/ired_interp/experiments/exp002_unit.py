@@ -224,7 +224,7 @@ def _of_path(path: Tensor, config: Exp002Config, first: int) -> dict[str, Tensor
         path[:, -1], *frames.to(path).unbind(dim=1), unit=unit, names=("random", "random")
     )
     steps = path.diff(dim=1).norm(dim=2)
-    walks = random_walk_shares(steps, d, num_draws=config.walks, seed=config.seed)
+    walks = random_walk_shares(steps, d, num_draws=config.walks, seed=config.seed, first=first)
     less = (walks < kept[:, None]).to(path) + (walks == kept[:, None]).to(path) / 2
     moves = (steps > 0).sum(dim=1) >= _LEAST_STEPS
     place = torch.where(moves, less.mean(dim=1), torch.nan)
