@@ -20,6 +20,7 @@ from ired_interp.geometry import fixed_rank
 from ired_interp.landscape import Landscape
 
 __all__ = [
+    "end_directions",
     "hessian_directions",
     "random_directions",
     "rank_directions",
@@ -50,6 +51,28 @@ def hessian_directions(
     largest = vectors.abs().argmax(dim=2, keepdim=True)
     vectors = vectors * vectors.gather(2, largest).sign()
     return vectors[:, :_PAIR], vectors[:, _PAIR:]
+
+
+def end_directions(
+    top: Float[Tensor, "n 2 d"], bottom: Float[Tensor, "n 2 d"]
+) -> Float[Tensor, "n 2 d"]:
+    """The eigenvectors of the largest |λ| and of the lowest λ, from those of `hessian_directions`.
+
+    Where both are one eigenvector, since the lowest λ is also the largest |λ|, the second direction
+    is the eigenvector of the second lowest λ.
+
+    Raises:
+        ShapeError: Pairs of different shapes.
+    """
+    if top.ndim != 3 or top.shape[1] != _PAIR or top.shape != bottom.shape:  # noqa: PLR2004
+        raise ShapeError(
+            f"end_directions: expected two pairs [n, 2, d] of one shape, found {tuple(top.shape)} "
+            f"and {tuple(bottom.shape)}."
+        )
+    # Eigenvectors are one or orthogonal; where they are degenerate, any angle that is left will do.
+    one = (top[:, 0] * bottom[:, 0]).sum(dim=1).square() > 1 / 2
+    second = torch.where(one[:, None], bottom[:, 1], bottom[:, 0])
+    return torch.stack([top[:, 0], second], dim=1)
 
 
 def random_directions(

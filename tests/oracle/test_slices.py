@@ -1,5 +1,6 @@
 """Slices, projected paths and named directions, where the answer is known in closed form."""
 
+import inspect
 import math
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Tensor
 
 import planted
 from ired_interp.directions import (
+    end_directions,
     hessian_directions,
     random_directions,
     rank_directions,
@@ -199,6 +201,20 @@ def test_directions_of_a_known_hessian(seed: int) -> None:
             v = found[:, i]
             assert (v @ a - value * v).abs().max() < 1e-10
             assert bool((v.gather(1, v.abs().argmax(dim=1, keepdim=True)) > 0).all())
+
+
+def test_both_ends_are_one_eigenvector_where_the_lowest_is_the_largest() -> None:
+    # Rows with eigenvalues 8 … -2, and -9 … 3, where -9 is both the lowest and the largest |λ|.
+    usual, downward = SPECTRUM, [-9.0, -2.0, 0.5, 1.0, 3.0]
+    for spectrum, second in ((usual, -2.0), (downward, -2.0)):
+        a = planted.symmetric(spectrum, seed=1)
+        y = planted.normal(2, 5, seed=0)
+        ends = end_directions(*hessian_directions(planted.quadratic(a), y))
+        for i, value in enumerate((max(spectrum, key=abs), second)):
+            assert (ends[:, i] @ a - value * ends[:, i]).abs().max() < 1e-10
+        plane_through(y, *ends.unbind(dim=1), unit=torch.ones(2).double(), names=("u", "v"))
+    with pytest.raises(ShapeError, match="of one shape"):
+        inspect.unwrap(end_directions)(ends, ends[:1])
 
 
 def test_moves_of_a_matrix() -> None:

@@ -238,7 +238,8 @@ SLICE_DEFINITIONS: Mapping[str, str] = {
     "origin": "the point that the planes go through, in the level's own coordinates",
     "origin_energy": "E at the point",
     "status": "0: a point was found; 1: the search for a minimum did not converge",
-    "axes": "the two orthonormal directions of each plane",
+    "axes": "the two orthonormal directions of each plane; ends: the second is the eigenvector of "
+    "the second lowest λ where the lowest λ is also the largest |λ|",
     "energy_above": "E(u, v) − E at the point",
     "gradient": "∇E along the two axes of the plane",
     "gradient_norm": "‖∇E‖ with all entries, of which the plane shows a part",
