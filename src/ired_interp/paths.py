@@ -31,8 +31,10 @@ __all__ = [
     "convexity",
     "energy_along",
     "low_rank_path",
+    "skew_share",
     "spd_path",
     "straight_path",
+    "symmetric_part",
 ]
 
 _LEAST_IMAGES = 3
@@ -109,20 +111,39 @@ def low_rank_path(
 def spd_path(
     a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], num: int, *, size: int
 ) -> Float[Tensor, "n m d"]:
-    """The affine-invariant geodesic of positive definite matrices, A^½(A^-½BA^-½)^s·A^½.
+    """The affine-invariant geodesic A^½(A^-½BA^-½)^s·A^½ of the ends' symmetric parts.
+
+    The antisymmetric part goes straight: matrices with a positive definite symmetric part are the
+    product of the cone and a flat space, and this is the geodesic of the product. Minima of a
+    landscape are symmetric to a few per cent only; where they are symmetric, it is the cone's.
+    `skew_share` says how much went straight.
 
     Raises:
         ShapeError: As `straight_path`.
-        ManifoldError: Matrices that are not symmetric and positive definite, with their number.
+        ManifoldError: Matrices whose symmetric part is not positive definite, with their number.
 
-    Cost: a Cholesky factor and an eigendecomposition a row.
+    Cost: two Cholesky factors and a singular value decomposition a row.
     Source: Bhatia (2007), Positive Definite Matrices, theorem 6.1.6.
     """
     _check_ends(a, b, num)
     check_matrix("a", a, columns=size * size, of=f"{size} × {size}")
     first, last = a.reshape(-1, size, size), b.reshape(-1, size, size)
-    path = spd.affine_invariant_geodesic(first, last, _shares(num, a))
-    return _with_exact_ends(path, a, b)
+    share = _shares(num, a)
+    path = spd.affine_invariant_geodesic(symmetric_part(first), symmetric_part(last), share)
+    weight = share[:, None, None, None]
+    skew = (1 - weight) * (first - first.mT) / 2 + weight * (last - last.mT) / 2
+    return _with_exact_ends(path + skew, a, b)
+
+
+def symmetric_part(matrix: Float[Tensor, "... n n"]) -> Float[Tensor, "... n n"]:
+    """(A + Aᵀ)/2."""
+    return (matrix + matrix.mT) / 2
+
+
+def skew_share(matrix: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
+    """‖A - Aᵀ‖_F/2 over ‖A‖_F: 0 for a symmetric matrix, NaN for 0."""
+    whole: Tensor = torch.linalg.matrix_norm(matrix)
+    return torch.linalg.matrix_norm(matrix - matrix.mT) / 2 / whole
 
 
 def energy_along(land: Landscape, images: Float[Tensor, "n m d"]) -> Float[Tensor, "n m"]:

@@ -26,8 +26,10 @@ from ired_interp.paths import (
     convexity,
     energy_along,
     low_rank_path,
+    skew_share,
     spd_path,
     straight_path,
+    symmetric_part,
 )
 
 # Müller & Brown (1979), doi:10.1007/BF00547608: stationary points by mpmath.findroot in 40 digits.
@@ -292,6 +294,16 @@ def test_a_geodesic_of_positive_definite_matrices() -> None:
     assert torch.allclose(path[:, 1], made(2.0, 2.0, 6.0), atol=1e-13)
     with pytest.raises(ManifoldError, match="positive definite"):
         spd_path(made(1.0, 2.0, 3.0), made(-1.0, 2.0, 3.0), 3, size=3)
+    # What is antisymmetric goes straight, beside the same geodesic.
+    skew = planted.normal(2, 3, 3, seed=1)
+    skew = (0.1 * (skew - skew.mT)).reshape(2, 9)
+    ends = made(1.0, 2.0, 3.0) + skew[:1], made(4.0, 2.0, 12.0) + skew[1:]
+    beside = spd_path(*ends, 3, size=3)
+    assert torch.allclose(beside[:, 1], made(2.0, 2.0, 6.0) + skew.mean(dim=0), atol=1e-13)
+    assert torch.equal(beside[:, 0], ends[0])
+    whole = ends[0].reshape(1, 3, 3)
+    assert float(skew_share(whole)) == pytest.approx(float(skew[0].norm() / ends[0].norm()))
+    assert float((symmetric_part(whole).flatten(1) - made(1.0, 2.0, 3.0)).abs().max()) < 1e-15
 
 
 def test_paths_that_cannot_begin_are_refused() -> None:

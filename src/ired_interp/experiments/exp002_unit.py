@@ -21,7 +21,15 @@ from ired_interp.experiments.unit_data import draw_problems, level_coords, to_nu
 from ired_interp.geometry.spd import is_spd
 from ired_interp.landscape import Landscape
 from ired_interp.modes import NoMode, SeveralModes, SingleMode, find_modes, num_minima, same_minimum
-from ired_interp.paths import barrier, convexity, energy_along, spd_path, straight_path
+from ired_interp.paths import (
+    barrier,
+    convexity,
+    energy_along,
+    skew_share,
+    spd_path,
+    straight_path,
+    symmetric_part,
+)
 from ired_interp.slices import path_components, plane_through, project_path, random_walk_shares
 from ired_interp.solve import solve
 from ired_interp.tasks import Problems, Task
@@ -149,6 +157,7 @@ _OF_BARRIERS = (
     "straight_height",
     "straight_excess",
     "geodesic_height",
+    "geodesic_skew",
     "band_height",
     "saddle_height",
 )
@@ -174,8 +183,9 @@ def _of_barriers(
     straight = barrier(energy_along(here, line), line)
     out["straight_height"][rows], out["straight_excess"][rows] = straight.height, straight.excess
     if task.name == "inverse":
-        side = (task.size, task.size)
-        there = is_spd(a.reshape(-1, *side)) & is_spd(b.reshape(-1, *side))
+        first, last = (end.reshape(-1, task.size, task.size) for end in (a, b))
+        out["geodesic_skew"][rows] = torch.maximum(skew_share(first), skew_share(last))
+        there = is_spd(symmetric_part(first)) & is_spd(symmetric_part(last))
         if bool(there.any()):
             curve = spd_path(a[there], b[there], config.images, size=task.size)
             along = barrier(energy_along(here.select(there.nonzero().flatten()), curve), curve)

@@ -146,9 +146,17 @@ MEASURED: Mapping[str, Variable] = {
     "geodesic_height": Variable(
         "energy",
         Definition(
-            "max E − max(E₀, E₁) on the affine-invariant geodesic between them; missing where they "
-            "are not both positive definite matrices, or the task is not inverse.",
+            "max E − max(E₀, E₁) on the affine-invariant geodesic between their symmetric parts, "
+            "the antisymmetric part going straight; missing where a symmetric part is not positive "
+            "definite, or the task is not inverse.",
             _SAMPLED,
+        ),
+    ),
+    "geodesic_skew": Variable(
+        "1",
+        Definition(
+            "‖antisymmetric part‖/‖Y‖ of the less symmetric of the two: what of it goes straight.",
+            _ROUND_OFF,
         ),
     ),
     "band_height": Variable(
