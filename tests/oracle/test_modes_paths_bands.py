@@ -388,6 +388,21 @@ def test_a_bent_valley_where_the_straight_line_overestimates_the_barrier() -> No
     assert math.isclose(float(top.y.norm()), 2.0, abs_tol=1e-2)
 
 
+def test_a_saddle_is_found_in_float32() -> None:
+    # Gradients there can be told from 0 to 1e-5·‖H‖ at best, 1e-10 is never reached.
+    land, a = planted.double_well(stiffness=3.0), torch.tensor([[-1.0, 0.0, 0.0]])
+    first = straight_path(a, -a, 8)
+    first[:, 1:-1, 1] += 0.4 * torch.linspace(0, math.pi, 8).sin()[1:-1]
+    band = nudged_elastic_band(land, first)
+    assert band.images.dtype == torch.float32
+    assert bool(band.converged[0])
+    found = find_saddle(land, band.images[[0], band.peak], within=torch.full((1,), 0.3))
+    assert bool(found.found[0])
+    assert int(found.num_negative[0]) == 1
+    assert abs(float(found.energy[0]) - 0.25) < 1e-6
+    assert float(found.y.norm()) < 1e-4
+
+
 def test_a_band_downhill_has_no_saddle_to_climb() -> None:
     # One bowl: the band lies along the way down, and nothing stands above its higher end.
     a = torch.tensor([[2.0, 1.0]], dtype=torch.float64)

@@ -179,7 +179,7 @@ MEASURED: Mapping[str, Variable] = {
         Definition(
             "E above the higher end at the saddle that Newton's method reaches from the band's "
             "highest image, with exactly one negative eigenvalue; missing where there is none.",
-            "gradient below 1e-10·‖H‖",
+            "gradient below 1e-10·‖H‖ (1e-5 in float32)",
         ),
     ),
     "path_kept": Variable(
