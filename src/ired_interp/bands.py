@@ -99,8 +99,8 @@ def nudged_elastic_band(
         max_steps: Steps a row may take.
 
     Raises:
-        ShapeError: Fewer than 3 images, two neighbours in one place, or ``tol`` or ``max_steps``
-            not positive.
+        ShapeError: Fewer than 3 images, images of other rows than the landscape's, two neighbours
+            in one place, or ``tol`` or ``max_steps`` not positive.
         ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
 
     Cost: one gradient an inner image and step, and extremal eigenvalues at five images a row to

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
+from ired_interp.checks import check_finite, check_like, check_matrix
 from ired_interp.errors import ShapeError
 from ired_interp.geometry import fixed_rank, grassmann, spd
 from ired_interp.landscape import Landscape
@@ -31,10 +31,8 @@ __all__ = [
     "convexity",
     "energy_along",
     "low_rank_path",
-    "skew_share",
     "spd_path",
     "straight_path",
-    "symmetric_part",
 ]
 
 _LEAST_IMAGES = 3
@@ -116,7 +114,7 @@ def spd_path(
     The antisymmetric part goes straight: matrices with a positive definite symmetric part are the
     product of the cone and a flat space, and this is the geodesic of the product. Minima of a
     landscape are symmetric to a few per cent only; where they are symmetric, it is the cone's.
-    `skew_share` says how much went straight.
+    `geometry.spd.skew_share` says how much went straight.
 
     Raises:
         ShapeError: As `straight_path`.
@@ -129,31 +127,27 @@ def spd_path(
     check_matrix("a", a, columns=size * size, of=f"{size} × {size}")
     first, last = a.reshape(-1, size, size), b.reshape(-1, size, size)
     share = _shares(num, a)
-    path = spd.affine_invariant_geodesic(symmetric_part(first), symmetric_part(last), share)
+    ends = spd.symmetric_part(first), spd.symmetric_part(last)
+    path = spd.affine_invariant_geodesic(*ends, share)
     weight = share[:, None, None, None]
     skew = (1 - weight) * (first - first.mT) / 2 + weight * (last - last.mT) / 2
     return _with_exact_ends(path + skew, a, b)
-
-
-def symmetric_part(matrix: Float[Tensor, "... n n"]) -> Float[Tensor, "... n n"]:
-    """(A + Aᵀ)/2."""
-    return (matrix + matrix.mT) / 2
-
-
-def skew_share(matrix: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
-    """‖A - Aᵀ‖_F/2 over ‖A‖_F: 0 for a symmetric matrix, NaN for 0."""
-    whole: Tensor = torch.linalg.matrix_norm(matrix)
-    return torch.linalg.matrix_norm(matrix - matrix.mT) / 2 / whole
 
 
 def energy_along(land: Landscape, images: Float[Tensor, "n m d"]) -> Float[Tensor, "n m"]:
     """E at every image of every row's path.
 
     Raises:
-        ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
+        ShapeError: Not images [n, m, d] of the landscape's rows.
+        DtypeError, NonFiniteError: As the landscape's methods.
 
     Cost: one energy an image.
     """
+    if images.ndim != 3 or images.shape[1] < 1:  # noqa: PLR2004 - the number of axes
+        raise ShapeError(
+            f"energy_along: expected images [n, m, d] with m ≥ 1, found {tuple(images.shape)}."
+        )
+    land.check_points(images[:, 0])
     n, m, d = images.shape
     rows = torch.arange(n, device=images.device).repeat_interleave(m)
     return land.select(rows).energy(images.reshape(n * m, d)).reshape(n, m)
@@ -164,6 +158,7 @@ def barrier(energy: Float[Tensor, "n m"], images: Float[Tensor, "n m d"]) -> Bar
 
     Raises:
         ShapeError: Fewer than 3 images, or energies of another shape.
+        DtypeError, NonFiniteError: Not finite tensors of one dtype and device.
     """
     lengths = _steps(energy, images)
     along = torch.cumsum(lengths, dim=1)
@@ -192,6 +187,7 @@ def convexity(energy: Float[Tensor, "n m"], images: Float[Tensor, "n m d"]) -> F
 
     Raises:
         ShapeError: Fewer than 3 images, energies of another shape, or two images in one place.
+        DtypeError, NonFiniteError: As `barrier`.
     """
     lengths = _steps(energy, images)
     if bool((lengths <= 0).any()):
@@ -211,6 +207,9 @@ def _steps(energy: Tensor, images: Tensor) -> Tensor:
             f"paths: expected at least {_LEAST_IMAGES} images [n, m, d] and an energy of each "
             f"[n, m], found {tuple(images.shape)} and {tuple(energy.shape)}."
         )
+    check_like("energy", energy, images, "images")
+    check_finite("images", images)
+    check_finite("energy", energy)
     lengths: Tensor = images.diff(dim=1).norm(dim=2)
     return lengths
 
@@ -227,6 +226,7 @@ def _check_ends(a: Tensor, b: Tensor, num: int) -> None:
             f"path: expected ends of one shape and at least {_LEAST_IMAGES} images, found "
             f"{tuple(a.shape)}, {tuple(b.shape)} and {num}."
         )
+    check_like("b", b, a, "a")
 
 
 def _of_rank(y: Tensor, shape: tuple[int, int], rank: int, name: str) -> fixed_rank.FixedRank:

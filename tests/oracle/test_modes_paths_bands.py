@@ -11,7 +11,7 @@ from torch import Tensor
 import planted
 from ired_interp.bands import Band, find_saddle, nudged_elastic_band
 from ired_interp.errors import ManifoldError, ShapeError
-from ired_interp.geometry import fixed_rank
+from ired_interp.geometry import fixed_rank, spd
 from ired_interp.landscape import Landscape
 from ired_interp.modes import (
     NoMode,
@@ -26,10 +26,8 @@ from ired_interp.paths import (
     convexity,
     energy_along,
     low_rank_path,
-    skew_share,
     spd_path,
     straight_path,
-    symmetric_part,
 )
 
 # Müller & Brown (1979), doi:10.1007/BF00547608: stationary points by mpmath.findroot in 40 digits.
@@ -302,8 +300,8 @@ def test_a_geodesic_of_positive_definite_matrices() -> None:
     assert torch.allclose(beside[:, 1], made(2.0, 2.0, 6.0) + skew.mean(dim=0), atol=1e-13)
     assert torch.equal(beside[:, 0], ends[0])
     whole = ends[0].reshape(1, 3, 3)
-    assert float(skew_share(whole)) == pytest.approx(float(skew[0].norm() / ends[0].norm()))
-    assert float((symmetric_part(whole).flatten(1) - made(1.0, 2.0, 3.0)).abs().max()) < 1e-15
+    assert float(spd.skew_share(whole)) == pytest.approx(float(skew[0].norm() / ends[0].norm()))
+    assert float((spd.symmetric_part(whole).flatten(1) - made(1.0, 2.0, 3.0)).abs().max()) < 1e-15
 
 
 def test_paths_that_cannot_begin_are_refused() -> None:

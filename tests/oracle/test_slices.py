@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -16,7 +17,8 @@ from ired_interp.directions import (
     rotation_directions,
     singular_directions,
 )
-from ired_interp.errors import ManifoldError, NonFiniteError, ShapeError
+from ired_interp.errors import DtypeError, ManifoldError, NonFiniteError, ShapeError
+from ired_interp.geometry import fixed_rank, principal_angles
 from ired_interp.landscape import Landscape
 from ired_interp.slices import (
     Plane,
@@ -112,8 +114,8 @@ def test_what_spans_no_plane_is_refused() -> None:
         plane_through(y, y, y * torch.nan, unit=unit, names=names)
     with pytest.raises(ShapeError, match="num ≥ 2"):
         grid_axis(1, 1.0)
-    with pytest.raises(ShapeError, match=r"path of shape \[2, m, 3\]"):
-        project_path(plane(2, 3, seed=0), planted.normal(1, 4, 3, seed=1))
+    with pytest.raises(DtypeError, match="as the plane is"):
+        project_path(plane(2, 3, seed=0), planted.normal(2, 4, 3, seed=1).float())
 
 
 def test_a_path_keeps_what_lies_in_the_plane() -> None:
@@ -233,6 +235,12 @@ def test_moves_of_a_matrix() -> None:
     right = torch.outer(u[:, 1], v[:, 2]).flatten()
     assert torch.allclose(turn[0, 0] * (turn[0, 0] @ left).sign(), left, atol=1e-13)
     assert torch.allclose(turn[0, 1] * (turn[0, 1] @ right).sign(), right, atol=1e-13)
+    # A step turns the one side by s_r/(s_r² - s_{r+1}²) and the other by s_{r+1}/(…): 3/5 and 2/5.
+    for direction, angles in ((turn[0, 0], (0.6, 0.4)), (turn[0, 1], (0.4, 0.6))):
+        left, _, right = torch.linalg.svd((matrix + 1e-5 * direction).reshape(shape))
+        for side, of, angle in ((u, left, angles[0]), (v, right.mT, angles[1])):
+            found = principal_angles(side[:, :rank], of[:, :rank]).max() / 1e-5
+            assert math.isclose(float(found), angle, rel_tol=1e-4)
     keep = rank_directions(matrix, shape, rank, move=planted.normal(1, 20, seed=2))[0]
     assert abs(float(keep[0] @ keep[1])) < 1e-14
     assert torch.allclose(keep.norm(dim=1), torch.ones(2).double())
@@ -257,7 +265,16 @@ def test_moves_that_are_not_there_are_refused() -> None:
     with pytest.raises(ShapeError, match="a part that keeps the rank"):
         rank_directions(matrix, (3, 3), 1, move=matrix.new_zeros(1, 9))
     eye = torch.eye(3, dtype=torch.float64).reshape(1, 9)
-    with pytest.raises(ManifoldError, match="σ_1 > σ_2"):
-        rank_directions(eye, (3, 3), 1, move=matrix)
+    for directions in (rotation_directions, partial(rank_directions, move=matrix)):
+        with pytest.raises(ManifoldError, match="σ_1 > σ_2"):
+            directions(eye, (3, 3), 1)
+        with pytest.raises(ManifoldError, match="found 1 of 1 of lower rank"):
+            directions(torch.outer(matrix[0, :3], matrix[0, 3:6]).reshape(1, 9), (3, 3), 2)
+    # A move within the tangent space raises no rank: what is left of its normal part is round-off.
+    at = fixed_rank.closest(matrix.reshape(1, 3, 3), 1)
+    tangent = fixed_rank.tangent_part(at, planted.normal(1, 3, 3, seed=1))
+    for part in (tangent, fixed_rank.normal_part(at, tangent + planted.normal(1, 3, 3, seed=2))):
+        with pytest.raises(ShapeError, match="a part that keeps the rank"):
+            rank_directions(matrix, (3, 3), 1, move=part.flatten(1))
     with pytest.raises(ShapeError, match="at least 2 entries"):
         random_directions(2, 1, seed=0, purpose="test")

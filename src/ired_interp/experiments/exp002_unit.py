@@ -18,18 +18,10 @@ from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
-from ired_interp.geometry.spd import is_spd
+from ired_interp.geometry.spd import is_spd, skew_share, symmetric_part
 from ired_interp.landscape import Landscape
 from ired_interp.modes import NoMode, SeveralModes, SingleMode, find_modes, num_minima, same_minimum
-from ired_interp.paths import (
-    barrier,
-    convexity,
-    energy_along,
-    skew_share,
-    spd_path,
-    straight_path,
-    symmetric_part,
-)
+from ired_interp.paths import barrier, convexity, energy_along, spd_path, straight_path
 from ired_interp.slices import path_components, plane_through, project_path, random_walk_shares
 from ired_interp.solve import solve
 from ired_interp.tasks import Problems, Task

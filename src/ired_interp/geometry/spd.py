@@ -37,6 +37,8 @@ __all__ = [
     "is_spd",
     "log_euclidean_distance",
     "log_euclidean_geodesic",
+    "skew_share",
+    "symmetric_part",
 ]
 
 
@@ -84,6 +86,27 @@ def is_spd(a: Float[Tensor, "... n n"]) -> Bool[Tensor, "..."]:
     symmetric = (wide - wide.mT).abs().amax(dim=(-2, -1)) <= _tolerance(a) * size
     definite: Tensor = torch.linalg.cholesky_ex(_symmetrised(wide)).info == 0
     return symmetric & definite
+
+
+def symmetric_part(a: Float[Tensor, "... n n"]) -> Float[Tensor, "... n n"]:
+    """(A + Aᵀ)/2.
+
+    Raises:
+        ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
+    """
+    _check_square("a", a)
+    return _symmetrised(a)
+
+
+def skew_share(a: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
+    """‖A - Aᵀ‖_F/2 over ‖A‖_F: 0 for a symmetric matrix, 1 for an antisymmetric one, NaN for 0.
+
+    Raises:
+        ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
+    """
+    _check_square("a", a)
+    skew: Tensor = torch.linalg.matrix_norm(a - a.mT) / 2
+    return skew / torch.linalg.matrix_norm(a)
 
 
 def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
