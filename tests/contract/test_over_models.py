@@ -96,13 +96,18 @@ def test_runs_of_six_networks_are_judged_together(
     told = json.loads(capsys.readouterr().out)
     verdicts = {one["id"]: one for one in told["verdicts"]}
     assert len(told["models"]) == 6
+    assert told["exploratory"] == ["affine-at-fixed-length"]
     length = verdicts["grassmann-over-length"]
     assert (length["num_models"], length["num_problems"]) == (6, 12)
-    assert "over 6 models" in length["reason"] or "6 models" in length["reason"]
+    assert "6 models" in length["reason"]
     assert main(["compare", *words, "--over-models"]) == 0
     printed = capsys.readouterr().out
     assert "exp004 over 6 models: tiny, tiny" in printed
     assert length["reason"] in printed
+    assert any(
+        line.split()[:2] == ["affine-at-fixed-length", "exploratory"]
+        for line in printed.splitlines()
+    )
     assert main(["compare", *words]) == 1
     assert "expected two runs, found 6" in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"found that of .* again"):

@@ -141,7 +141,7 @@ def _over_models(options: argparse.Namespace) -> int:
     rows = [
         [
             one.id,
-            one.outcome,
+            "exploratory" if one.id in found.exploratory else one.outcome,
             number(one.estimate.mean, 3),
             number(one.null, 3),
             "–" if one.control is None else number(one.control.mean, 3),

@@ -169,7 +169,8 @@ def _where(results: xr.DataTree) -> str:
 
 def _not_found(results: xr.DataTree) -> str:
     untrained = untrained_data(results)
-    return left_out(results["status"] != 0, None if untrained is None else untrained["status"] != 0)
+    missing = results.to_dataset()["status"] != 0
+    return left_out(missing, None if untrained is None else untrained["status"] != 0)
 
 
 def _point(results: xr.DataTree) -> str:

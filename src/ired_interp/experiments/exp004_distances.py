@@ -71,7 +71,8 @@ def _error(sizes: Tensor, k: int) -> Tensor:
     """Bound on ‖θ‖₂ between the computed space of k leading singular vectors and the exact one."""
     eps = torch.finfo(sizes.dtype).eps
     gap = sizes[..., k - 1] - sizes[..., k]
-    return _BOUND * sizes.shape[-1] * k**0.5 * eps * sizes[..., 0] / gap
+    error: Tensor = _BOUND * sizes.shape[-1] * k**0.5 * eps * sizes[..., 0] / gap
+    return error
 
 
 def _affine(start: Tensor, end: Tensor) -> Tensor:

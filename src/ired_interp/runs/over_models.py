@@ -27,11 +27,13 @@ class OverModels:
         experiment: Of all of them.
         models: Of each run, in their order.
         verdicts: Of each hypothesis, over these models.
+        exploratory: Ids of those that are shown and not tested.
     """
 
     experiment: str
     models: Sequence[str]
     verdicts: Sequence[Verdict]
+    exploratory: Sequence[str]
 
 
 def judge_runs(paths: Sequence[Path]) -> OverModels:
@@ -49,10 +51,12 @@ def judge_runs(paths: Sequence[Path]) -> OverModels:
     _check_configs(heads)
     _check_models(heads)
     runs = [open_run(path) for path in paths]
+    hypotheses = judged(runs[0].experiment.hypotheses)
     return OverModels(
         experiment=heads[0].experiment,
         models=[head.model or "" for head in heads],
-        verdicts=judge_models(judged(runs[0].experiment.hypotheses), [run.tree for run in runs]),
+        verdicts=judge_models(hypotheses, [run.tree for run in runs]),
+        exploratory=[one.id for one in hypotheses if one.role == "exploratory"],
     )
 
 
@@ -62,6 +66,7 @@ def verdicts_to_json(found: OverModels) -> str:
         "experiment": found.experiment,
         "models": list(found.models),
         "verdicts": [_plain(asdict(one)) for one in found.verdicts],
+        "exploratory": list(found.exploratory),
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
 
