@@ -180,7 +180,7 @@ def _some(*names: str) -> tuple[Hypothesis, ...]:
 _OF_NEAR = ("sharpening", "near-ideal", "bottom-aligned")
 _OF_RANDOM = ("definite", "bottom-aligned", "top-aligned")
 _SWAY = 0.1  # of a network as a whole
-_CASE = partial(Case, name=f"exp001, n = {_PROBLEMS}", family=5)
+_CASE = partial(Case, name=f"exp001, n = {_PROBLEMS}", family=5, round=1)
 _SWAYED = partial(_near_ideal, sway=_SWAY)
 
 CASES = (
@@ -229,19 +229,19 @@ CASES = (
         hypotheses=_some("few-directions"),
         null=partial(_run, model=_random_by_level, controls=_opposite, levels=_SEVERAL),
         places=first_half(),
-        round=1,
+        round=2,
     ),
     _CASE(
         landscape="untrained",
         hypotheses=_some("few-directions"),
         null=partial(_run, model=_network, controls=None, levels=_FINEST),
         places=second_half(),
-        round=1,
+        round=2,
     ),
     _CASE(
         landscape="few directions",
         hypotheses=_some("few-directions"),
         truth=partial(_run, model=_few, controls=None, levels=_FINEST),
-        round=1,
+        round=2,
     ),
 )

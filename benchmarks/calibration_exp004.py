@@ -131,7 +131,7 @@ _ANGLE_ALONE = partial(_planted, metric=GRASSMANN, weight=_ALONE)
 _CONE = partial(_planted, metric=AFFINE, weight=_WEIGHT[AFFINE], lengths=_SHORT)
 _OVER = ("grassmann-over-the-bowl", "grassmann-over-length")
 _BESIDE = ("grassmann-given-length", "grassmann-at-fixed-length", "grassmann-adds")
-_CASE = partial(Case, name=f"exp004, n = {_PROBLEMS}", family=5, round=1)
+_CASE = partial(Case, name=f"exp004, n = {_PROBLEMS}", family=5, round=2)
 
 
 def _some(*names: str) -> tuple[Hypothesis, ...]:

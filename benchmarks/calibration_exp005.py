@@ -176,7 +176,7 @@ _OF_INVERSE = {
     False: tuple(one for one in HYPOTHESES if one.id not in (*_OF_MASK, _ON_THE_WAY)),
     True: _some(_ON_THE_WAY),
 }
-_CASE = partial(Case, name=f"exp005, n = {_PROBLEMS}", family=5, round=1)
+_CASE = partial(Case, name=f"exp005, n = {_PROBLEMS}", family=5, round=2)
 
 CASES = (
     *(

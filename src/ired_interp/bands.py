@@ -11,6 +11,7 @@ Sources: Henkelman & Jónsson (2000), doi:10.1063/1.1323224 (tangents); Henkelma
 (2000), doi:10.1063/1.1329672 (climbing); Bitzek et al. (2006), doi:10.1103/PhysRevLett.97.170201.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,9 @@ from ired_interp.landscape import Landscape
 __all__ = ["Band", "Saddle", "find_saddle", "nudged_elastic_band"]
 
 _LEAST_IMAGES = 3
+# What a gradient can be told from 0 by, over ‖H‖ and a length, and what a band's can.
+_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+_BAND_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
 # FIRE: as published, but for the time step.
 _MORE, _LESS, _MIX, _LESS_MIX, _PATIENCE = 1.1, 0.5, 0.1, 0.99, 5
 _FIRST_STEP, _LONGEST_STEP = 0.1, 1.0  # in units of 1/√(largest curvature)
@@ -80,7 +84,7 @@ def nudged_elastic_band(
     land: Landscape,
     images: Float[Tensor, "n m d"],
     *,
-    tol: float = 1e-6,
+    tol: float | None = None,
     max_steps: int = 5_000,
 ) -> Band:
     """Relax a path between two minima; its ends stay where they are.
@@ -90,23 +94,25 @@ def nudged_elastic_band(
     Args:
         land: The landscape, one row a path.
         images: The first path, such as `paths.straight_path`; images in different places.
-        tol: Force left, as a share of ‖H‖ times the length of the first path.
+        tol: Force left, as a share of ‖H‖ times the length of the first path; 1e-6 if None, in
+            float32 1e-4.
         max_steps: Steps a row may take.
 
     Raises:
-        ShapeError: Fewer than 3 images, two neighbours in one place, or ``tol`` or ``max_steps``
-            not positive.
+        ShapeError: Fewer than 3 images, images of other rows than the landscape's, two neighbours
+            in one place, or ``tol`` or ``max_steps`` not positive.
         ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
 
     Cost: one gradient an inner image and step, and extremal eigenvalues at five images a row to
     begin with.
     """
-    _check(images, tol, max_steps)
+    share = _tolerance(tol, images, _BAND_TOLERANCE)
+    _check(land, images, share, max_steps)
     n, m, _ = images.shape
     images = images.detach().clone()
     length = images.diff(dim=1).norm(dim=2).sum(dim=1)
     curvature = _largest_curvature(land, images)
-    limit = tol * curvature * length
+    limit = share * curvature * length
     energy, gradient = _forces(land, images)
     clock = _Clock.start(curvature, images)
     converged = torch.zeros(n, dtype=torch.bool, device=images.device)
@@ -135,7 +141,7 @@ def find_saddle(
     y: Float[Tensor, "n d"],
     *,
     within: Float[Tensor, " n"],
-    tol: float = 1e-10,
+    tol: float | None = None,
 ) -> Saddle:
     """Newton's method from points near saddles, with the distance that it may go.
 
@@ -143,20 +149,29 @@ def find_saddle(
         land: The landscape.
         y: Where to start: a band's highest image.
         within: How far the saddle may lie from there, such as the distance between two images.
-        tol: ‖∇E‖ ≤ tol·‖H‖·max(1, ‖y‖) is converged.
+        tol: ‖∇E‖ ≤ tol·‖H‖·max(1, ‖y‖) is converged, and an eigenvalue below -tol·‖H‖ negative;
+            1e-10 if None, in float32 1e-5.
 
     Raises:
+        ShapeError: ``within`` is not a distance above 0 a row, or ``tol`` is not positive.
         ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
 
     Cost: at most 20 Hessians, eigendecompositions and gradients a row.
     """
+    limit = _tolerance(tol, y, _TOLERANCE)
+    land.check_points(y)
+    if within.shape != y.shape[:1] or not bool((within > 0).all()) or not limit > 0:
+        raise ShapeError(
+            f"find_saddle: expected tol > 0 and within [{y.shape[0]}] above 0, a distance a row, "
+            f"found {limit} and {tuple(within.shape)}: {within.flatten().tolist()[:3]}."
+        )
     start, y = y, y.detach().clone()
     energy, gradient = land.energy_and_gradient(y)
     still = torch.zeros_like(energy, dtype=torch.bool)
     for _ in range(_NEWTON_STEPS):
         values, vectors = torch.linalg.eigh(land.hessian(y))
         norm = values.abs().amax(dim=1)
-        still = gradient.norm(dim=1) <= tol * norm * y.norm(dim=1).clamp_min(1)
+        still = gradient.norm(dim=1) <= limit * norm * y.norm(dim=1).clamp_min(1)
         gone = (y - start).norm(dim=1) > within
         if bool((still | gone).all()):
             break
@@ -171,7 +186,7 @@ def find_saddle(
         energy, gradient = land.energy_and_gradient(y)
     values = torch.linalg.eigvalsh(land.hessian(y))
     norm = values.abs().amax(dim=1)
-    negative = (values < -tol * norm[:, None]).sum(dim=1)
+    negative = (values < -limit * norm[:, None]).sum(dim=1)
     moved = (y - start).norm(dim=1)
     found = still & (moved <= within) & (negative == 1)
     return Saddle(
@@ -227,12 +242,17 @@ class _Clock:
         return moved
 
 
-def _check(images: Tensor, tol: float, max_steps: int) -> None:
+def _tolerance(tol: float | None, like: Tensor, usual: Mapping[torch.dtype, float]) -> float:
+    return usual.get(like.dtype, usual[torch.float32]) if tol is None else tol
+
+
+def _check(land: Landscape, images: Tensor, tol: float, max_steps: int) -> None:
     if images.ndim != 3 or images.shape[1] < _LEAST_IMAGES:  # noqa: PLR2004 - the number of axes
         raise ShapeError(
             f"nudged_elastic_band: expected images [n, m, d] with m ≥ {_LEAST_IMAGES}, found "
             f"{tuple(images.shape)}."
         )
+    land.check_points(images[:, 0])
     check_finite("images", images)
     if bool((images.diff(dim=1).norm(dim=2) <= 0).any()):
         raise ShapeError(

@@ -20,6 +20,7 @@ from ired_interp.geometry import fixed_rank
 from ired_interp.landscape import Landscape
 
 __all__ = [
+    "end_directions",
     "hessian_directions",
     "random_directions",
     "rank_directions",
@@ -50,6 +51,28 @@ def hessian_directions(
     largest = vectors.abs().argmax(dim=2, keepdim=True)
     vectors = vectors * vectors.gather(2, largest).sign()
     return vectors[:, :_PAIR], vectors[:, _PAIR:]
+
+
+def end_directions(
+    top: Float[Tensor, "n 2 d"], bottom: Float[Tensor, "n 2 d"]
+) -> Float[Tensor, "n 2 d"]:
+    """The eigenvectors of the largest |λ| and of the lowest λ, from those of `hessian_directions`.
+
+    Where both are one eigenvector, since the lowest λ is also the largest |λ|, the second direction
+    is the eigenvector of the second lowest λ.
+
+    Raises:
+        ShapeError: Pairs of different shapes.
+    """
+    if top.ndim != 3 or top.shape[1] != _PAIR or top.shape != bottom.shape:  # noqa: PLR2004
+        raise ShapeError(
+            f"end_directions: expected two pairs [n, 2, d] of one shape, found {tuple(top.shape)} "
+            f"and {tuple(bottom.shape)}."
+        )
+    # Eigenvectors are one or orthogonal; where they are degenerate, any angle that is left will do.
+    one = (top[:, 0] * bottom[:, 0]).sum(dim=1).square() > 1 / 2
+    second = torch.where(one[:, None], bottom[:, 1], bottom[:, 0])
+    return torch.stack([top[:, 0], second], dim=1)
 
 
 def random_directions(
@@ -92,14 +115,18 @@ def rotation_directions(
 ) -> Float[Tensor, "n 2 d"]:
     """The leading r left, and right, singular subspaces turn towards the next vector.
 
-    Along u_{r+1}·v_rᵀ the span of the leading left vectors turns by an angle ε/s_r to first order,
-    along u_r·v_{r+1}ᵀ that of the right ones.
+    A step ε along u_{r+1}·v_rᵀ turns the span of the leading left vectors by ε·s_r/(s_r² -
+    s_{r+1}²), to first order, and that of the right ones by ε·s_{r+1}/(s_r² - s_{r+1}²); along
+    u_r·v_{r+1}ᵀ it is the other way round. At a matrix of rank r each turns one of them alone, by
+    ε/s_r. The plane of both holds every move that turns them into these vectors.
 
     Raises:
         ShapeError: The matrix has not that shape, or not r + 1 singular values, or r < 1.
+        ManifoldError: σ_r = σ_{r+1}, or σ_r = 0: which subspaces lead is not defined.
     """
     u, sizes, vh = _svd(matrix, shape)
     _check_rank(rank, sizes.shape[1])
+    fixed_rank.closest(matrix.reshape(-1, *shape), rank)
     inner, outer = rank - 1, rank
     left = u[:, :, outer, None] * vh[:, inner, None, :]
     right = u[:, :, inner, None] * vh[:, outer, None, :]
@@ -119,7 +146,8 @@ def rank_directions(
     tangent and normal directions of the fixed-rank manifold there.
 
     Raises:
-        ShapeError: As `rotation_directions`; or a move that has only one of the parts.
+        ShapeError: As `rotation_directions`; or a move that has only one of the parts: the other is
+            at most √ε of it, and its course is round-off.
         ManifoldError: σ_r = σ_{r+1}, or σ_r = 0: where to cut is not defined.
     """
     _, sizes, _ = _svd(matrix, shape)
@@ -134,7 +162,9 @@ def rank_directions(
     tangent = fixed_rank.tangent_part(at, z).flatten(1)
     normal = fixed_rank.normal_part(at, z).flatten(1)
     lengths = torch.stack([tangent.norm(dim=1), normal.norm(dim=1)], dim=1)
-    if bool((lengths <= torch.finfo(move.dtype).eps * move.norm(dim=1, keepdim=True)).any()):
+    # A part is a difference of what is as long as the move, and exact to its round-off.
+    least = torch.finfo(move.dtype).eps ** 0.5 * move.norm(dim=1, keepdim=True)
+    if bool((lengths <= least).any()):
         raise ShapeError(
             "rank_directions: expected a move with a part that keeps the rank and one that raises "
             f"it, found one without; lengths {lengths.min(dim=0).values.tolist()}."

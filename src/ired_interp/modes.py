@@ -119,7 +119,8 @@ def find_modes(
         One answer a row: `SingleMode`, `SeveralModes`, or `NoMode`.
 
     Raises:
-        ShapeError: No start, or a ``tol`` that is not in (0, 1).
+        ShapeError: No start, starts of other rows than the landscape's, or a ``tol`` that is not in
+            (0, 1).
         ShapeError, DtypeError, NonFiniteError: As `minimise`.
 
     Cost: s descents a row, each as `minimise`, and one Hessian a minimum.
@@ -131,6 +132,7 @@ def find_modes(
         )
     if not 0 < tol < 1:
         raise ShapeError(f"find_modes: tol: expected a share in (0, 1), found {tol}.")
+    land.check_points(starts[:, 0])
     n, s, d = starts.shape
     owners = torch.arange(n, device=starts.device).repeat_interleave(s)
     ends = minimise(

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
+from ired_interp.checks import check_finite, check_like, check_matrix
 from ired_interp.errors import ShapeError
 from ired_interp.geometry import fixed_rank, grassmann, spd
 from ired_interp.landscape import Landscape
@@ -109,30 +109,45 @@ def low_rank_path(
 def spd_path(
     a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], num: int, *, size: int
 ) -> Float[Tensor, "n m d"]:
-    """The affine-invariant geodesic of positive definite matrices, A^½(A^-½BA^-½)^s·A^½.
+    """The affine-invariant geodesic A^½(A^-½BA^-½)^s·A^½ of the ends' symmetric parts.
+
+    The antisymmetric part goes straight: matrices with a positive definite symmetric part are the
+    product of the cone and a flat space, and this is the geodesic of the product. Minima of a
+    landscape are symmetric to a few per cent only; where they are symmetric, it is the cone's.
+    `geometry.spd.skew_share` says how much went straight.
 
     Raises:
         ShapeError: As `straight_path`.
-        ManifoldError: Matrices that are not symmetric and positive definite, with their number.
+        ManifoldError: Matrices whose symmetric part is not positive definite, with their number.
 
-    Cost: a Cholesky factor and an eigendecomposition a row.
+    Cost: two Cholesky factors and a singular value decomposition a row.
     Source: Bhatia (2007), Positive Definite Matrices, theorem 6.1.6.
     """
     _check_ends(a, b, num)
     check_matrix("a", a, columns=size * size, of=f"{size} × {size}")
     first, last = a.reshape(-1, size, size), b.reshape(-1, size, size)
-    path = spd.affine_invariant_geodesic(first, last, _shares(num, a))
-    return _with_exact_ends(path, a, b)
+    share = _shares(num, a)
+    ends = spd.symmetric_part(first), spd.symmetric_part(last)
+    path = spd.affine_invariant_geodesic(*ends, share)
+    weight = share[:, None, None, None]
+    skew = (1 - weight) * (first - first.mT) / 2 + weight * (last - last.mT) / 2
+    return _with_exact_ends(path + skew, a, b)
 
 
 def energy_along(land: Landscape, images: Float[Tensor, "n m d"]) -> Float[Tensor, "n m"]:
     """E at every image of every row's path.
 
     Raises:
-        ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
+        ShapeError: Not images [n, m, d] of the landscape's rows.
+        DtypeError, NonFiniteError: As the landscape's methods.
 
     Cost: one energy an image.
     """
+    if images.ndim != 3 or images.shape[1] < 1:  # noqa: PLR2004 - the number of axes
+        raise ShapeError(
+            f"energy_along: expected images [n, m, d] with m ≥ 1, found {tuple(images.shape)}."
+        )
+    land.check_points(images[:, 0])
     n, m, d = images.shape
     rows = torch.arange(n, device=images.device).repeat_interleave(m)
     return land.select(rows).energy(images.reshape(n * m, d)).reshape(n, m)
@@ -143,6 +158,7 @@ def barrier(energy: Float[Tensor, "n m"], images: Float[Tensor, "n m d"]) -> Bar
 
     Raises:
         ShapeError: Fewer than 3 images, or energies of another shape.
+        DtypeError, NonFiniteError: Not finite tensors of one dtype and device.
     """
     lengths = _steps(energy, images)
     along = torch.cumsum(lengths, dim=1)
@@ -171,6 +187,7 @@ def convexity(energy: Float[Tensor, "n m"], images: Float[Tensor, "n m d"]) -> F
 
     Raises:
         ShapeError: Fewer than 3 images, energies of another shape, or two images in one place.
+        DtypeError, NonFiniteError: As `barrier`.
     """
     lengths = _steps(energy, images)
     if bool((lengths <= 0).any()):
@@ -190,6 +207,9 @@ def _steps(energy: Tensor, images: Tensor) -> Tensor:
             f"paths: expected at least {_LEAST_IMAGES} images [n, m, d] and an energy of each "
             f"[n, m], found {tuple(images.shape)} and {tuple(energy.shape)}."
         )
+    check_like("energy", energy, images, "images")
+    check_finite("images", images)
+    check_finite("energy", energy)
     lengths: Tensor = images.diff(dim=1).norm(dim=2)
     return lengths
 
@@ -206,6 +226,7 @@ def _check_ends(a: Tensor, b: Tensor, num: int) -> None:
             f"path: expected ends of one shape and at least {_LEAST_IMAGES} images, found "
             f"{tuple(a.shape)}, {tuple(b.shape)} and {num}."
         )
+    check_like("b", b, a, "a")
 
 
 def _of_rank(y: Tensor, shape: tuple[int, int], rank: int, name: str) -> fixed_rank.FixedRank:

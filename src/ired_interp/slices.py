@@ -59,12 +59,22 @@ class Plane:
     names: tuple[str, str]
 
     def points(self, coordinates: Float[Tensor, "n m 2"]) -> Float[Tensor, "n m d"]:
-        """y at (u, v)."""
+        """y at (u, v).
+
+        Raises:
+            ShapeError: Not m pairs for each row of the plane.
+        """
+        _check_rows("coordinates", coordinates, self, 2)
         steps = coordinates * self.unit[:, None, None]
         return self.origin[:, None, :] + steps @ self.axes
 
     def coordinates(self, y: Float[Tensor, "n m d"]) -> Float[Tensor, "n m 2"]:
-        """(u, v) of the foot of each point on the plane."""
+        """(u, v) of the foot of each point on the plane.
+
+        Raises:
+            ShapeError: Not m points for each row of the plane.
+        """
+        _check_rows("y", y, self, self.origin.shape[1])
         return (y - self.origin[:, None, :]) @ self.axes.mT / self.unit[:, None, None]
 
 
@@ -189,7 +199,8 @@ def slice_energy(
     """E at every point of the grid: v goes down the rows, u along the columns.
 
     Raises:
-        ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
+        ShapeError: The plane has other rows than the landscape, or u or v is no list of numbers.
+        DtypeError, NonFiniteError: As the landscape's methods.
 
     Cost: one energy a point of the grid, in chunks that stay near the landscape's ``max_bytes``.
     """
@@ -203,7 +214,7 @@ def slice_gradient(
     """∇E at every point of the grid, projected into the plane.
 
     Raises:
-        ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
+        ShapeError, DtypeError, NonFiniteError: As `slice_energy`.
 
     Cost: one gradient a point of the grid, in chunks as `slice_energy`.
     """
@@ -224,12 +235,11 @@ def project_path(plane: Plane, path: Float[Tensor, "n m d"]) -> Projection:
 
     Raises:
         ShapeError: Other rows or entries than the plane.
+        DtypeError, NonFiniteError: Not finite and in the plane's dtype.
     """
-    n, d = plane.origin.shape
-    if path.ndim != 3 or path.shape[0] != n or path.shape[2] != d:  # noqa: PLR2004
-        raise ShapeError(
-            f"project_path: expected a path of shape [{n}, m, {d}], found {tuple(path.shape)}."
-        )
+    _check_rows("path", path, plane, plane.origin.shape[1])
+    check_like("path", path, plane.origin, "the plane")
+    check_finite("path", path)
     coordinates = plane.coordinates(path)
     centred = path - path.mean(dim=1, keepdim=True)
     inside = (centred @ plane.axes.mT).square().sum(dim=(1, 2))
@@ -267,12 +277,19 @@ def path_components(path: Float[Tensor, "n m d"], num: int = 2) -> PathComponent
 
 
 def random_walk_shares(
-    steps: Float[Tensor, "n m"], d: int, *, num: int = 2, num_draws: int = 200, seed: int = 0
+    steps: Float[Tensor, "n m"],
+    d: int,
+    *,
+    num: int = 2,
+    num_draws: int = 200,
+    seed: int = 0,
+    first: int = 0,
 ) -> Float[Tensor, "n draws"]:
     """What the first ``num`` principal components keep of random walks with given step lengths.
 
     The null of `path_components`: each step goes its own uniformly random way in ℝ^d, and is as
-    long as the path's. A row's draws depend on the seed and the number of steps alone.
+    long as the path's. Each row has walks of its own, so that over rows the null's error averages
+    out; they depend on the seed, the row's number and the number of steps alone.
 
     Args:
         steps: Lengths of the m steps of each path, at least ``num``.
@@ -280,9 +297,10 @@ def random_walk_shares(
         num: How many components.
         num_draws: How many walks a row.
         seed: Of the walks.
+        first: Number of the first row.
 
     Raises:
-        ShapeError: Fewer steps or entries than components, or no draw.
+        ShapeError: Fewer steps or entries than components, no draw, or ``first`` below 0.
 
     Cost: num_draws singular value decompositions of an (m + 1) × d matrix a row.
     """
@@ -291,15 +309,24 @@ def random_walk_shares(
             f"random_walk_shares: expected steps [n, m] with num ≤ min(m, d) and num_draws ≥ 1, "
             f"found {tuple(steps.shape)}, num = {num}, d = {d}, num_draws = {num_draws}."
         )
-    draws = RowDraws(num_draws, seed=seed, purpose="slices/walks")
-    courses = draws.normal(steps.shape[1], d).to(steps)
-    courses = courses / courses.norm(dim=2, keepdim=True)
     out = []
-    for lengths in steps:
+    for row, lengths in enumerate(steps, start=first):
+        draws = RowDraws(1, seed=seed, purpose="slices/walks", first=row)
+        courses = draws.normal(num_draws, len(lengths), d)[0].to(steps)
+        courses = courses / courses.norm(dim=2, keepdim=True)
         walks = torch.cumsum(courses * lengths[:, None], dim=1)
         walks = torch.cat([torch.zeros_like(walks[:, :1]), walks], dim=1)
         out.append(path_components(walks, num).shares.sum(dim=1))
     return torch.stack(out)
+
+
+def _check_rows(name: str, value: Tensor, plane: Plane, width: int) -> None:
+    n = plane.origin.shape[0]
+    if value.ndim != 3 or value.shape[0] != n or value.shape[2] != width:  # noqa: PLR2004
+        raise ShapeError(
+            f"{name}: expected shape [{n}, m, {width}], a row of the plane each, found "
+            f"{tuple(value.shape)}."
+        )
 
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:
@@ -309,6 +336,11 @@ def _share(part: Tensor, whole: Tensor) -> Tensor:
 
 def _chunks(land: Landscape, plane: Plane, u: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows and points of the grid in order, few enough at once for the landscape's bound."""
+    for name, axis in (("u", u), ("v", v)):
+        if axis.ndim != 1 or len(axis) < 1:
+            raise ShapeError(f"{name}: expected coordinates [m], m ≥ 1, found {tuple(axis.shape)}.")
+        check_finite(name, axis)
+    land.check_points(plane.origin)
     n, d = plane.origin.shape
     like = plane.origin
     across, down = torch.meshgrid(u.to(like), v.to(like), indexing="xy")

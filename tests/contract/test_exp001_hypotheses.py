@@ -208,6 +208,8 @@ def test_points_that_were_not_found_and_cuts_through_clusters_are_left_out() -> 
     assert verdict_of("sharpening", results).num_problems == N - 1
     aligned = verdict_of("bottom-aligned", results)
     assert aligned.num_problems == N - 2
+    for name in BY_ID:
+        assert f"left out: {LEVELS} of {N * LEVELS} levels" in verdict_of(name, results).reason
     assert "7%" in aligned.reason
 
 

@@ -1,5 +1,6 @@
 """What EXP-002 stores, against the functions that it names; and its verdicts on planted results."""
 
+import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from torch import Tensor
 
 import ired_interp as ii
 import tiny
@@ -15,6 +17,7 @@ from ired_interp.errors import ConfigError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_hypotheses import HYPOTHESES
+from ired_interp.experiments.exp002_unit import measure_problems
 from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED, PLANES
 from ired_interp.experiments.smallest import reduce_config
 from ired_interp.experiments.verdicts import judge
@@ -22,6 +25,7 @@ from ired_interp.landscape import Landscape
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
+from ired_interp.schedule import cosine_schedule
 from ired_interp.stats import FloatArray
 
 EXPERIMENT = find_experiment("exp002")
@@ -74,6 +78,39 @@ def test_everything_that_is_stored_is_defined_and_finite_where_it_must_be(run: R
         assert bool((control[name].fillna(0) >= 0).all())
     for name in ("minimum", "convexity"):
         assert bool(np.isfinite(root[name]).all())
+
+
+class _TwoMatrices:
+    """Minima at 3·I + S ± diag(a, -a), S antisymmetric; a barrier of 1/4 on the straight line."""
+
+    schedule = cosine_schedule()
+    dim_x = dim_y = 4
+    a = 2**0.5
+    skew = 0.2
+
+    def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
+        """E at each row."""
+        off = y - torch.tensor([3.0, self.skew, -self.skew, 3.0]).to(y)
+        along = (off[:, 0] - off[:, 3]) / 2 / self.a
+        rest = off.square().sum(1) - (off[:, 0] - off[:, 3]).square() / 2
+        energies: Tensor = (along.square() - 1).square() / 4 + rest / 2
+        return energies
+
+
+def test_a_geodesic_barrier_is_measured_where_minima_are_not_quite_symmetric() -> None:
+    config = Exp002Config(
+        problems=1, levels=(10,), starts=6, chords=1, images=21, band_steps=1, walks=2
+    )
+    data = measure_problems(
+        _TwoMatrices(), ii.task("inverse", size=2), config, 0, 1, answers=False
+    ).isel(problem=0, level=0)
+    assert int(data["num_minima"]) == 2
+    # Its middle is the geometric mean √(9 - a²)·I + S, off 3·I + S by that much on the diagonal.
+    off = 3 - math.sqrt(9 - _TwoMatrices.a**2)
+    assert float(data["straight_height"]) == pytest.approx(0.25, rel=1e-9)
+    assert float(data["geodesic_height"]) == pytest.approx(0.25 + off**2, rel=1e-9)
+    whole = math.sqrt(2 * 9 + 2 * _TwoMatrices.a**2 + 2 * _TwoMatrices.skew**2)
+    assert float(data["geodesic_skew"]) == pytest.approx(2**0.5 * _TwoMatrices.skew / whole)
 
 
 def test_a_stored_minimum_is_one(run: Run) -> None:

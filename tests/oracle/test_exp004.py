@@ -10,6 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 import ired_interp as ii
+import planted
 import tiny
 from as_tested import as_tested
 from ired_interp.errors import ConfigError, ManifoldError
@@ -138,8 +139,8 @@ def test_an_energy_of_grassmann_distance_supports_its_claims(
     assert affine != "supported"
     assert outcomes == dict.fromkeys(outcomes, "supported")
     growing = results["spearman"].sel(sweep="growing", metric="grassmann")
-    # Moves that keep the subspace have distances of round-off alone, in any order.
-    assert float(growing.min()) > 0.85
+    # Moves that keep the subspace are all at distance 0, those across it at π/2: ties share ranks.
+    assert float(growing.min()) == pytest.approx(1, abs=1e-12)
 
 
 def test_an_energy_of_affine_invariant_distance_is_told_from_one_of_subspaces(
@@ -234,6 +235,33 @@ def test_distances_are_those_of_scipy(inverse: Task) -> None:
     assert outside < 8
     gone = distances(base, -ends, ("affine-invariant",), rank=2)
     assert bool(gone.isnan().all())
+
+
+def test_moves_that_keep_a_subspace_are_at_distance_0(completion: Task) -> None:
+    base = base_points(completion, completion.sample(4, seed=2), "product")
+    lengths = 0.3 * torch.linalg.matrix_norm(base)[:, None] * torch.linspace(0.1, 1, 8).double()
+    names = ("grassmann", "grassmann-rows", "grassmann-3")
+
+    def found(kind: str) -> Tensor:
+        ends = moved(base, kind, lengths, rank=2, seed=1, purpose="t", first=0) + base[:, None]
+        return distances(base, ends, names, rank=2)
+
+    assert bool((found("within")[..., :2] == 0).all())
+    turned = found("rotation")
+    assert float(turned[..., 0].min()) > 1e-3
+    assert bool((turned[..., 1] == 0).all())  # rows stay
+    # A base of rank 2 has no third singular vector.
+    assert bool(turned[..., 2].isnan().all())
+    # A distance that is small but known is kept, one across the space has one number.
+    near = torch.diag(torch.tensor([3.0, 2.0, 0.0, 0.0]).double())[None]
+    tilted, crossed = near.expand(1, 2, 4, 4).clone(), near.expand(1, 9, 4, 4).clone()
+    tilted[0, 1, 2, 1] = 2e-9
+    small = distances(near, tilted, ("grassmann",), rank=2)
+    assert small.flatten().tolist() == [0.0, pytest.approx(1e-9)]
+    crossed[0, :, 2:, 2:] = 9 * planted.normal(9, 2, 2, seed=4) + 40 * torch.eye(2).double()
+    far = distances(near, crossed, ("grassmann",), rank=2)
+    assert float(far.amax() - far.amin()) == 0
+    assert float(far.amax()) == pytest.approx(2**0.5 * np.pi / 2, abs=1e-12)
 
 
 def test_added_share_is_that_of_two_fits() -> None:

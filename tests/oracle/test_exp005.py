@@ -118,6 +118,13 @@ def test_a_valley_has_its_curvatures_in_its_own_split(completion: Task, space: s
     np.testing.assert_allclose(whole, here["normal_gradient"].sel(place="typical") / total)
     assert float(off.std()) > 0
     assert bool(here["gradient_share"].sel(place="base").isnull().all())  # no gradient there
+    claim = {one.id: one for one in HYPOTHESES}["normal-curvature"]
+    assert "left out" not in claim.statistic(xr.DataTree(data)).note
+    data["curvature_share"][2, 1] = np.nan
+    note = claim.statistic(xr.DataTree(data)).note
+    assert note.endswith(
+        "mean over 2 levels; without a number, and left out: 1 of 12 levels of problems"
+    )
 
 
 def test_the_dimensions_and_the_bases_differ_between_splits(completion: Task) -> None:

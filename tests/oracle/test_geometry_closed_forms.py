@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import mpmath  # type: ignore[import-untyped]
 import pytest
 import torch
 from torch import Tensor
@@ -297,6 +298,57 @@ def test_clipping_says_how_many() -> None:
     assert bool(spd.is_spd(found.matrix))
     with pytest.raises(ManifoldError, match="above 0"):
         spd.clip(a, floor=0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_distances_keep_their_digits_where_matrices_are_ill_conditioned(seed: int) -> None:
+    # A = D·M·D and B = D⁻¹·N·D⁻¹ with well conditioned M and N: rounding their entries loses
+    # nothing, but eigenvalues of L⁻¹·B·L⁻ᵀ, whose condition is 1e14, do lose digits.
+    n = 4
+    scales = 10 ** torch.linspace(1.75, -1.75, n, dtype=torch.float64)
+    m, k = (planted.symmetric([1.0, 1.5, 2.0, 3.0], seed=2 * seed + i) for i in (0, 1))
+    a, b = scales[:, None] * m * scales, k / scales / scales[:, None]
+    with mpmath.workdps(60):
+        exact_a, exact_b = mpmath.matrix(a.tolist()), mpmath.matrix(b.tolist())
+        root = mpmath.inverse(mpmath.cholesky(exact_a))
+        values = mpmath.eigsy(root * exact_b * root.T, eigvals_only=True)
+        spread = float(mpmath.log(max(values) / min(values), 10))
+        exact = float(mpmath.sqrt(sum(mpmath.log(v) ** 2 for v in values)))
+        logs = [_exact_logarithm(one) for one in (exact_a, exact_b)]
+        flat = float(mpmath.mnorm(logs[0] - logs[1], "f"))
+        middle = _exact_middle(exact_a, exact_b)
+    assert 13 < spread < 15
+    for one, other in ((a, b), (b, a)):
+        assert float(spd.affine_invariant_distance(one, other)) == pytest.approx(exact, rel=1e-10)
+        assert float(spd.log_euclidean_distance(one, other)) == pytest.approx(flat, rel=1e-12)
+    half = spd.affine_invariant_geodesic(a, b, torch.tensor([0.5], dtype=torch.float64))[0]
+    assert float((half - middle).norm() / middle.norm()) < 2e-9
+
+
+def _exact_logarithm(a: mpmath.matrix) -> mpmath.matrix:
+    values, vectors = mpmath.eigsy(a)
+    return vectors * mpmath.diag([mpmath.log(v) for v in values]) * vectors.T
+
+
+def _exact_middle(a: mpmath.matrix, b: mpmath.matrix) -> Tensor:
+    root = mpmath.cholesky(a)
+    inverse = mpmath.inverse(root)
+    values, vectors = mpmath.eigsy(inverse * b * inverse.T)
+    out = root * vectors * mpmath.diag([mpmath.sqrt(v) for v in values]) * vectors.T * root.T
+    return torch.tensor([[float(v) for v in row] for row in out.tolist()], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [2, 20])
+def test_what_is_clipped_is_positive_definite_or_refused(n: int, dtype: torch.dtype) -> None:
+    signs = torch.linspace(-1, 1, n, dtype=torch.float64)
+    a = torch.stack([planted.symmetric((7 * signs).tolist(), seed=i) for i in range(50)]).to(dtype)
+    least = 4 * n * torch.finfo(dtype).eps * 7
+    assert bool(spd.is_spd(spd.clip(a, floor=1.001 * least).matrix).all())
+    with pytest.raises(ManifoldError, match=r"floor: expected at least .* 50 of 50 matrices"):
+        spd.clip(a, floor=0.9 * least)
+    inside = torch.eye(n, dtype=dtype)
+    assert torch.allclose(spd.clip(inside, floor=1e-30).matrix, inside)  # nothing to raise
 
 
 def test_the_eigenvalue_part_commutes_and_the_rest_turns() -> None:

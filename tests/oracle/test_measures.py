@@ -18,6 +18,7 @@ from ired_interp.curvature import (
     spectral_gap,
     spectrum,
 )
+from ired_interp.experiments.exp001_spectra import Request, of_spectrum
 
 
 def _rows(*rows: list[float]) -> Tensor:
@@ -32,6 +33,28 @@ def test_condition_numbers() -> None:
     assert math.isnan(positive[2])
     assert positive[3] == 2.0
     assert condition_number(_rows([1e-12, 1.0]))[0] == pytest.approx(1e12)
+
+
+@pytest.mark.parametrize(
+    ("top", "bottom", "largest", "smallest"),
+    [
+        (1, 3, math.nan, -5.0),  # of -5, -5, 1, 2 nobody knows that 4.5 is the largest
+        (0, 3, math.nan, -5.0),
+        (2, 0, 4.5, -5.0),
+        (0, 6, 4.5, -5.0),
+        (6, 0, 4.5, -5.0),
+    ],
+)
+def test_the_ends_of_a_spectrum_are_told_by_their_own_pairs(
+    top: int, bottom: int, largest: float, smallest: float
+) -> None:
+    land = planted.quadratic(planted.symmetric([-5.0, 1.0, 2.0, 3.0, 4.0, 4.5], seed=3))
+    found = spectrum(land, torch.zeros(1, 6, dtype=torch.float64), top, bottom)
+    request = Request(top, bottom, 0, parts=False, posterior=False)
+    told = of_spectrum(found, 2.0, request)
+    for name, expected in (("largest", largest), ("smallest", smallest)):
+        here = float(told[f"{name}_scaled_eigenvalue"])
+        assert here == pytest.approx(2 * expected, rel=1e-9, nan_ok=True)
 
 
 def test_the_condition_number_of_a_zero_spectrum_is_infinite() -> None:

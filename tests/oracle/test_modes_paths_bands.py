@@ -11,7 +11,7 @@ from torch import Tensor
 import planted
 from ired_interp.bands import Band, find_saddle, nudged_elastic_band
 from ired_interp.errors import ManifoldError, ShapeError
-from ired_interp.geometry import fixed_rank
+from ired_interp.geometry import fixed_rank, spd
 from ired_interp.landscape import Landscape
 from ired_interp.modes import (
     NoMode,
@@ -292,6 +292,16 @@ def test_a_geodesic_of_positive_definite_matrices() -> None:
     assert torch.allclose(path[:, 1], made(2.0, 2.0, 6.0), atol=1e-13)
     with pytest.raises(ManifoldError, match="positive definite"):
         spd_path(made(1.0, 2.0, 3.0), made(-1.0, 2.0, 3.0), 3, size=3)
+    # What is antisymmetric goes straight, beside the same geodesic.
+    skew = planted.normal(2, 3, 3, seed=1)
+    skew = (0.1 * (skew - skew.mT)).reshape(2, 9)
+    ends = made(1.0, 2.0, 3.0) + skew[:1], made(4.0, 2.0, 12.0) + skew[1:]
+    beside = spd_path(*ends, 3, size=3)
+    assert torch.allclose(beside[:, 1], made(2.0, 2.0, 6.0) + skew.mean(dim=0), atol=1e-13)
+    assert torch.equal(beside[:, 0], ends[0])
+    whole = ends[0].reshape(1, 3, 3)
+    assert float(spd.skew_share(whole)) == pytest.approx(float(skew[0].norm() / ends[0].norm()))
+    assert float((spd.symmetric_part(whole).flatten(1) - made(1.0, 2.0, 3.0)).abs().max()) < 1e-15
 
 
 def test_paths_that_cannot_begin_are_refused() -> None:
@@ -374,6 +384,21 @@ def test_a_bent_valley_where_the_straight_line_overestimates_the_barrier() -> No
     assert abs(float(band.energy.max()) - float(top.energy[0])) < 1e-6
     assert math.isclose(float(top.energy[0]), 1.0, abs_tol=1e-3)
     assert math.isclose(float(top.y.norm()), 2.0, abs_tol=1e-2)
+
+
+def test_a_saddle_is_found_in_float32() -> None:
+    # Gradients there can be told from 0 to 1e-5·‖H‖ at best, 1e-10 is never reached.
+    land, a = planted.double_well(stiffness=3.0), torch.tensor([[-1.0, 0.0, 0.0]])
+    first = straight_path(a, -a, 8)
+    first[:, 1:-1, 1] += 0.4 * torch.linspace(0, math.pi, 8).sin()[1:-1]
+    band = nudged_elastic_band(land, first)
+    assert band.images.dtype == torch.float32
+    assert bool(band.converged[0])
+    found = find_saddle(land, band.images[[0], band.peak], within=torch.full((1,), 0.3))
+    assert bool(found.found[0])
+    assert int(found.num_negative[0]) == 1
+    assert abs(float(found.energy[0]) - 0.25) < 1e-6
+    assert float(found.y.norm()) < 1e-4
 
 
 def test_a_band_downhill_has_no_saddle_to_climb() -> None:

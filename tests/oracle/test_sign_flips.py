@@ -171,7 +171,8 @@ def test_effect_sizes_by_hand() -> None:
     # Ranks of 1 2 3 4: (1 + 2 + 4 - 3)/10; the 0 has none.
     assert found.rank_biserial.tolist() == pytest.approx([0.4, 1.0])
     values = np.array([1.0, 2.0, -3.0, 0.0, 4.0])
-    expected = values.mean() / values.std(ddof=1) * (1 - 3 / 15)
+    factor = math.gamma(2.0) / (math.sqrt(2.0) * math.gamma(1.5))  # m = 4
+    expected = values.mean() / values.std(ddof=1) * factor
     assert found.standardised[0] == pytest.approx(expected, rel=1e-12)
     assert math.isnan(found.standardised[1])
     assert found.share_above.tolist() == [3 / 5, 1.0]
@@ -179,6 +180,10 @@ def test_effect_sizes_by_hand() -> None:
     nothing = paired_effect(np.array([[0.0, 0.0], [np.nan, np.nan]]))
     assert np.isnan(nothing.rank_biserial).all()
     assert nothing.count.tolist() == [2, 0]
+    # Γ(1)/Γ(½) of 3 differences; 1/s of 2 has no mean, and no factor makes them unbiased.
+    few = paired_effect(np.array([[1.0, 2.0, 6.0], [1.0, 2.0, np.nan]]))
+    assert few.standardised[0] == pytest.approx(3 / math.sqrt(7) / math.sqrt(math.pi), rel=1e-12)
+    assert math.isnan(few.standardised[1])
     # The rank sum is the statistic of Wilcoxon's test.
     values = np.random.default_rng(0).normal(size=30)
     ranks = 30 * 31 / 2

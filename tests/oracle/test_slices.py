@@ -1,6 +1,8 @@
 """Slices, projected paths and named directions, where the answer is known in closed form."""
 
+import inspect
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,13 +10,15 @@ from torch import Tensor
 
 import planted
 from ired_interp.directions import (
+    end_directions,
     hessian_directions,
     random_directions,
     rank_directions,
     rotation_directions,
     singular_directions,
 )
-from ired_interp.errors import ManifoldError, NonFiniteError, ShapeError
+from ired_interp.errors import DtypeError, ManifoldError, NonFiniteError, ShapeError
+from ired_interp.geometry import fixed_rank, principal_angles
 from ired_interp.landscape import Landscape
 from ired_interp.slices import (
     Plane,
@@ -110,8 +114,8 @@ def test_what_spans_no_plane_is_refused() -> None:
         plane_through(y, y, y * torch.nan, unit=unit, names=names)
     with pytest.raises(ShapeError, match="num ≥ 2"):
         grid_axis(1, 1.0)
-    with pytest.raises(ShapeError, match=r"path of shape \[2, m, 3\]"):
-        project_path(plane(2, 3, seed=0), planted.normal(1, 4, 3, seed=1))
+    with pytest.raises(DtypeError, match="as the plane is"):
+        project_path(plane(2, 3, seed=0), planted.normal(2, 4, 3, seed=1).float())
 
 
 def test_a_path_keeps_what_lies_in_the_plane() -> None:
@@ -161,12 +165,23 @@ def test_a_long_random_walk_looks_planar_all_the_same() -> None:
     kept = random_walk_shares(steps, 3_000, num_draws=4)
     expected = 6 / math.pi**2 * (1 + 1 / 4)  # 0.76
     assert (kept - expected).abs().max() < 0.02
-    # Scales do not matter, and a row does not depend on its neighbours.
+    # Scales do not matter, and a row does not depend on its neighbours or on how many draws follow.
     some = random_walk_shares(torch.tensor([[1.0, 2.0, 3.0], [9.0, 1.0, 1.0]]).double(), 5)
-    alone = random_walk_shares(10 * torch.tensor([[9.0, 1.0, 1.0]]).double(), 5)
-    assert torch.allclose(alone[0], some[1], rtol=1e-12)
+    alone = random_walk_shares(
+        10 * torch.tensor([[9.0, 1.0, 1.0]]).double(), 5, num_draws=50, first=1
+    )
+    assert torch.allclose(alone[0], some[1, :50], rtol=1e-12)
     with pytest.raises(ShapeError, match="num_draws ≥ 1"):
         random_walk_shares(steps, 5, num_draws=0)
+
+
+def test_problems_do_not_share_their_walks() -> None:
+    # Shared ones would leave the error of one null in the mean over all problems.
+    kept = random_walk_shares(torch.ones(40, 5).double(), 6, num_draws=50).mean(dim=1)
+    expected = random_walk_shares(torch.ones(1, 5).double(), 6, num_draws=2_000, first=40)[0]
+    spread = expected.std() / 50**0.5
+    assert 0.6 * spread < kept.std() < 1.5 * spread  # 5 standard errors of a deviation of 40
+    assert abs(float((kept.mean() - expected.mean()) / (expected.std() / 1_000**0.5))) < 5
 
 
 def test_the_null_places_a_walk_of_its_kind_anywhere() -> None:
@@ -190,6 +205,20 @@ def test_directions_of_a_known_hessian(seed: int) -> None:
             assert bool((v.gather(1, v.abs().argmax(dim=1, keepdim=True)) > 0).all())
 
 
+def test_both_ends_are_one_eigenvector_where_the_lowest_is_the_largest() -> None:
+    # Rows with eigenvalues 8 … -2, and -9 … 3, where -9 is both the lowest and the largest |λ|.
+    usual, downward = SPECTRUM, [-9.0, -2.0, 0.5, 1.0, 3.0]
+    for spectrum, second in ((usual, -2.0), (downward, -2.0)):
+        a = planted.symmetric(spectrum, seed=1)
+        y = planted.normal(2, 5, seed=0)
+        ends = end_directions(*hessian_directions(planted.quadratic(a), y))
+        for i, value in enumerate((max(spectrum, key=abs), second)):
+            assert (ends[:, i] @ a - value * ends[:, i]).abs().max() < 1e-10
+        plane_through(y, *ends.unbind(dim=1), unit=torch.ones(2).double(), names=("u", "v"))
+    with pytest.raises(ShapeError, match="of one shape"):
+        inspect.unwrap(end_directions)(ends, ends[:1])
+
+
 def test_moves_of_a_matrix() -> None:
     shape, rank = (4, 5), 2
     u, v = planted.orthogonal(4, seed=0), planted.orthogonal(5, seed=1)
@@ -206,6 +235,12 @@ def test_moves_of_a_matrix() -> None:
     right = torch.outer(u[:, 1], v[:, 2]).flatten()
     assert torch.allclose(turn[0, 0] * (turn[0, 0] @ left).sign(), left, atol=1e-13)
     assert torch.allclose(turn[0, 1] * (turn[0, 1] @ right).sign(), right, atol=1e-13)
+    # A step turns the one side by s_r/(s_r² - s_{r+1}²) and the other by s_{r+1}/(…): 3/5 and 2/5.
+    for direction, angles in ((turn[0, 0], (0.6, 0.4)), (turn[0, 1], (0.4, 0.6))):
+        left, _, right = torch.linalg.svd((matrix + 1e-5 * direction).reshape(shape))
+        for side, of, angle in ((u, left, angles[0]), (v, right.mT, angles[1])):
+            found = principal_angles(side[:, :rank], of[:, :rank]).max() / 1e-5
+            assert math.isclose(float(found), angle, rel_tol=1e-4)
     keep = rank_directions(matrix, shape, rank, move=planted.normal(1, 20, seed=2))[0]
     assert abs(float(keep[0] @ keep[1])) < 1e-14
     assert torch.allclose(keep.norm(dim=1), torch.ones(2).double())
@@ -230,7 +265,16 @@ def test_moves_that_are_not_there_are_refused() -> None:
     with pytest.raises(ShapeError, match="a part that keeps the rank"):
         rank_directions(matrix, (3, 3), 1, move=matrix.new_zeros(1, 9))
     eye = torch.eye(3, dtype=torch.float64).reshape(1, 9)
-    with pytest.raises(ManifoldError, match="σ_1 > σ_2"):
-        rank_directions(eye, (3, 3), 1, move=matrix)
+    for directions in (rotation_directions, partial(rank_directions, move=matrix)):
+        with pytest.raises(ManifoldError, match="σ_1 > σ_2"):
+            directions(eye, (3, 3), 1)
+        with pytest.raises(ManifoldError, match="found 1 of 1 of lower rank"):
+            directions(torch.outer(matrix[0, :3], matrix[0, 3:6]).reshape(1, 9), (3, 3), 2)
+    # A move within the tangent space raises no rank: what is left of its normal part is round-off.
+    at = fixed_rank.closest(matrix.reshape(1, 3, 3), 1)
+    tangent = fixed_rank.tangent_part(at, planted.normal(1, 3, 3, seed=1))
+    for part in (tangent, fixed_rank.normal_part(at, tangent + planted.normal(1, 3, 3, seed=2))):
+        with pytest.raises(ShapeError, match="a part that keeps the rank"):
+            rank_directions(matrix, (3, 3), 1, move=part.flatten(1))
     with pytest.raises(ShapeError, match="at least 2 entries"):
         random_directions(2, 1, seed=0, purpose="test")

@@ -219,3 +219,6 @@ def test_p_values_are_exact_for_lines_and_valid_for_the_rest() -> None:
     p = overlap_p_value(overlap(a, b), 12, 3, 3, num_draws=20_000, seed=1)
     assert abs(float(p.mean()) - 0.5) < 5 * (1 / 12 / 2_000) ** 0.5
     assert overlap_p_value(shares, 5, 5, 2).tolist() == [1.0] * 5
+    for first, second in ((4, 1), (3, 3), (13, 2)):
+        with pytest.raises(NonFiniteError, match="1 of 2 that are NaN"):
+            overlap_p_value(torch.tensor([0.5, torch.nan]), 13, first, second, num_draws=9)

@@ -11,7 +11,7 @@ from scipy import stats
 from ired_interp.errors import ConfigError, ExperimentError, NonFiniteError, ShapeError
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis, Verdict
 from ired_interp.experiments.verdicts import judge
-from ired_interp.stats import bootstrap_mean, sign_flip
+from ired_interp.stats import bootstrap_mean, paired_effect, sign_flip
 
 NOWHERE = xr.DataTree()
 
@@ -120,6 +120,40 @@ def test_signs_of_round_off_are_no_evidence() -> None:
     # A relative millionth is a difference, if it is there at every problem.
     more = Evidence(effect=noise_itself * (1 + 1e-6), null=noise_itself, control=noise(21, 24) - 9)
     assert verdict(more).outcome == "supported"
+
+
+def test_round_off_around_a_null_of_zero_is_told_by_the_evidence_alone() -> None:
+    """Beside 0 every difference is as large as the larger number, be it 1e-16."""
+    effect, far = 1e-16 * (1 + np.arange(24) % 3), noise(21, 24) - 9
+
+    def found(**changed: Any) -> Verdict:
+        given: dict[str, Any] = {"effect": effect, "control": far, "resolution": 1e-12}
+        return verdict(Evidence(**(given | changed)))
+
+    assert found(resolution=0.0).outcome == "supported"  # 1e-16 of what, nobody has said
+    nothing = found()
+    assert (nothing.outcome, nothing.p_for, nothing.p_against) == ("inconclusive", 1.0, 1.0)
+    assert (nothing.share_above, math.isnan(nothing.hedges_g)) == (0.0, True)
+    same = found(null=-9.0, control=np.stack([-effect] * 3))
+    assert (same.outcome, same.p_for) == ("inconclusive", 1.0)
+    assert found(effect=effect + 1e-6).outcome == "supported"
+
+
+def test_a_verdict_has_the_size_of_its_effect() -> None:
+    effect, control, model = 1 + noise(30, 24), noise(31, 24), np.repeat(np.arange(8), 3)
+    given: dict[str, Any] = {"effect": effect, "control": control, "null": 0.5}
+    for found, units in (
+        (verdict(Evidence(**given)), effect - 0.5),
+        (verdict(Evidence(**given), direction="less"), effect - 0.5),
+        (verdict(Evidence(**given, model=model)), (effect - 0.5).reshape(8, 3).mean(axis=1)),
+    ):
+        size = paired_effect(units)
+        assert found.hedges_g == pytest.approx(float(size.standardised))
+        assert found.rank_biserial == pytest.approx(float(size.rank_biserial))
+        assert found.share_above == pytest.approx(float(size.share_above))
+    assert 0.2 < size.standardised < 2
+    undefined = verdict(Evidence(effect=np.full(3, np.nan)))
+    assert math.isnan(undefined.share_above)
 
 
 def test_an_exploratory_hypothesis_is_shown_and_takes_no_alpha() -> None:
@@ -267,6 +301,8 @@ def test_holm_counts_the_hypotheses_that_were_tested() -> None:
         ({"effect": np.array([1.0, -np.inf])}, NonFiniteError, "effect.*1 infinite of 2"),
         ({"effect": np.zeros(2), "control": np.full(2, np.inf)}, NonFiniteError, "control"),
         ({"effect": np.zeros(2), "null": math.nan}, NonFiniteError, "null.*NaN"),
+        ({"effect": np.zeros(2), "resolution": -1.0}, ExperimentError, "resolution.*-1.0"),
+        ({"effect": np.zeros(2), "resolution": math.nan}, ExperimentError, "resolution.*nan"),
     ],
 )
 def test_evidence_that_does_not_fit_is_refused(

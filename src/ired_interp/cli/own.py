@@ -14,10 +14,13 @@ from rich.console import Console
 from ired_interp.cli.codes import FAILED
 from ired_interp.cluster.logbook import logbook
 from ired_interp.console import console
+from ired_interp.digits import number
+from ired_interp.errors import ConfigError
 from ired_interp.experiments.starting import write_new_experiment
 from ired_interp.runs.comparison import TOLERANCE, Comparison, Difference, compare_runs, to_json
 from ired_interp.runs.heads import Found, RunHead, find_runs
 from ired_interp.runs.moves import Move
+from ired_interp.runs.over_models import judge_runs, verdicts_to_json
 from ired_interp.runs.run import open_run
 
 __all__ = ["add"]
@@ -54,11 +57,18 @@ def _add_compare(commands: Any) -> None:
         help="what differs between two finished runs",
         description="Compare config, code, machine and every number of two finished runs. The "
         "exit code is 0 if all numbers are the same within the tolerance, and 1 if not, whatever "
-        "the configs are.",
+        "the configs are. With --over-models: judge the hypotheses over the models of 6 runs or "
+        "more that differ in the model alone.",
     )
     parser.set_defaults(command=_compare)
     parser.add_argument("first", type=Path, help="run folder, whose numbers set the scale")
     parser.add_argument("second", type=Path, help="another")
+    parser.add_argument("more", nargs="*", type=Path, help="others, with --over-models only")
+    parser.add_argument(
+        "--over-models",
+        action="store_true",
+        help="the verdicts over the models of these runs, each of which counts once",
+    )
     parser.add_argument(
         "--tolerance",
         type=float,
@@ -100,6 +110,13 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    if options.over_models:
+        return _over_models(options)
+    if options.more:
+        raise ConfigError(
+            f"compare: expected two runs, found {2 + len(options.more)}. More are judged together "
+            "with --over-models."
+        )
     found = compare_runs(options.first, options.second, tolerance=options.tolerance)
     if options.json:
         sys.stdout.write(to_json(found) + "\n")
@@ -111,6 +128,33 @@ def _compare(options: argparse.Namespace) -> int:
         runs = open_run(options.first), open_run(options.second)
         console.print(f"report   {write_comparison(*runs, found, options.report)}", soft_wrap=True)
     return 0 if found.equal else FAILED
+
+
+def _over_models(options: argparse.Namespace) -> int:
+    if options.report is not None:
+        raise ConfigError("compare: --report shows two runs side by side, not --over-models.")
+    found = judge_runs([options.first, options.second, *options.more])
+    if options.json:
+        sys.stdout.write(verdicts_to_json(found) + "\n")
+        return 0
+    heads = ["hypothesis", "verdict", "effect", "null", "control", "g", "p"]
+    rows = [
+        [
+            one.id,
+            "exploratory" if one.id in found.exploratory else one.outcome,
+            number(one.estimate.mean, 3),
+            number(one.null, 3),
+            "–" if one.control is None else number(one.control.mean, 3),
+            number(one.hedges_g, 2),
+            number(one.adjusted_p, 2),
+        ]
+        for one in found.verdicts
+    ]
+    lines = [f"{found.experiment} over {len(found.models)} models: {', '.join(found.models)}", ""]
+    lines += [*_aligned([heads, *rows]), ""]
+    lines += [f"{one.id}: {one.reason}" for one in found.verdicts]
+    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+    return 0
 
 
 def _show(found: Comparison) -> None:

@@ -17,8 +17,10 @@ from ired_interp.experiments.model_evidence import (
     SAME_NETWORK,
     Reduced,
     beside_untrained,
+    left_out,
     over_levels,
     rows,
+    untrained_data,
 )
 from ired_interp.stats import FloatArray, log_log_slope
 
@@ -128,7 +130,7 @@ def _alignment(end: str) -> Callable[[xr.DataTree], Evidence]:
         cut = float(unresolved.mean().item())
         note = (
             f"{root.sizes['vector']} vectors in {own_subspace_name(task, end)}, at "
-            f"{_point(results)} points; chance alone gives {chance:.3g}"
+            f"{_point(results)} points; chance alone gives {chance:.3g}{_not_found(results)}"
         )
         if cut > 0:
             note += f"; {cut:.0%} of the points have no such vectors, by a cluster of eigenvalues"
@@ -162,7 +164,13 @@ def _largest(data: xr.Dataset) -> float:
 
 
 def _where(results: xr.DataTree) -> str:
-    return f"{over_levels(results)}, at {_point(results)} points"
+    return f"{over_levels(results)}, at {_point(results)} points{_not_found(results)}"
+
+
+def _not_found(results: xr.DataTree) -> str:
+    untrained = untrained_data(results)
+    missing = results.to_dataset()["status"] != 0
+    return left_out(missing, None if untrained is None else untrained["status"] != 0)
 
 
 def _point(results: xr.DataTree) -> str:

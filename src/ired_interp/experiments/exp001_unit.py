@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +11,12 @@ from torch import Tensor
 
 from ired_interp import curvature
 from ired_interp.curvature.eigenspaces import Eigenpairs, End
-from ired_interp.curvature.routes import Route
 from ired_interp.energy.base import Energy
 from ired_interp.energy.exact import ideal_spectrum
 from ired_interp.experiments.exp001_config import Exp001Config
 from ired_interp.experiments.exp001_posterior import posterior_reading
+from ired_interp.experiments.exp001_spectra import ROUTES, Request, of_spectrum
 from ired_interp.experiments.exp001_variables import (
-    ALL,
     BOTTOM,
     COUNTS,
     DEFINITIONS,
@@ -39,45 +37,6 @@ from ired_interp.points import Points, locate
 from ired_interp.tasks import Task
 
 __all__ = ["measure_problems"]
-
-_ROUTES = get_args(Route)
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What is asked of the spectrum at each point.
-
-    Attributes:
-        top: Largest by |λ|, or None for all.
-        bottom: Lowest.
-        vectors: Eigenvectors to keep of each end.
-        parts: Whether to split by layer.
-        posterior: Whether to read a posterior, which needs the whole spectrum and typical points.
-    """
-
-    top: int | None
-    bottom: int
-    vectors: int
-    parts: bool
-    posterior: bool
-
-    @property
-    def ends(self) -> tuple[End, ...]:
-        """The ends of which something was asked."""
-        if self.top is None:
-            return (TOP, BOTTOM)
-        asked: tuple[tuple[End, int], ...] = ((TOP, self.top), (BOTTOM, self.bottom))
-        return tuple(end for end, num in asked if num)
-
-    def wanted(self, d: int) -> list[str]:
-        """Why each eigenvalue is there."""
-        return [ALL] * d if self.top is None else [TOP] * self.top + [BOTTOM] * self.bottom
-
-    def columns(self, end: End) -> slice:
-        """Which eigenvalues the vectors of an end are looked for among."""
-        if self.top is None:
-            return slice(None)
-        return slice(0, self.top) if end == TOP else slice(self.top, None)
 
 
 def measure_problems(
@@ -113,7 +72,7 @@ def measure_problems(
         )
         for seed in (config.seed, _second_seed(config.seed))[: config.noise_draws or 1]
     ]
-    request = _Request(
+    request = Request(
         config.top,
         config.bottom,
         config.eigenvectors or 0,
@@ -136,7 +95,7 @@ def measure_problems(
     for name, values in columns.items():
         attrs = {"units": UNITS[name], "long_name": DEFINITIONS[name].meaning}
         if name == "route":
-            attrs["flag_meanings"] = "; ".join(f"{i}: {route}" for i, route in enumerate(_ROUTES))
+            attrs["flag_meanings"] = "; ".join(f"{i}: {route}" for i, route in enumerate(ROUTES))
         data_vars[name] = (
             ("problem", "level", *dims_of(name)),
             to_numpy(torch.stack(values, dim=1)),
@@ -191,7 +150,7 @@ def _at_level(
     at: list[Tensor],
     found: Tensor,
     scales: tuple[float, float],
-    request: _Request,
+    request: Request,
     answer: Tensor,
 ) -> dict[str, Tensor]:
     """Everything measured at one level; NaN (and -1 for counts) where no point was found."""
@@ -202,7 +161,7 @@ def _at_level(
     if len(rows):
         there, here = land.select(rows), y[rows]
         spec = curvature.spectrum(there, here, request.top, request.bottom)
-        measured = _of_spectrum(spec, sigma, request)
+        measured = of_spectrum(spec, sigma, request)
         energy, gradient = there.energy_and_gradient(here)
         measured |= {"energy": energy, "gradient_norm": gradient.norm(dim=1)}
         if request.posterior:
@@ -246,66 +205,8 @@ def _at_level(
     return filled
 
 
-def _of_spectrum(spec: curvature.Spectrum, sigma: float, request: _Request) -> dict[str, Tensor]:
-    """Eigenvalues, their certificates, and what sums them up as far as it is known."""
-    values, residuals = spec.eigenvalues, spec.residuals
-    measured = {
-        "eigenvalues": values,
-        "residuals": residuals,
-        "radii": spec.radii,
-        "clusters": spec.clusters,
-        "cluster_radii": spec.cluster_radii,
-        "index_low": spec.index_low,
-        "index_high": spec.index_high,
-        "roundoff": spec.roundoff,
-        "route": torch.tensor([_ROUTES.index(route) for route in spec.routes]),
-        "scaled_eigenvalues": sigma * values,
-    }
-    if request.top is not None:
-        unknown = torch.full_like(spec.norm, torch.nan)
-        largest, lowest = values.amax(dim=1), values.amin(dim=1)
-        # Top pairs of either sign hold that end of the spectrum, as they are the largest by |λ|.
-        top = request.top > 0
-        measured |= dict.fromkeys(_OF_ALL, unknown)
-        measured |= {
-            "num_negative": spec.index_low,
-            "num_undetermined": spec.index_high - spec.index_low,
-            "largest_scaled_eigenvalue": sigma * torch.where((largest > 0) & top, largest, unknown),
-            "smallest_scaled_eigenvalue": sigma
-            * (lowest if request.bottom else torch.where(lowest < 0, lowest, unknown)),
-        }
-        return measured
-    return measured | {
-        "condition_number": _if_determined(
-            curvature.condition_number(values), values.abs().amin(dim=1), values, residuals
-        ),
-        "positive_condition_number": _if_determined(
-            curvature.positive_condition_number(values),
-            torch.where(values > 0, values, torch.inf).amin(dim=1),
-            values,
-            residuals,
-        ),
-        "participation_ratio": curvature.participation_ratio(values),
-        "spectral_gap": curvature.spectral_gap(values),
-        "num_negative": curvature.num_negative(values, residuals),
-        "num_undetermined": curvature.num_undetermined(values, residuals),
-        "mean_scaled_eigenvalue": sigma * values.mean(dim=1),
-        "largest_scaled_eigenvalue": sigma * values[:, -1],
-        "smallest_scaled_eigenvalue": sigma * values[:, 0],
-    }
-
-
-_OF_ALL = (
-    "condition_number",
-    "positive_condition_number",
-    "participation_ratio",
-    "spectral_gap",
-    "mean_scaled_eigenvalue",
-)
-
-
 def _of_ends(
-    spec: curvature.Spectrum, request: _Request
+    spec: curvature.Spectrum, request: Request
 ) -> tuple[dict[str, Tensor], dict[End, curvature.Eigenspace]]:
     """The first eigenvectors of each end, and the subspaces that they span."""
     kept: dict[str, list[Tensor]] = {}
@@ -337,7 +238,7 @@ def _of_parts(
     y: Tensor,
     spec: curvature.Spectrum,
     measured: Mapping[str, Tensor],
-    request: _Request,
+    request: Request,
 ) -> dict[str, Tensor]:
     """Traces and shares of the parts, and what they contribute along the stored eigenvectors."""
     n, d = y.shape
@@ -364,7 +265,7 @@ def _of_second(
     land: Landscape,
     y: Tensor,
     spaces: Mapping[End, curvature.Eigenspace],
-    request: _Request,
+    request: Request,
 ) -> dict[str, Tensor]:
     """How far the subspaces at a second point agree with those at the first."""
     num = min(request.vectors + 1, land.dim_y)
@@ -387,18 +288,12 @@ def _signed(vectors: Tensor) -> Tensor:
     return vectors * vectors.gather(1, largest).sign()
 
 
-def _as_wanted(ideal: Tensor, request: _Request) -> Tensor:
+def _as_wanted(ideal: Tensor, request: Request) -> Tensor:
     """The eigenvalues of the ideal that stand where those that were asked for do."""
     if request.top is None:
         return ideal
     order = (-ideal.abs()).argsort(dim=1, stable=True)[:, : request.top]
     return torch.cat([ideal.gather(1, order), ideal[:, : request.bottom]], dim=1)
-
-
-def _if_determined(ratio: Tensor, smallest: Tensor, values: Tensor, residuals: Tensor) -> Tensor:
-    """A condition number, infinite where its denominator is no larger than its error."""
-    unknown = smallest <= curvature.eigenvalue_errors(values, residuals).amax(dim=1)
-    return torch.where(unknown, torch.inf, ratio)
 
 
 def _second_seed(seed: int) -> int:

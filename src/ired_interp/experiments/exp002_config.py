@@ -21,7 +21,7 @@ from ired_interp.tasks import Difficulty
 __all__ = ["Exp002Config", "fill_in"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 10, "slices": 1, "starts": 8, "controls": 6},
+    "laptop": {"problems": 10, "slices": 1, "starts": 8, "controls": 8},
     "paper": {"problems": 100, "slices": 10, "starts": 20, "controls": 10},
 }
 _LEAST = {
@@ -44,7 +44,7 @@ class Exp002Config:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
         scale: How large where a number is not given: ``laptop`` (10 problems, 1 of them sliced, 8
-            starts, 6 controls) or ``paper`` (100, 10, 20 and 10).
+            starts, 8 controls) or ``paper`` (100, 10, 20 and 10).
         problems: How many problems are searched for minima; as ``scale`` says if none.
         levels: Which levels, each in 1 … K.
         slices: How many of the problems are sliced, from the first on; as ``scale`` says if none.

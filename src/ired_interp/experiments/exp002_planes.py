@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import Tensor
 
 from ired_interp.directions import (
+    end_directions,
     hessian_directions,
     random_directions,
     rank_directions,
@@ -159,7 +159,7 @@ def _at_level(
     directions = {
         "top": top,
         "bottom": bottom,
-        "ends": torch.stack([top[:, 0], bottom[:, 0]], dim=1),
+        "ends": end_directions(top, bottom),
         **fixed,
     }
     base = land.energy(point)

@@ -18,7 +18,7 @@ from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
-from ired_interp.geometry.spd import is_spd
+from ired_interp.geometry.spd import is_spd, skew_share, symmetric_part
 from ired_interp.landscape import Landscape
 from ired_interp.modes import NoMode, SeveralModes, SingleMode, find_modes, num_minima, same_minimum
 from ired_interp.paths import barrier, convexity, energy_along, spd_path, straight_path
@@ -149,6 +149,7 @@ _OF_BARRIERS = (
     "straight_height",
     "straight_excess",
     "geodesic_height",
+    "geodesic_skew",
     "band_height",
     "saddle_height",
 )
@@ -174,8 +175,9 @@ def _of_barriers(
     straight = barrier(energy_along(here, line), line)
     out["straight_height"][rows], out["straight_excess"][rows] = straight.height, straight.excess
     if task.name == "inverse":
-        side = (task.size, task.size)
-        there = is_spd(a.reshape(-1, *side)) & is_spd(b.reshape(-1, *side))
+        first, last = (end.reshape(-1, task.size, task.size) for end in (a, b))
+        out["geodesic_skew"][rows] = torch.maximum(skew_share(first), skew_share(last))
+        there = is_spd(symmetric_part(first)) & is_spd(symmetric_part(last))
         if bool(there.any()):
             curve = spd_path(a[there], b[there], config.images, size=task.size)
             along = barrier(energy_along(here.select(there.nonzero().flatten()), curve), curve)
@@ -224,7 +226,7 @@ def _of_path(path: Tensor, config: Exp002Config, first: int) -> dict[str, Tensor
         path[:, -1], *frames.to(path).unbind(dim=1), unit=unit, names=("random", "random")
     )
     steps = path.diff(dim=1).norm(dim=2)
-    walks = random_walk_shares(steps, d, num_draws=config.walks, seed=config.seed)
+    walks = random_walk_shares(steps, d, num_draws=config.walks, seed=config.seed, first=first)
     less = (walks < kept[:, None]).to(path) + (walks == kept[:, None]).to(path) / 2
     moves = (steps > 0).sum(dim=1) >= _LEAST_STEPS
     place = torch.where(moves, less.mean(dim=1), torch.nan)

@@ -146,9 +146,17 @@ MEASURED: Mapping[str, Variable] = {
     "geodesic_height": Variable(
         "energy",
         Definition(
-            "max E − max(E₀, E₁) on the affine-invariant geodesic between them; missing where they "
-            "are not both positive definite matrices, or the task is not inverse.",
+            "max E − max(E₀, E₁) on the affine-invariant geodesic between their symmetric parts, "
+            "the antisymmetric part going straight; missing where a symmetric part is not positive "
+            "definite, or the task is not inverse.",
             _SAMPLED,
+        ),
+    ),
+    "geodesic_skew": Variable(
+        "1",
+        Definition(
+            "‖antisymmetric part‖/‖Y‖ of the less symmetric of the two: what of it goes straight.",
+            _ROUND_OFF,
         ),
     ),
     "band_height": Variable(
@@ -171,7 +179,7 @@ MEASURED: Mapping[str, Variable] = {
         Definition(
             "E above the higher end at the saddle that Newton's method reaches from the band's "
             "highest image, with exactly one negative eigenvalue; missing where there is none.",
-            "gradient below 1e-10·‖H‖",
+            "gradient below 1e-10·‖H‖ (1e-5 in float32)",
         ),
     ),
     "path_kept": Variable(
@@ -238,7 +246,8 @@ SLICE_DEFINITIONS: Mapping[str, str] = {
     "origin": "the point that the planes go through, in the level's own coordinates",
     "origin_energy": "E at the point",
     "status": "0: a point was found; 1: the search for a minimum did not converge",
-    "axes": "the two orthonormal directions of each plane",
+    "axes": "the two orthonormal directions of each plane; ends: the second is the eigenvector of "
+    "the second lowest λ where the lowest λ is also the largest |λ|",
     "energy_above": "E(u, v) − E at the point",
     "gradient": "∇E along the two axes of the plane",
     "gradient_norm": "‖∇E‖ with all entries, of which the plane shows a part",

@@ -15,6 +15,8 @@ ROWS = "grassmann-rows"
 AFFINE = "affine-invariant"
 
 _OTHER_RANKS = (1, 2, 5, 10)
+_BOUND = 8.0  # times eps: of the singular vectors that a singular value decomposition computes
+_DECIMALS = 12
 
 
 def metric_names(task: Task, rank: int) -> tuple[str, ...]:
@@ -28,12 +30,24 @@ def distances(base: Tensor, ends: Tensor, names: tuple[str, ...], *, rank: int) 
     """Distances of ends [n, m, side, side] from base [n, side, side], [n, m, metric], float64.
 
     Grassmann distances ‖θ‖₂ are those of the spaces of the leading left (``rows``: right) singular
-    vectors. The affine-invariant one is that of the symmetric part, NaN where that is not positive
-    definite.
+    vectors. Ranks are taken of them, so moves that are equally far must have equal numbers,
+    whatever the round-off: they are 0 where they are within their error, as all moves that keep a
+    subspace are, and rounded to 1e-12, as many moves turn it by exactly π/2. NaN where a matrix
+    does not tell its leading space from the rest. The affine-invariant distance is that of the
+    symmetric part, NaN where that is not positive definite.
+
+    Source: Wedin (1972), doi:10.1007/BF01932678, for the error: ε·‖M‖ over the gap of the singular
+    values, by a factor that grows with the side.
     """
     start, end = base.to(torch.float64)[:, None], ends.to(torch.float64)
-    u0, _, v0 = torch.linalg.svd(start)
-    u1, _, v1 = torch.linalg.svd(end)
+    u0, s0, v0 = torch.linalg.svd(start)
+    u1, s1, v1 = torch.linalg.svd(end)
+
+    def resolved(found: Tensor, k: int) -> Tensor:
+        error = _error(s0, k) + _error(s1, k)
+        known = torch.where(found <= error, 0.0, found).round(decimals=_DECIMALS)
+        return torch.where(error < 1, known, torch.nan)
+
     out = []
     for name in names:
         if name == FROBENIUS:
@@ -41,14 +55,24 @@ def distances(base: Tensor, ends: Tensor, names: tuple[str, ...], *, rank: int) 
         elif name == AFFINE:
             found = _affine(start, end)
         elif name == ROWS:
-            found = grassmann.distance(
+            apart = grassmann.distance(
                 v0.mT[..., :rank].contiguous(), v1.mT[..., :rank].contiguous()
             )
+            found = resolved(apart, rank)
         else:
             k = rank if name == GRASSMANN else int(name.removeprefix(f"{GRASSMANN}-"))
-            found = grassmann.distance(u0[..., :k].contiguous(), u1[..., :k].contiguous())
+            apart = grassmann.distance(u0[..., :k].contiguous(), u1[..., :k].contiguous())
+            found = resolved(apart, k)
         out.append(found)
     return torch.stack(out, dim=-1)
+
+
+def _error(sizes: Tensor, k: int) -> Tensor:
+    """Bound on ‖θ‖₂ between the computed space of k leading singular vectors and the exact one."""
+    eps = torch.finfo(sizes.dtype).eps
+    gap = sizes[..., k - 1] - sizes[..., k]
+    error: Tensor = _BOUND * sizes.shape[-1] * k**0.5 * eps * sizes[..., 0] / gap
+    return error
 
 
 def _affine(start: Tensor, end: Tensor) -> Tensor:

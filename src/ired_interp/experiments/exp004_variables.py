@@ -76,9 +76,10 @@ DEFINITIONS: Mapping[str, Definition] = {
     "length": Definition("‖δ‖_F of each move, unscaled.", "round-off: curves end there"),
     "distance": Definition(
         "Of B + δ from B. grassmann: ‖θ‖₂ between the spaces of the leading left singular vectors, "
-        "at the chosen rank or at the one in its name; grassmann-rows: of the right ones; "
+        "at the chosen rank or at the one in its name, 0 where it is within their error, missing "
+        "where a matrix does not tell them from the rest; grassmann-rows: of the right ones; "
         "affine-invariant: ‖log eig(B⁻¹·sym(B + δ))‖₂, missing where that is not definite.",
-        "round-off of float64",
+        "round-off of float64; angles are rounded to 1e-12",
     ),
     "spd_share": Definition(
         "Share of the moves whose symmetric part is positive definite.", "none: counted"

@@ -13,12 +13,12 @@ from ired_interp.experiments.exp005_variables import BASE, TRAJECTORY, TYPICAL
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
 from ired_interp.experiments.model_evidence import (
     SAME_NETWORK,
-    Reduced,
     beside_untrained,
+    left_out,
     over_levels,
     rows,
+    untrained_data,
 )
-from ired_interp.stats import FloatArray
 
 __all__ = ["HYPOTHESES", "RANDOM"]
 
@@ -26,33 +26,39 @@ RANDOM: Final = "controls/random"
 
 _MASK: Final = "mask"
 
+ByLevel = Callable[[xr.Dataset], xr.DataArray]
+"""A number a problem and level, of one network or of all draws."""
 
-def _mean(variable: str, place: str, space: str | None = None) -> Reduced:
-    """A variable of each problem, mean over levels, in one split; NaN where no level has it."""
 
-    def of(data: xr.Dataset) -> FloatArray:
+def _of(variable: str, place: str, space: str | None = None) -> ByLevel:
+    """A variable in one split."""
+
+    def of(data: xr.Dataset) -> xr.DataArray:
         values = data[variable].sel(place=place)
-        values = values.isel(space=0) if space is None else values.sel(space=space)
-        return rows(values.mean("level"))
+        return values.isel(space=0) if space is None else values.sel(space=space)
 
     return of
 
 
-def _excess(data: xr.Dataset) -> FloatArray:
-    """σκ_N - bound·σκ_T at typical points, mean over levels."""
+def _excess(data: xr.Dataset) -> xr.DataArray:
+    """σκ_N - bound·σκ_T at typical points."""
     here = data.sel(place=TYPICAL).isel(space=0)
-    return rows(
-        (here["normal_curvature"] - here["bayes_bound"] * here["tangent_curvature"]).mean("level")
-    )
+    return here["normal_curvature"] - here["bayes_bound"] * here["tangent_curvature"]
 
 
 def _statistic(
-    of: Reduced, *, null: float, place: str, space: str | None = None
+    of: ByLevel, *, null: float, place: str, space: str | None = None
 ) -> Callable[[xr.DataTree], Evidence]:
+    """The mean over the levels of a problem that have a number, and how many have none."""
+
     def statistic(results: xr.DataTree) -> Evidence:
-        chosen = str(results.to_dataset()["space"].values[0]) if space is None else space
-        note = f"the split {chosen}, at {place} points, mean {over_levels(results)}"
-        return beside_untrained(results, of, null=null, note=note)
+        root, untrained = results.to_dataset(), untrained_data(results)
+        chosen = str(root["space"].values[0]) if space is None else space
+        missing = left_out(of(root).isnull(), None if untrained is None else of(untrained).isnull())
+        note = f"the split {chosen}, at {place} points, mean {over_levels(results)}{missing}"
+        return beside_untrained(
+            results, lambda data: rows(of(data).mean("level")), null=null, note=note
+        )
 
     return statistic
 
@@ -64,7 +70,7 @@ HYPOTHESES = (
             "At typical points the gradient is larger a dimension in normal than in tangent "
             "directions, more than with untrained weights."
         ),
-        statistic=_statistic(_mean("gradient_share", TYPICAL), null=1.0, place=TYPICAL),
+        statistic=_statistic(_of("gradient_share", TYPICAL), null=1.0, place=TYPICAL),
         direction="greater",
         supports="a normal share a dimension above 1 and above that of untrained weights",
         refutes="a share below 1, or below that of untrained weights",
@@ -81,7 +87,7 @@ HYPOTHESES = (
             "Along the solver's trajectory the gradient is larger a dimension in normal than in "
             "tangent directions, more than with untrained weights."
         ),
-        statistic=_statistic(_mean("gradient_share", TRAJECTORY), null=1.0, place=TRAJECTORY),
+        statistic=_statistic(_of("gradient_share", TRAJECTORY), null=1.0, place=TRAJECTORY),
         direction="greater",
         supports="a normal share a dimension above 1 and above that of untrained weights",
         refutes="a share below 1, or below that of untrained weights",
@@ -96,7 +102,7 @@ HYPOTHESES = (
             "At typical points the landscape curves more in normal than in tangent directions, "
             "more than with untrained weights."
         ),
-        statistic=_statistic(_mean("curvature_share", TYPICAL), null=1.0, place=TYPICAL),
+        statistic=_statistic(_of("curvature_share", TYPICAL), null=1.0, place=TYPICAL),
         direction="greater",
         supports="a mean normal curvature above tr H/d, by more than with untrained weights",
         refutes="one below tr H/d, or below that of untrained weights",
@@ -113,7 +119,7 @@ HYPOTHESES = (
             "At the point where the tangent space is stated the landscape curves more in normal "
             "than in tangent directions, more than with untrained weights."
         ),
-        statistic=_statistic(_mean("curvature_contrast", BASE), null=0.0, place=BASE),
+        statistic=_statistic(_of("curvature_contrast", BASE), null=0.0, place=BASE),
         direction="greater",
         supports="a contrast of normal and tangent curvature above 0 and above untrained weights",
         refutes="one below 0, or below that of untrained weights",
@@ -128,7 +134,7 @@ HYPOTHESES = (
             "At typical points the directions of lowest curvature lie in the tangent space more "
             "than random ones, and more than with untrained weights."
         ),
-        statistic=_statistic(_mean("bottom_overlap", TYPICAL), null=1.0, place=TYPICAL),
+        statistic=_statistic(_of("bottom_overlap", TYPICAL), null=1.0, place=TYPICAL),
         direction="greater",
         supports="an overlap of the q lowest eigenvectors with the tangent space above chance",
         refutes="an overlap below chance, or below that of untrained weights",
@@ -163,7 +169,7 @@ HYPOTHESES = (
             "entries, more than with untrained weights."
         ),
         statistic=_statistic(
-            _mean("curvature_share", TYPICAL, _MASK), null=1.0, place=TYPICAL, space=_MASK
+            _of("curvature_share", TYPICAL, _MASK), null=1.0, place=TYPICAL, space=_MASK
         ),
         direction="greater",
         supports="a mean curvature of observed entries above tr H/d and above untrained weights",

@@ -1,5 +1,6 @@
 """A claim as data: what is asked of the results, what it is held against, and how it came out."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,18 +35,24 @@ class Evidence:
         control: The same statistic of the control at the same problems, [n]; or [draws, n] where
             the control was drawn several times (untrained networks, random directions).
         model: Which trained model each problem belongs to, [n], where there are several.
+        resolution: How far apart two of these numbers may be by round-off alone, in their unit;
+            closer ones are the same. Give it wherever null or control can be 0: there nothing but
+            the numbers that the effect was computed from tells round-off, which has a sign at
+            every problem, from an effect.
         unit: Of the effect: ``1``, ``degrees``.
         note: A sentence of what else matters: problems left out, where it was measured.
 
     Raises:
         ShapeError: The shapes do not fit one another.
         NonFiniteError: Infinite values, which no mean survives, or a null that is not a number.
+        ExperimentError: A resolution that is not a finite number of at least 0.
     """
 
     effect: FloatArray
     null: float | FloatArray = 0.0
     control: FloatArray | None = None
     model: IntArray | None = None
+    resolution: float = 0.0
     unit: str = ""
     note: str = ""
 
@@ -69,6 +76,10 @@ class Evidence:
             _check_finite("control", self.control)
         if self.model is not None:
             _check_shape("model", self.model, n, dims=(1,))
+        if not 0 <= self.resolution < np.inf:
+            raise ExperimentError(
+                f"Evidence: resolution: expected a number of at least 0, found {self.resolution}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +148,12 @@ class Verdict:
         num_problems: With a finite effect and null.
         num_models: That these belong to.
         reason: One sentence.
+        hedges_g: Size of effect - null: mean over standard deviation of what was tested (problems,
+            or the means of models), corrected for few of them. Above 0 where the effect lies above
+            its null, whatever the direction. NaN where there are too few, all are equal, or the
+            results were written before sizes were.
+        rank_biserial: Likewise by ranks, in -1 … 1: 1 where every effect lies above its null.
+        share_above: Of what was tested, how much lies above its null.
     """
 
     id: str
@@ -151,6 +168,9 @@ class Verdict:
     num_problems: int
     num_models: int
     reason: str
+    hedges_g: float = math.nan
+    rank_biserial: float = math.nan
+    share_above: float = math.nan
 
 
 def _check_shape(name: str, value: npt.NDArray[Any], n: int, *, dims: tuple[int, ...]) -> None:

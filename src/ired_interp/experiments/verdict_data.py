@@ -31,6 +31,11 @@ _NUMBERS = {
     "p_against": "p value of being beyond null or control on the wrong side",
     "adjusted_p": "adjusted by Holm: of p_against where refuted, else of p_for",
 }
+_SIZES = {
+    "hedges_g": "Hedges' g of effect - null: mean over standard deviation, corrected for few",
+    "rank_biserial": "of effect - null: ranks above less ranks below, over both",
+    "share_above": "of what was tested, above the null",
+}
 _COUNTS = {
     "num_problems": "problems with a finite effect and null",
     "num_models": "trained models that they belong to",
@@ -110,7 +115,7 @@ def verdict_groups(
     for name in _INTERVALS:
         rows = np.array([_row(getattr(verdict, name)) for verdict in verdicts])
         data[name] = (("hypothesis", "statistic"), rows, _says(_MEANINGS[name]))
-    for name, text in _NUMBERS.items():
+    for name, text in (_NUMBERS | _SIZES).items():
         data[name] = ("hypothesis", np.array([getattr(v, name) for v in verdicts]), _says(text))
     for name, text in _COUNTS.items():
         data[name] = ("hypothesis", np.array([getattr(v, name) for v in verdicts]), _says(text))
@@ -235,5 +240,6 @@ def _stored(row: xr.Dataset) -> StoredVerdict:
         adjusted_p=float(row["adjusted_p"]),
         num_problems=int(row["num_problems"]),
         num_models=int(row["num_models"]),
+        **{name: float(row[name]) for name in _SIZES if name in row},
     )
     return StoredVerdict(verdict=verdict, **words)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ired_interp.experiments.hypothesis import Direction, Evidence, Outcome
-from ired_interp.stats import Interval
+from ired_interp.stats import Interval, PairedEffect
 
 __all__ = ["Comparison", "Tested", "explored", "reason", "undefined"]
 
@@ -60,6 +60,7 @@ class Tested:
     num_problems: int
     num_models: int
     over_models: bool
+    size: PairedEffect
 
 
 def undefined(evidence: Evidence) -> str:

@@ -27,6 +27,7 @@ from ired_interp.stats import (
     beyond_draws,
     bootstrap_mean,
     holm,
+    paired_effect,
     sign_flip,
     unit_means,
 )
@@ -38,6 +39,7 @@ FEWEST_MODELS = 6  # fewer cannot reach ALPHA by their signs: 2⁻⁵ is 0.031
 _SEED = 20_240_817  # of the drawn signs and the bootstrap; the same for everyone
 _NOT_MEASURED = 1.0  # the p value of what nothing is known about
 # Of the larger of two numbers: a difference below that is round-off, whose signs are no evidence.
+# Of numbers around 0 only the evidence itself can say what round-off is: `Evidence.resolution`.
 _ROUND_OFF = 1e-9
 
 
@@ -135,13 +137,16 @@ def _verdict(name: str, one: Tested, outcome: Outcome, adjusted_p: float, reason
         num_problems=one.num_problems,
         num_models=one.num_models,
         reason=reason,
+        hedges_g=float(one.size.standardised),
+        rank_biserial=float(one.size.rank_biserial),
+        share_above=float(one.size.share_above),
     )
 
 
 def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
     """One hypothesis by itself."""
     null = np.broadcast_to(np.asarray(evidence.null, dtype=np.float64), evidence.effect.shape)
-    from_null = _difference(evidence.effect, null)
+    from_null = _difference(evidence, null)
     known = np.isfinite(from_null)
     models = (
         np.zeros(evidence.effect.size, dtype=np.int64) if evidence.model is None else evidence.model
@@ -156,10 +161,10 @@ def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
     if evidence.control is not None:
         draws = np.atleast_2d(evidence.control)
         at = np.where(known, _mean_of_finite(draws), np.nan)
-        apart = _difference(evidence.effect, draws)
+        apart = _difference(evidence, draws)
         each = np.where(known, apart, np.nan) if len(draws) > 1 else None
         control = _interval(at, models, over_models, alpha)
-        contrast = compared(_difference(evidence.effect, at), each)
+        contrast = compared(_difference(evidence, at), each)
     from_its_null = compared(from_null, None)
     p_control = (_NOT_MEASURED, _NOT_MEASURED) if contrast is None else contrast.p_values
     return Tested(
@@ -175,6 +180,7 @@ def _test(hypothesis: Hypothesis, evidence: Evidence, alpha: float) -> Tested:
         num_problems=int(known.sum()),
         num_models=int(np.unique(models[known]).size),
         over_models=over_models,
+        size=paired_effect(_units(from_null, models, over_models)),
     )
 
 
@@ -188,7 +194,7 @@ def _compare(
 ) -> Comparison:
     """Differences by problem from a null, or from a control with its draws."""
     known = np.isfinite(differences)
-    units = unit_means(differences, models) if over_models else differences[known]
+    units = _units(differences, models, over_models)
     favourable = int((side * units > 0).sum())
     unfavourable = int((side * units < 0).sum())
     interval = _interval(differences, models, over_models, alpha)
@@ -207,11 +213,12 @@ def _compare(
     )
 
 
-def _difference(effect: FloatArray, other: FloatArray) -> FloatArray:
-    """effect - other; 0 where nothing but round-off tells them apart."""
-    apart = effect - other
-    size = np.maximum(np.abs(effect), np.abs(other))
-    return np.where(np.abs(apart) <= _ROUND_OFF * size, 0.0, apart)
+def _difference(evidence: Evidence, other: FloatArray) -> FloatArray:
+    """Effect - other; 0 where nothing but round-off tells them apart."""
+    apart = evidence.effect - other
+    size = np.maximum(np.abs(evidence.effect), np.abs(other))
+    same = np.abs(apart) <= np.maximum(_ROUND_OFF * size, evidence.resolution)
+    return np.where(same, 0.0, apart)
 
 
 def _among_draws(
@@ -231,10 +238,18 @@ def _interval(
     alpha: float,
 ) -> Interval:
     """Over units in order of size: in which order the problems stand must not matter."""
-    finite = np.isfinite(values)
-    units = unit_means(values, models) if over_models else values[finite]
-    found = bootstrap_mean(np.sort(units), seed=_SEED, confidence=1 - 2 * alpha)
-    return Interval(found.mean, found.low, found.high, int(finite.sum()))
+    units = np.sort(_units(values, models, over_models))
+    found = bootstrap_mean(units, seed=_SEED, confidence=1 - 2 * alpha)
+    return Interval(found.mean, found.low, found.high, int(np.isfinite(values).sum()))
+
+
+def _units(
+    values: FloatArray,
+    models: IntArray,
+    over_models: bool,  # noqa: FBT001 - private, and what the units are
+) -> FloatArray:
+    """What is tested: the values that are defined, or the mean of each model that has any."""
+    return unit_means(values, models) if over_models else values[np.isfinite(values)]
 
 
 def _mean_of_finite(draws: FloatArray) -> FloatArray:

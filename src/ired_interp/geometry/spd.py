@@ -5,6 +5,11 @@ d(MAMᵀ, MBMᵀ); the log-Euclidean one ‖log A - log B‖_F. Both put singula
 away, so a matrix outside the cone is an error with a count, never NaN. `is_spd` says which ones
 are, `clip` moves the others in, and counts.
 
+**Digits.** Logarithms are taken of singular values of Cholesky factors, A = L_A·L_Aᵀ: those of
+L_A⁻¹·L_B are the roots of eig(A⁻¹B), so that the smallest keeps digits as long as κ(A⁻¹B) is below
+1/ε², where eigenvalues of a product lose all at 1/ε. What rounding the entries of A itself has
+lost is lost.
+
 Leading axes are a batch and broadcast. Work is done in float64 on the input's device and returned
 in its dtype.
 
@@ -13,7 +18,6 @@ doi:10.1002/mrm.20965.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +37,12 @@ __all__ = [
     "is_spd",
     "log_euclidean_distance",
     "log_euclidean_geodesic",
+    "skew_share",
+    "symmetric_part",
 ]
+
+
+_ROUND_OFF = 4  # times n·ε·max|λ|: below it an eigenvalue of a matrix with rounded entries drowns
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,27 @@ def is_spd(a: Float[Tensor, "... n n"]) -> Bool[Tensor, "..."]:
     return symmetric & definite
 
 
+def symmetric_part(a: Float[Tensor, "... n n"]) -> Float[Tensor, "... n n"]:
+    """(A + Aᵀ)/2.
+
+    Raises:
+        ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
+    """
+    _check_square("a", a)
+    return _symmetrised(a)
+
+
+def skew_share(a: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
+    """‖A - Aᵀ‖_F/2 over ‖A‖_F: 0 for a symmetric matrix, 1 for an antisymmetric one, NaN for 0.
+
+    Raises:
+        ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
+    """
+    _check_square("a", a)
+    skew: Tensor = torch.linalg.matrix_norm(a - a.mT) / 2
+    return skew / torch.linalg.matrix_norm(a)
+
+
 def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
     """The closest symmetric matrices with eigenvalues ≥ floor, and how many had to be raised.
 
@@ -86,7 +116,8 @@ def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
     the count.
 
     Raises:
-        ManifoldError: The floor is not above 0.
+        ManifoldError: The floor is not above 0, or below 4n·ε·max|λ| of a matrix that needs it,
+            ε of its dtype: round-off of its entries alone would take it out of the cone again.
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
     """
     _check_square("a", a)
@@ -94,6 +125,14 @@ def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
         raise ManifoldError(f"floor: expected a number above 0, found {floor}.")
     values, vectors = torch.linalg.eigh(_symmetrised(a.to(torch.float64)))
     raised = (values < floor).sum(dim=-1)
+    least = _ROUND_OFF * a.shape[-1] * torch.finfo(a.dtype).eps * values.abs().amax(dim=-1)
+    lost = (raised > 0) & (least > floor)
+    if bool(lost.any()):
+        raise ManifoldError(
+            f"floor: expected at least {float(least[lost].max()):.3g}, {_ROUND_OFF}n·ε·max|λ| in "
+            f"{a.dtype}, found {floor:.3g}: {int(lost.sum())} of {lost.numel()} matrices would not "
+            "be positive definite for round-off. Raise the floor, or convert with .double()."
+        )
     inside = (vectors * values.clamp_min(floor)[..., None, :]) @ vectors.mT
     return Clipped(_symmetrised(inside).to(a.dtype), raised)
 
@@ -101,17 +140,17 @@ def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
 def affine_invariant_distance(
     a: Float[Tensor, "... n n"], b: Float[Tensor, "... n n"]
 ) -> Float[Tensor, "..."]:
-    """‖log eig(A⁻¹B)‖₂.
+    """‖log eig(A⁻¹B)‖₂, as 2·‖log σ(L_A⁻¹·L_B)‖₂ with the Cholesky factors of A and B.
 
     Raises:
         ManifoldError: Matrices that are not symmetric positive definite, with their number.
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices of one size and dtype.
 
-    Cost: a Cholesky factor, two triangular solves and n eigenvalues a pair.
+    Cost: two Cholesky factors, a triangular solve and n singular values a pair.
     """
-    wide_a, wide_b = _pair(a, b)
-    relative = _relative(torch.linalg.cholesky(wide_a), wide_b)
-    size: Tensor = torch.linalg.vector_norm(torch.linalg.eigvalsh(relative).log(), dim=-1)
+    root_a, root_b = (torch.linalg.cholesky(wide) for wide in _pair(a, b))
+    relative = torch.linalg.solve_triangular(root_a, root_b, upper=False)
+    size: Tensor = 2 * torch.linalg.vector_norm(torch.linalg.svdvals(relative).log(), dim=-1)
     return size.to(a.dtype)
 
 
@@ -124,8 +163,7 @@ def log_euclidean_distance(
         ManifoldError, ShapeError, DtypeError, NonFiniteError: As `affine_invariant_distance`.
     """
     wide_a, wide_b = _pair(a, b)
-    off = _function(wide_a, torch.log) - _function(wide_b, torch.log)
-    size: Tensor = torch.linalg.matrix_norm(off)
+    size: Tensor = torch.linalg.matrix_norm(_logarithm(wide_a) - _logarithm(wide_b))
     return size.to(a.dtype)
 
 
@@ -137,12 +175,13 @@ def affine_invariant_geodesic(
     Raises:
         ManifoldError, ShapeError, DtypeError, NonFiniteError: As `affine_invariant_distance`.
     """
-    wide_a, wide_b = _pair(a, b)
-    root = torch.linalg.cholesky(wide_a)  # L·(L⁻¹BL⁻ᵀ)^t·Lᵀ is the same curve
-    values, vectors = torch.linalg.eigh(_relative(root, wide_b))
-    turned = root @ vectors
-    times = t.to(values).reshape(-1, *[1] * values.ndim)
-    out = (turned * values.pow(times)[..., None, :]) @ turned.mT
+    root_a, root_b = (torch.linalg.cholesky(wide) for wide in _pair(a, b))
+    # L_A·(L_A⁻¹·B·L_A⁻ᵀ)^t·L_Aᵀ is the same curve, and its middle is (L_A⁻¹·L_B)(…)ᵀ.
+    relative = torch.linalg.solve_triangular(root_a, root_b, upper=False)
+    vectors, sizes, _ = torch.linalg.svd(relative)
+    turned = root_a @ vectors
+    times = t.to(sizes).reshape(-1, *[1] * sizes.ndim)
+    out = (turned * sizes.pow(2 * times)[..., None, :]) @ turned.mT
     return _symmetrised(out).to(a.dtype)
 
 
@@ -155,9 +194,11 @@ def log_euclidean_geodesic(
         ManifoldError, ShapeError, DtypeError, NonFiniteError: As `affine_invariant_distance`.
     """
     wide_a, wide_b = _pair(a, b)
-    start, end = _function(wide_a, torch.log), _function(wide_b, torch.log)
+    start, end = _logarithm(wide_a), _logarithm(wide_b)
     times = t.to(start).reshape(-1, *[1] * start.ndim)
-    return _function(start + times * (end - start), torch.exp).to(a.dtype)
+    values, vectors = torch.linalg.eigh(start + times * (end - start))
+    out: Tensor = (vectors * values.exp()[..., None, :]) @ vectors.mT
+    return out.to(a.dtype)
 
 
 def eigen_parts(
@@ -241,13 +282,8 @@ def _symmetrised(a: Tensor) -> Tensor:
     return (a + a.mT) / 2
 
 
-def _relative(root: Tensor, b: Tensor) -> Tensor:
-    """L⁻¹·B·L⁻ᵀ, symmetric."""
-    half = torch.linalg.solve_triangular(root, b, upper=False)
-    return _symmetrised(torch.linalg.solve_triangular(root, half.mT, upper=False))
-
-
-def _function(a: Tensor, fn: Callable[[Tensor], Tensor]) -> Tensor:
-    values, vectors = torch.linalg.eigh(a)
-    out: Tensor = (vectors * fn(values)[..., None, :]) @ vectors.mT
+def _logarithm(a: Tensor) -> Tensor:
+    """log A = 2·U·log Σ·Uᵀ, with L = U·Σ·Vᵀ the Cholesky factor of A."""
+    vectors, sizes, _ = torch.linalg.svd(torch.linalg.cholesky(a))
+    out: Tensor = (vectors * 2 * sizes.log()[..., None, :]) @ vectors.mT
     return out

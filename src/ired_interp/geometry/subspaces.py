@@ -274,10 +274,16 @@ def overlap_p_value(
 
     Raises:
         ShapeError, ConfigError: As `random_angles`.
+        NonFiniteError: An overlap that is not a number.
 
     Cost: nothing, or as `random_angles`.
     """
     _check_dims(d, k, l)
+    if not bool(torch.isfinite(observed).all()):
+        raise NonFiniteError(
+            f"observed: expected overlaps in 0 … 1, found {int((~torch.isfinite(observed)).sum())} "
+            f"of {observed.numel()} that are NaN or infinite. Leave them out."
+        )
     most = max(k, l)
     if most == d:
         return torch.ones_like(observed)

@@ -9,7 +9,7 @@ from ired_interp.stats.intervals import FloatArray, IntArray
 
 __all__ = ["PairedEffect", "paired_effect"]
 
-_FEWEST = 2  # for a standard deviation
+_FEWEST = 3  # of 2 the factor is 0, as 1/s has no mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class PairedEffect:
 
     Attributes:
         standardised: Hedges' g of differences: mean over standard deviation, times
-            1 - 3/(4·n - 5), which takes the bias of few problems away. NaN with fewer than 2
-            differences or where all are equal.
+            Γ(m/2)/(√(m/2)·Γ((m - 1)/2)) with m = n - 1, which takes the bias of few problems away.
+            NaN where all are equal, and with fewer than 3 differences: the ratio of 2 has no mean.
         rank_biserial: (sum of ranks of |d| where d > 0 less where d < 0) over both, in -1 … 1: 1
             where every difference is above 0. NaN where all are 0.
         share_above: Of the differences that are above 0.
@@ -41,12 +41,14 @@ def paired_effect(differences: FloatArray) -> PairedEffect:
     Raises:
         ShapeError: No axis.
 
-    Source: Hedges (1981), doi:10.3102/10769986006002107, equation 6e; Kerby (2014),
+    Source: Hedges (1981), doi:10.3102/10769986006002107, whose exact factor this is, not its
+    approximation 1 - 3/(4·m - 1), which is 2 % off at n = 3; Kerby (2014),
     doi:10.2466/11.IT.3.1.
     """
     if differences.ndim == 0:
         raise ShapeError("paired_effect: expected differences [..., n], found a number.")
     # Imported here: it takes a second, which every start of the command line would pay.
+    from scipy.special import gammaln
     from scipy.stats import rankdata
 
     known = np.isfinite(differences)
@@ -58,7 +60,9 @@ def paired_effect(differences: FloatArray) -> PairedEffect:
         spread = np.sqrt(squares / (count - 1))
         floor = 8 * np.finfo(np.float64).eps * np.abs(filled).max(axis=-1, initial=0.0)
         varies = (count >= _FEWEST) & (spread > floor)
-        standardised = np.where(varies, mean / spread * (1 - 3 / (4 * count - 5)), np.nan)
+        freedom = np.maximum(count - 1, _FEWEST - 1)
+        factor = np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2)
+        standardised = np.where(varies, mean / spread * factor, np.nan)
         moved = known & (filled != 0)
         ranks = rankdata(np.where(moved, np.abs(filled), np.nan), axis=-1, nan_policy="omit")
         ranks = np.where(moved, ranks, 0.0)
