@@ -145,10 +145,7 @@ def _card(options: argparse.Namespace) -> int:
             f"{checkpoint.path}: expected a checkpoint of ired-interp, whose card names the task, "
             "found one of the reference."
         )
-    bound = float(checkpoint.card.training["config"].get("bound", 2.0))
-    found = measure(
-        checkpoint, check_task(checkpoint, None, {}), num_problems=options.problems, bound=bound
-    )
+    found = measure(checkpoint, check_task(checkpoint, None, {}), num_problems=options.problems)
     path = card_path(Path(checkpoint.path))
     write_measurement(path, found)
     same = found.on("same")

@@ -45,7 +45,7 @@ class Exp007Config:
         seed: Of problems, noise and the solver's start.
         controls: Series of untrained weights beside the model's; as ``scale`` says if none.
         weights: ``ema`` or ``online``, for reference files.
-        bound: The solver's clamp.
+        bound: The solver's clamp; that of the model's training if none.
         dtype: Precision of everything.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -64,7 +64,7 @@ class Exp007Config:
     seed: int = 0
     controls: int | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 12

@@ -13,6 +13,7 @@ from ired_interp.energy.base import Energy
 from ired_interp.experiments.exp005_spaces import Split, space_names, splits
 from ired_interp.experiments.exp007_config import Exp007Config
 from ired_interp.experiments.exp007_variables import DEFINITIONS, UNITS
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     described,
@@ -66,7 +67,7 @@ def measure_problems(
     split = _splits(task, problems)
     columns: dict[str, list[Tensor]] = {}
     for model in models:
-        answer = solve(model, problems.x, seed=config.seed, first=first, bound=config.bound).y
+        answer = solve(model, problems.x, seed=config.seed, first=first, bound=bound_of(config)).y
         error = (answer - problems.y).square().mean(dim=1)
         wrong = _as_wrong(problems.y, mean, error)
         found = {
@@ -98,7 +99,7 @@ def measure_problems(
     if answers:
         data_vars |= _stored(problems, side)
         data_vars |= answer_variables(
-            models[-1], problems, seed=config.seed, first=first, bound=config.bound
+            models[-1], problems, seed=config.seed, first=first, bound=bound_of(config)
         )
     return xr.Dataset(
         data_vars,
@@ -164,7 +165,7 @@ def _curvatures(
         config.levels,
         seed=config.seed,
         first=first,
-        bound=config.bound,
+        bound=bound_of(config),
     ).y
     mean, off, ratio = [], [], []
     for index, level in enumerate(config.levels):

@@ -40,7 +40,7 @@ class Exp011Config:
         seed: Of problems and starts.
         controls: Draws of untrained weights beside the model; as ``scale`` says if none.
         weights: ``ema`` or ``online``, for a reference file.
-        bound: The clamp of all ways that clamp.
+        bound: The clamp of all ways that clamp; that of the model's training if none.
         dtype: Precision of everything.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -57,7 +57,7 @@ class Exp011Config:
     seed: int = 0
     controls: int | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 16

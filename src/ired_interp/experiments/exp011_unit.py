@@ -12,6 +12,7 @@ from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.experiments.exp011_config import Exp011Config
 from ired_interp.experiments.exp011_variables import DEFINITIONS, UNITS
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     described,
@@ -56,7 +57,8 @@ def measure_problems(
     columns: dict[str, list[Tensor]] = {name: [] for name in (*UNITS, "given")}
     asked = problems.x.repeat_interleave(starts, dim=0)
     inferred = {
-        arm.name: infer(model, asked, start, arm, levels=levels, bound=config.bound) for arm in ARMS
+        arm.name: infer(model, asked, start, arm, levels=levels, bound=bound_of(config))
+        for arm in ARMS
     }
     reference = inferred[RELEASED].y.reshape(count, starts, -1)
     for found in inferred.values():
@@ -82,7 +84,7 @@ def measure_problems(
     if answers:
         data_vars |= _stored(problems, columns["given"])
         data_vars |= answer_variables(
-            model, problems, seed=config.seed, first=first, bound=config.bound
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
         )
     return xr.Dataset(
         data_vars,
