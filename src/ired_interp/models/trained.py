@@ -9,17 +9,10 @@ from ired_interp.models.checkpoint import Checkpoint
 from ired_interp.solve import BOUND
 from ired_interp.tasks import Difficulty
 
-__all__ = ["SEEN_TO_BE_ONE", "training_bound", "training_config", "training_difficulty"]
+__all__ = ["MAY_CHANGE", "training_bound", "training_config", "training_difficulty"]
 
-SEEN_TO_BE_ONE: Final = frozenset(
-    {
-        "steps",
-        "keep",
-        "validate_every",
-        "validation_problems",
-        "device",
-        "compile",
-    }
+MAY_CHANGE: Final = frozenset(
+    {"steps", "keep", "validate_every", "validation_problems", "device", "compile"}
 )
 """Fields of a training's config that may differ between checkpoints of one training."""
 
