@@ -18,7 +18,7 @@ from ired_interp.tasks import Difficulty
 __all__ = ["Exp011Config", "fill_in"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 32, "controls": 3, "starts": 4},
+    "laptop": {"problems": 32, "controls": 8, "starts": 4},
     "paper": {"problems": 200, "controls": 10, "starts": 8},
 }
 
@@ -30,7 +30,7 @@ class Exp011Config:
     Attributes:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
-        scale: How large where a number is not given: ``laptop`` (32 problems, 3 controls, 4
+        scale: How large where a number is not given: ``laptop`` (32 problems, 8 controls, 4
             starts) or ``paper`` (200, 10 and 8).
         problems: How many problems; as ``scale`` says if none.
         starts: Starts of the solver a problem, at least 2; as ``scale`` says if none.
