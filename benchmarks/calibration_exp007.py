@@ -10,12 +10,12 @@ times a random symmetric matrix, or the identity with the skew directions b time
 Nulls:
 - *As wrong*: e, or the slope of log g or log b over the steps, of each problem is as likely to be
   above 0 as below. The controls lie on the side that refutes.
-- *One more draw*: a network has an e of its own, to which its problems add theirs; the model's is
-  drawn as the controls' are.
-- *Untrained*: networks with random weights, 16 wide, one a step, beside such series.
+- *One more draw* (answers): a network has an e of its own (0.1), to which its problems add theirs;
+  the model's is drawn as the controls' are.
+- *Untrained* (landscapes): networks with random weights, 16 wide, one a step, beside such series.
 
 Truths: *turned*, e is 0.4 in the mean and differs by 0.2; *nearing* and *sharpening*, g falls and b
-rises by half over the series. The controls are those of *one more draw*, or untrained.
+rises by half over the series. The controls have small amounts and slopes of their own.
 """
 
 from collections.abc import Callable, Sequence
@@ -151,10 +151,11 @@ def _planted(
     what: str,
     slope: float = 0.0,
     spread: float = 0.0,
+    network: float = 0.0,
 ) -> Sequence[Energy]:
     """log g or log b changes by slope ± spread of each problem from the first step to the last."""
     d = task.dim_y
-    own = slope + spread * _normal(rng, _PROBLEMS)
+    own = slope + network * _normal(rng, 1) + spread * _normal(rng, _PROBLEMS)
     shape = random_symmetric(_PROBLEMS, d, rng)
     eye = torch.eye(d, dtype=torch.float64)
     skew = (eye - eye.reshape(d, _SIZE, _SIZE).mT.flatten(1)) / 2
@@ -255,7 +256,7 @@ def _cases_of_landscapes(name: str, what: str, *, sign: float, truth: str) -> tu
             truth=partial(
                 _of_landscapes,
                 model=partial(series, slope=steep, spread=_OF_PROBLEM),
-                controls=_networks,
+                controls=partial(series, spread=_OF_PROBLEM, network=_OF_NETWORK),
             ),
         ),
     )
