@@ -11,10 +11,10 @@ way of a claim has g more. A start ends in the second of two basins with probabi
 Nulls:
 - *As good*: g of each problem is as likely to be above 0 as below (0.3); all starts end in one
   basin. The controls lie on the side that refutes, g = -0.5.
-- *One more draw*: a network has a g of its own (0.3), and a q from 0 to 1/2; the model's is drawn
+- *One more draw*: a network has a g of its own (0.2), and a q from 0 to 1/2; the model's is drawn
   as the controls' are.
 
-Truth: *worse*: g is 1 in the mean, and every start has both basins before it; networks of the
+Truth: *worse*: g is 1.2 in the mean, and every start has both basins before it; networks of the
 controls have a g of their own, and a q below 1/20.
 """
 
@@ -32,7 +32,7 @@ from ired_interp.stats import FloatArray
 
 _USUAL = fill_in(Exp011Config())
 _PROBLEMS, _DRAWS, _STARTS = (_USUAL.problems or 0), (_USUAL.controls or 0), (_USUAL.starts or 0)
-_OF_PROBLEM, _OF_WAY, _SPREAD, _OF_NETWORK = 1.0, 0.2, 0.3, 0.3
+_OF_PROBLEM, _OF_WAY, _SPREAD, _OF_NETWORK = 1.0, 0.2, 0.3, 0.2
 # By how much of g a way is worse than the released rule; the others are as good.
 _WORSE = {"no-jump": 1, "no-steps": 1, "single-steps": 1, "last-level": 1}
 _BETTER = {"twenty-steps": -1, "jumps-newton": -1}
@@ -55,7 +55,7 @@ def _one_more(rng: np.random.Generator, *, most: float = 0.5) -> tuple[FloatArra
 
 
 def _worse(rng: np.random.Generator) -> tuple[FloatArray, float]:
-    return 1 + _one_more(rng)[0], 0.5
+    return 1.2 + _one_more(rng)[0], 0.5
 
 
 def _results(seed: int, model: Network, controls: Network) -> xr.DataTree:
