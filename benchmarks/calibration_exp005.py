@@ -46,7 +46,7 @@ from ired_interp.experiments.exp005_spaces import chosen_rank, splits
 from ired_interp.experiments.exp005_unit import measure_problems
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.tasks import Problems, Task
-from ired_interp.tasks.completion import DIVISOR, Completion
+from ired_interp.tasks.completion import Completion
 
 _USUAL = fill_in(Exp005Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
@@ -130,7 +130,7 @@ def _variance(task: Task) -> Tensor:
     family = task.family
     if not isinstance(family, Completion):
         raise TypeError(task.name)
-    variance = family.rank / DIVISOR["same"] ** 2 + family.noise**2
+    variance = family.variance("same")
     known = (signals() / sigmas()).square() * variance
     return known / (1 + known)
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ired_interp.energy.base import AnalyticEnergy, ConditionableEnergy, ConditionedEnergy
+from ired_interp.errors import ShapeError
 from ired_interp.solve import accept_no_rise, propose
 
 __all__ = ["NEGATIVES", "Batch", "NegativeFn", "mined_hard", "mined_negatives", "other_answers"]
@@ -21,6 +22,7 @@ _FIRST_SCALE, _LATER_SCALE = 1.0, 2.0
 _NUM_STEPS = 2
 # As many as `ired_interp.solve` takes at each level.
 _NUM_STEPS_HARD = 5
+_LEAST_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,16 @@ def other_answers(
     batch: Batch,
     bound: float,
 ) -> Float[Tensor, "n d"]:
-    """m: the true answer to the batch's row before, clamped, with the positive's noise."""
+    """m: the true answer to the batch's row before, clamped, with the positive's noise.
+
+    Raises:
+        ShapeError: One row alone, whose other answer would be its own.
+    """
+    if batch.y.shape[0] < _LEAST_ROWS:
+        raise ShapeError(
+            f"other_answers: expected at least {_LEAST_ROWS} problems a batch, found "
+            f"{batch.y.shape[0]}: its negative would be its own answer."
+        )
     signal, sigma = batch.at(model, "signal"), batch.at(model, "sigma")
     return signal * batch.y.roll(1, 0).clamp(-bound, bound) + sigma * batch.landscape_noise
 

@@ -11,6 +11,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tiny
 from ired_interp.errors import CheckpointError, IredInterpError
 from ired_interp.experiments import GROUP, Experiment, find_experiment
 from ired_interp.experiments.config import config_from_mapping
@@ -83,13 +84,16 @@ def test_the_first_units_are_the_models_and_as_it_was_trained(
     assert np.abs(data["model_answer"].values).max() == pytest.approx(0.25)  # the clamp
 
 
-@pytest.mark.parametrize("bound", [0, -1.0, float("inf"), "2"])
+@pytest.mark.parametrize("bound", [0, -1.0, float("inf"), "2", True])
 def test_a_card_that_cannot_be_meant_is_refused(bound: object, tmp_path: Path) -> None:
     path = trained(tmp_path, 1, bound=bound, difficulty="hard")
-    with pytest.raises(CheckpointError, match="expected a finite training bound > 0 in its card"):
+    with pytest.raises(CheckpointError, match="expected a bound that is a number > 0"):
         training_bound(read_checkpoint(Path(path)))
     with pytest.raises(CheckpointError, match=r"expected one of same, harder .* found 'hard'"):
         training_difficulty(read_checkpoint(Path(path)))
+    write_checkpoint(Path(path), tiny.weights(), tiny.card(training={"config": None}))
+    with pytest.raises(CheckpointError, match="expected the training's config by name, found None"):
+        training_bound(read_checkpoint(Path(path)))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def test_there_are_models_that_compute_and_models_that_do_not() -> None:
         beaten[name] = found.on("same").best_beaten
     assert beaten["inverse-4"] == "polynomial of degree 7"
     assert beaten["inverse-4-small-0"] in {"polynomial of degree 5", "polynomial of degree 7"}
+    assert beaten["completion-3-rank-1"] == "zero-fill"
     # A checkpoint that shortcuts: it knows the affine rule and not the cubic.
     early = read_measurement(open_checkpoint("inverse-4-small-0-step-1000"))
     assert early is not None

@@ -1,7 +1,10 @@
 """Cards of models: what they say equals what it means, and they belong to one file."""
 
+import dataclasses
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ import torch
 import ired_interp as ii
 import tiny
 from ired_interp.cli import main
+from ired_interp.cli import training as training_command
 from ired_interp.errors import CheckpointError
 from ired_interp.models.checkpoint import read_checkpoint, write_checkpoint
 from ired_interp.models.measuring import (
@@ -19,6 +23,7 @@ from ired_interp.models.measuring import (
     write_measurement,
 )
 from ired_interp.models.reproduction import train_command
+from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.models.trainer import kept_path
 from ired_interp.rules import ladder
 
@@ -28,6 +33,8 @@ TRAIN = (
     "--negatives random --bound 2.5 --validate-every 20 --validation-problems 8 --keep 5,10 "
     "--threads 1 --out"
 )
+
+TRAINED = {"config": {}, "steps_done": 7, "provenance": {}, "curve": []}
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +131,97 @@ def test_the_command_of_a_card_trains_the_same_weights(trained: Path, tmp_path: 
         assert checkpoint.card.training["steps_done"] == steps
         words = train_command(checkpoint.card).split()
         assert words[0] == "ired-interp"
+        assert words[-2:] == ["--threads", "1"]
         again = tmp_path / f"again-{steps}"
-        assert main([*words[1:], "--threads", "1", "--out", str(again)]) == 0
+        assert main([*words[1:], "--out", str(again)]) == 0
         other = read_checkpoint(again / "model.safetensors").model
         for (name, a), (_, b) in zip(
             checkpoint.model.named_parameters(), other.named_parameters(), strict=True
         ):
             assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        (
+            "gaussian",
+            {"spectrum": (0.1, 0.2, 0.30000001, 1.0), "map_seed": 3},
+            "--spectrum 0.1,0.2,0.30000001,1 --map-seed 3",
+        ),
+        (
+            "completion",
+            {"rank": 1, "noise": 0.0, "scale": 1.0},
+            "--rank 1 --noise 0 --scale 1 --bound 5",
+        ),
+        ("inverse", {"condition": 12.0}, "--condition 12 --answers shuffled --compile"),
+    ],
+)
+def test_the_command_has_the_task_s_options_the_device_and_all_digits(
+    name: str, options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainConfig(
+        task=name,
+        size=2,
+        options=options,
+        learning_rate=0.00123456789,
+        bound=5.0 if name == "completion" else 2.0,
+        answers="shuffled" if name == "inverse" else "true",
+        compile=name == "inverse",
+    )
+    on_gpu = json.loads(json.dumps(asdict(config))) | {"device": "cuda:1"}
+    card = tiny.card(
+        task=name,
+        options=on_gpu["options"],
+        training={
+            "config": on_gpu,
+            "steps_done": 7,
+            "provenance": {"threads": 3},
+            "curve": [],
+        },
+    )
+    command = train_command(card)
+    for part in (*words.split(" --"), "device cuda:1", "steps 7", "threads 3"):
+        assert f" --{part.removeprefix('--')}" in command
+    assert "--learning-rate 0.00123456789" in command
+
+    asked: list[object] = []
+
+    def keep(config: TrainConfig, *_: object, **__: object) -> TrainReport:
+        asked.append(config)
+        return TrainReport(Path("t"), 0, 7, [])
+
+    monkeypatch.setattr(training_command, "start_training", keep)
+    monkeypatch.setattr("ired_interp.models.train_config.check_device", lambda _: None)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    main(command.split()[1:])
+    assert asked == [3, dataclasses.replace(config, device="cuda:1", steps=7)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "config, provenance is missing or damaged: it was not trained by ired-interp"),
+        ({"task": "addition"}, "expected dim_x = 8 and dim_y = 4 for task 'addition' at size 2"),
+        ({"training": {"config": None}}, "config, steps_done, provenance, curve is missing"),
+        (
+            {"training": TRAINED | {"config": {"bound": "x"}}},
+            "bound that is a number > 0, found 'x'",
+        ),
+        ({"training": TRAINED | {"config": {"bound": -1.0}}}, "a number > 0, found -1.0"),
+        ({"training": TRAINED | {"steps_done": "7"}}, "in which steps_done is missing or damaged"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_measured_is_refused_in_words(
+    changes: dict[str, Any], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.safetensors"
+    write_checkpoint(path, tiny.weights(), tiny.card(**changes))
+    assert main(["card", str(path), "--problems", "4"]) == 1
+    said = capsys.readouterr().err
+    assert words in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not card_path(path).exists()
 
 
 def test_checkpoints_are_kept_at_their_steps_and_after_a_stop(trained: Path) -> None:

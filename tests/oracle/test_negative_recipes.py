@@ -1,12 +1,16 @@
 """Recipes of the contrastive term against what their names say."""
 
+import dataclasses
+
 import pytest
 import torch
 
 import planted
 from ired_interp.energy.fields import AnalyticField
 from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.errors import ConfigError, ShapeError
 from ired_interp.landscape import Landscape
+from ired_interp.models.train_config import Answers, TrainConfig
 from ired_interp.negatives import NEGATIVES, Batch, mined_hard, mined_negatives, other_answers
 from ired_interp.schedule import cosine_schedule
 from ired_interp.solve import propose
@@ -44,6 +48,36 @@ def test_random_negatives_are_another_row_s_answer_with_the_positive_s_noise() -
         answer = batch.y[(row - 1) % N].clamp(-2, 2)
         expected = SCHEDULE.signal[t] * answer + SCHEDULE.sigma[t] * batch.landscape_noise[row]
         assert (found[row] - expected).abs().max() < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("answers", "negatives", "least"),
+    [
+        ("true", "mined", 1),
+        ("true", "random", 2),
+        ("shuffled", "none", 2),
+        ("shuffled", "random", 3),
+    ],
+)
+def test_no_row_of_a_batch_lends_itself_an_answer(
+    answers: Answers, negatives: str, least: int
+) -> None:
+    def config(batch_size: int) -> TrainConfig:
+        return TrainConfig(
+            task="inverse", size=2, answers=answers, negatives=negatives, batch_size=batch_size
+        )
+
+    config(least)
+    if least > 1:
+        with pytest.raises(ConfigError, match=f"batch_size: expected at least {least} where other"):
+            config(least - 1)
+
+
+def test_one_row_has_no_other_answer() -> None:
+    whole = _batch()
+    one = Batch(*(getattr(whole, f.name)[:1] for f in dataclasses.fields(Batch)))
+    with pytest.raises(ShapeError, match="its negative would be its own answer"):
+        losses(_model(), one, negative_fn=other_answers)
 
 
 def test_hard_negatives_take_five_inner_steps_written_out() -> None:

@@ -8,11 +8,12 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.errors import ConfigError, ShapeError
-from ired_interp.rules import best_error, ladder
+from ired_interp.rules import best_error, ladder, ladders
 from ired_interp.rules.bayes import _posterior_mean
 from ired_interp.rules.low_rank import alternating_least_squares, soft_impute
 from ired_interp.rules.polynomials import fit_polynomial
 from ired_interp.stats import skill
+from ired_interp.tasks.completion import Completion
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 5])
@@ -102,6 +103,26 @@ def test_each_rung_is_above_the_one_below_it() -> None:
         errors = [float(rule.errors(problems).mean()) for rule in ladder(task)]
         assert errors == sorted(errors, reverse=True)
     assert [rule.name for rule in ladder(ii.task("gaussian", size=2))] == ["zero"]
+
+
+def test_rules_and_the_best_error_of_a_scaled_task_are_the_scaled_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ladders, "_NUM_LOW_RANK", 5)
+    plain, scaled = (
+        ii.task("completion", size=3, rank=1, **options) for options in ({}, {"scale": 3.0})
+    )
+    assert isinstance(scaled.family, Completion)
+    square = scaled.family.multiplier**2
+    assert square == pytest.approx(9 / (1 / 400 + 0.01), rel=1e-13)
+    problems = [task.sample(20, seed=3) for task in (plain, scaled)]
+    for one, other in zip(ladder(plain), ladder(scaled), strict=True):
+        assert torch.allclose(
+            square * one.errors(problems[0]), other.errors(problems[1]), rtol=1e-9, atol=1e-12
+        )
+    found, times = (best_error(task, num_problems=3) for task in (plain, scaled))
+    assert times.high == pytest.approx(square * found.high, rel=1e-9)
+    assert times.low == pytest.approx(square * found.low, rel=1e-9)
 
 
 def test_the_posterior_mean_is_the_integral() -> None:

@@ -13,6 +13,7 @@ from ired_interp.draws import BatchDraws, RowDraws
 from ired_interp.errors import DtypeError, ShapeError, UnknownNameError
 from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task, task, task_names
+from ired_interp.tasks.completion import Completion
 from ired_interp.tasks.gaussian import Gaussian
 
 Array = npt.NDArray[np.float64]
@@ -102,6 +103,24 @@ def test_the_noise_option_scales_the_noise() -> None:
     assert torch.allclose(3 * small.parts["noise"], large.parts["noise"], rtol=1e-14)
     assert torch.equal(small.parts["u"], large.parts["u"])
     assert torch.equal(small.parts["mask"], large.parts["mask"])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_scale_is_the_entries_standard_deviation_and_multiplies_all(noise: float) -> None:
+    plain, chosen = (task("completion", 5, rank=2, noise=noise, **o) for o in ({}, {"scale": 1.5}))
+    assert chosen.options() == {"rank": 2, "noise": noise, "scale": 1.5}
+    assert "scale" not in plain.options()
+    factor = 1.5 / math.sqrt(2 / 20**2 + noise**2)
+    entries: dict[Difficulty, float] = {"same": 1.5**2, "harder": factor**2 * (2 / 25 + noise**2)}
+    for difficulty, variance in entries.items():
+        one, other = (t.sample(800, seed=7, difficulty=difficulty) for t in (plain, chosen))
+        assert float((factor * one.x - other.x).abs().max()) < factor * ROUND_OFF
+        assert float((factor * one.y - other.y).abs().max()) < factor * ROUND_OFF
+        assert torch.allclose(factor * one.parts["noise"], other.parts["noise"], rtol=1e-13)
+        assert torch.equal(one.parts["u"], other.parts["u"])
+        assert isinstance(chosen.family, Completion)
+        assert chosen.family.variance(difficulty) == pytest.approx(variance, rel=1e-13)
+        assert abs(_z((other.y**2).mean(dim=1).numpy(), variance)) < 5
 
 
 # Inverse
@@ -278,6 +297,9 @@ def test_wrong_requests_are_refused() -> None:
         task("completion", 4, noise=-0.1)
     with pytest.raises(ShapeError, match="noise"):
         task("completion", 4, noise=math.nan)
+    for wrong in (0.0, -1.0, math.nan, math.inf, True):
+        with pytest.raises(ShapeError, match="scale: expected a"):
+            task("completion", 4, scale=wrong)
     with pytest.raises(ShapeError, match="condition"):
         task("inverse", 4, condition=0.5)
     with pytest.raises(ShapeError, match="condition"):

@@ -18,7 +18,7 @@ from ired_interp.models.measuring import (
     read_measurement,
     write_measurement,
 )
-from ired_interp.models.reproduction import train_command
+from ired_interp.models.reproduction import check_training, train_command
 from ired_interp.models.zoo import list_models, open_checkpoint
 
 __all__ = ["add"]
@@ -76,13 +76,14 @@ def _one(checkpoint: Checkpoint) -> int:
             "of the reference, which has none."
         )
     command = train_command(card)
-    origin = card.training["provenance"]
+    training = check_training(card)
+    origin = training["provenance"]
     options = " ".join(f"{k}={v}" for k, v in card.options.items())
     rows = {
         "task": f"{card.task}, size {card.size} {options}".rstrip(),
         "file": f"{checkpoint.path}, SHA-256 {checkpoint.sha256}",
         "network": f"width {card.width}, {card.weights} weights",
-        "trained": f"{card.training['steps_done']} steps, seed {card.training['config']['seed']}",
+        "trained": f"{training['steps_done']} steps, seed {training['config'].get('seed')}",
         "commit": f"{origin.get('git_sha')}{' (changed)' if origin.get('git_dirty') else ''}",
         "again": command,
     }
@@ -91,7 +92,7 @@ def _one(checkpoint: Checkpoint) -> int:
     curve = Table(title="validation while training (mean squared error an entry)")
     for column in ("step", "averaged weights", "online weights"):
         curve.add_column(column, justify="right")
-    for entry in card.training["curve"]:
+    for entry in training["curve"]:
         curve.add_row(str(entry["step"]), f"{entry['mse_ema']:.3g}", f"{entry['mse_online']:.3g}")
     out.print(curve)
     if found is None:
@@ -145,7 +146,9 @@ def _card(options: argparse.Namespace) -> int:
             f"{checkpoint.path}: expected a checkpoint of ired-interp, whose card names the task, "
             "found one of the reference."
         )
-    found = measure(checkpoint, check_task(checkpoint, None, {}), num_problems=options.problems)
+    task = check_task(checkpoint, None, {})
+    check_training(checkpoint.card)
+    found = measure(checkpoint, task, num_problems=options.problems)
     path = card_path(Path(checkpoint.path))
     write_measurement(path, found)
     same = found.on("same")

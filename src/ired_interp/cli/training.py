@@ -23,7 +23,7 @@ from ired_interp.training import PRODUCTS
 
 __all__ = ["add", "resume_folder"]
 
-_TASK_OPTIONS = ("rank", "noise", "condition")
+_TASK_OPTIONS = ("rank", "noise", "scale", "condition", "spectrum", "map_seed")
 
 
 def add(commands: Any) -> None:
@@ -36,7 +36,17 @@ def add(commands: Any) -> None:
     group = parser.add_argument_group("options of the task")
     group.add_argument("--rank", type=int, help="completion: inner rank")
     group.add_argument("--noise", type=float, help="completion: standard deviation of the noise")
+    group.add_argument(
+        "--scale", type=float, help="completion: standard deviation that an entry is to have"
+    )
     group.add_argument("--condition", type=float, help="inverse: condition number of A")
+    group.add_argument(
+        "--spectrum",
+        type=_numbers,
+        metavar="VALUES",
+        help="gaussian: the size² eigenvalues of Σ: 0.01,0.1,…",
+    )
+    group.add_argument("--map-seed", type=int, help="gaussian: seed of M and the eigenvectors")
     parser.add_argument("--difficulty", choices=get_args(Difficulty))
     parser.add_argument(
         "--answers",
@@ -80,6 +90,13 @@ def _steps(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise ConfigError(f"--keep: expected steps as 100,300, found {text!r}.") from error
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--spectrum: expected numbers as 0.01,0.1, found {text!r}.") from error
 
 
 def _train(options: argparse.Namespace) -> int:

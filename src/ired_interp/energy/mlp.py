@@ -186,14 +186,17 @@ class EnergyMLP(nn.Module):
         return ConditionedMLP(
             first=product(x, weight[:, : self.dim_x].mT) + self.fc1.bias,
             gains=(gain2, gain3),
-            shifts=(bias2, bias3),
+            shifts=(
+                torch.addcmul(bias2, self.fc2.bias, gain2),
+                torch.addcmul(bias3, self.fc3.bias, gain3),
+            ),
             weights=(
                 self._input_weight(),
                 self.fc2.weight,
                 self.fc3.weight,
                 self.fc4.weight,
             ),
-            biases=(self.fc2.bias, self.fc3.bias, self.fc4.bias),
+            bias=self.fc4.bias,
             product=product,
         )
 

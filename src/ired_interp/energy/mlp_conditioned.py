@@ -8,8 +8,10 @@ gradients of energies and of ∇_yE, and `torch.compile` can fuse what lies betw
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["ConditionedMLP", "Product"]
 
@@ -24,9 +26,9 @@ class ConditionedMLP:
     Attributes:
         first: W_1ˣx + b_1.
         gains: Of the second and third layer at each row.
-        shifts: Their biases at each row.
+        shifts: What is added after the gain at each row, the layer's own bias among it.
         weights: W_1 (its columns of y), W_2, W_3 and W_4.
-        biases: b_2, b_3 and b_4.
+        bias: b_4.
         product: How matrices are multiplied.
     """
 
@@ -34,37 +36,44 @@ class ConditionedMLP:
     gains: tuple[Float[Tensor, "n w"], Float[Tensor, "n w"]]
     shifts: tuple[Float[Tensor, "n w"], Float[Tensor, "n w"]]
     weights: tuple[Tensor, Tensor, Tensor, Tensor]
-    biases: tuple[Tensor, Tensor, Tensor]
+    bias: Tensor
     product: Product
 
     def energy(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """E at each row."""
-        return self._output(y)[0].square().sum(-1)
+        h = functional.silu(self._first(y))
+        for layer in (0, 1):
+            h = functional.silu(self._hidden(h, layer))
+        return self._last(h).square().sum(-1)
 
     def energy_and_gradient(
         self, y: Float[Tensor, "n d"]
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
         """E and ∇_yE from one forward pass."""
-        output, slopes = self._output(y)
+        h1, slope1 = _swish(self._first(y))
+        h2, slope2 = _swish(self._hidden(h1, 0))
+        h3, slope3 = _swish(self._hidden(h2, 1))
+        output = self._last(h3)
         first, second, third, last = self.weights
-        back = self.product(2 * output, last) * slopes[2] * self.gains[1]
-        back = self.product(back, third) * slopes[1] * self.gains[0]
-        back = self.product(back, second) * slopes[0]
+        back = self.product(2 * output, last) * slope3 * self.gains[1]
+        back = self.product(back, third) * slope2 * self.gains[0]
+        back = self.product(back, second) * slope1
         return output.square().sum(-1), self.product(back, first)
 
-    def _output(self, y: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """f, and swish′ of the three layers."""
-        first, second, third, last = self.weights
-        a1 = self.product(y, first.mT) + self.first
-        h1, slope1 = _swish(a1)
-        a2 = (self.product(h1, second.mT) + self.biases[0]) * self.gains[0] + self.shifts[0]
-        h2, slope2 = _swish(a2)
-        a3 = (self.product(h2, third.mT) + self.biases[1]) * self.gains[1] + self.shifts[1]
-        h3, slope3 = _swish(a3)
-        return self.product(h3, last.mT) + self.biases[2], (slope1, slope2, slope3)
+    def _first(self, y: Tensor) -> Tensor:
+        return self.product(y, self.weights[0].mT) + self.first
+
+    def _hidden(self, h: Tensor, layer: int) -> Tensor:
+        """a of the second (0) or third (1) layer."""
+        product = self.product(h, self.weights[1 + layer].mT)
+        return torch.addcmul(self.shifts[layer], product, self.gains[layer])
+
+    def _last(self, h: Tensor) -> Tensor:
+        return self.product(h, self.weights[3].mT) + self.bias
 
 
 def _swish(a: Tensor) -> tuple[Tensor, Tensor]:
-    """swish(a) = a·σ(a) and swish′(a) = σ(a)·(1 + a·(1 - σ(a)))."""
+    """swish(a) = h = a·σ(a) and swish′(a) = σ(a) + h - h·σ(a)."""
     s = a.sigmoid()
-    return a * s, s * (1 + a * (1 - s))
+    h = a * s
+    return h, torch.addcmul(s + h, h, s, value=-1)

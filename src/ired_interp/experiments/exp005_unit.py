@@ -37,7 +37,7 @@ from ired_interp.geometry.fixed_rank import FixedRank
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate
 from ired_interp.tasks import Problems, Task
-from ired_interp.tasks.completion import DIVISOR, Completion
+from ired_interp.tasks.completion import Completion
 
 __all__ = ["measure_problems", "measure_random"]
 
@@ -280,7 +280,7 @@ def _bayes_bound(
     family = task.family
     if not isinstance(family, Completion):
         return {}
-    variance = family.rank / DIVISOR[config.difficulty] ** 2 + family.noise**2
+    variance = family.variance(config.difficulty)
     timesteps = [model.schedule.timestep(level) for level in config.levels]
     ratio = (model.schedule.signal / model.schedule.sigma)[timesteps].square().numpy() * variance
     learned = ratio / (1 + ratio)  # of each missing entry's variance in units of σ_t²/s_t²

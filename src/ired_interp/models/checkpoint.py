@@ -15,11 +15,11 @@ from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError, IredInterpError, UnknownNameError
+from ired_interp.models.tensor_file import to_safetensors
 from ired_interp.runs.storage import sha256_of, write_file
 from ired_interp.schedule import NUM_LEVELS, Schedule, cosine_schedule
 from ired_interp.tasks import Task, task, task_names
@@ -163,8 +163,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], card: ModelCard) -
         "version": str(_VERSION),
         "card": json.dumps(asdict(card), ensure_ascii=False),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_file(path, save(tensors, metadata=metadata))
+    write_file(path, to_safetensors(state, metadata))
 
 
 def check_task(checkpoint: Checkpoint, name: str | None, options: Mapping[str, Any]) -> Task:
@@ -186,21 +185,24 @@ def check_task(checkpoint: Checkpoint, name: str | None, options: Mapping[str, A
                 f"{checkpoint.path}: the reference's files do not say their task: expected --task; "
                 f"dim_x = {model.dim_x} and dim_y = {model.dim_y} fit {_fitting(model)}."
             )
-        return card.make_task()
+        return _check_dims(checkpoint, card.make_task())
     if card is not None and name != card.task:
         raise CheckpointError(
             f"{checkpoint.path}: expected a model of task {name!r}, found one trained on "
             f"{card.task!r} at size {card.size}."
         )
     if card is not None and not options:
-        return card.make_task()
-    size = round(model.dim_y**0.5)
-    chosen = task(name, size, **options)
+        return _check_dims(checkpoint, card.make_task())
+    return _check_dims(checkpoint, task(name, round(model.dim_y**0.5), **options))
+
+
+def _check_dims(checkpoint: Checkpoint, chosen: Task) -> Task:
+    model = checkpoint.model
     if (chosen.dim_x, chosen.dim_y) != (model.dim_x, model.dim_y):
         raise CheckpointError(
             f"{checkpoint.path}: expected dim_x = {chosen.dim_x} and dim_y = {chosen.dim_y} for "
-            f"task {name!r} at size {size}, found {model.dim_x} and {model.dim_y}; these dims fit "
-            f"{_fitting(model)}."
+            f"task {chosen.name!r} at size {chosen.size}, found {model.dim_x} and {model.dim_y}; "
+            f"these dims fit {_fitting(model)}."
         )
     return chosen
 

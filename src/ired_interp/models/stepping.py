@@ -67,6 +67,11 @@ class Stepper:
         self._follow()
         return detached
 
+    def is_finite(self) -> bool:
+        """Whether all weights and their averages are; waits for the device."""
+        models = (self.online, self.average)
+        return all(bool(torch.isfinite(p).all()) for m in models for p in m.parameters())
+
     def start_window(self) -> None:
         """Set the sums of the losses back to 0."""
         self.window.zero_()

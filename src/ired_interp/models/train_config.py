@@ -17,7 +17,6 @@ from ired_interp.training import PRODUCTS
 __all__ = ["Answers", "TrainConfig", "TrainReport"]
 
 Answers = Literal["true", "shuffled"]
-_LEAST_SHUFFLED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,7 @@ class TrainConfig:
             `ired_interp.negatives.NEGATIVES`: ``mined`` as in the released code, ``hard``,
             ``random`` or ``none``.
         keep: Steps whose averaged weights are kept as checkpoints beside the last ones; there the
-            model is validated too.
+            model is validated too. A training is not started with one beyond ``steps``.
         precision: Of the matrix products of a step: ``float32``, or ``bfloat16``, which is faster
             where the processor has it and rounds to 8 bits. Validation is in float32 always.
         compile: Fuse what lies between the products with `torch.compile`, which needs a C++
@@ -101,10 +100,13 @@ class TrainConfig:
             raise ConfigError(
                 f"answers: expected one of {', '.join(get_args(Answers))}, found {self.answers!r}."
             )
-        if self.answers == "shuffled" and self.batch_size < _LEAST_SHUFFLED:
+        # Rows of a batch lend one another their answers, and no row is to get its own back.
+        shuffled, random = self.answers == "shuffled", self.negatives == "random"
+        if self.batch_size < 1 + shuffled + random:
+            lent = [name for name, on in (("answers", shuffled), ("negatives", random)) if on]
             raise ConfigError(
-                f"batch_size: expected at least {_LEAST_SHUFFLED} with shuffled answers, found "
-                f"{self.batch_size}."
+                f"batch_size: expected at least {1 + shuffled + random} where other problems' "
+                f"answers serve as {' and as '.join(lent)}, found {self.batch_size}."
             )
         self.make_task()
         check_device(self.device)

@@ -18,9 +18,17 @@ MAY_CHANGE: Final = frozenset(
 
 
 def training_config(checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """The fields of `TrainConfig` that the file names; none for a file of the reference."""
+    """The fields of `TrainConfig` that the file names; none for a file of the reference.
+
+    Raises:
+        CheckpointError: What its card has in their place is something else.
+    """
     card = checkpoint.card
-    found: Mapping[str, Any] = {} if card is None else card.training.get("config", {})
+    found = {} if card is None else card.training.get("config", {})
+    if not isinstance(found, Mapping):
+        raise CheckpointError(
+            f"{checkpoint.path}: card: expected the training's config by name, found {found!r}."
+        )
     return found
 
 
@@ -31,9 +39,9 @@ def training_bound(checkpoint: Checkpoint) -> float:
         CheckpointError: The file says something that cannot be a clamp.
     """
     found = training_config(checkpoint).get("bound", BOUND)
-    if not isinstance(found, int | float) or not 0 < found < math.inf:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
         raise CheckpointError(
-            f"{checkpoint.path}: expected a finite training bound > 0 in its card, found {found!r}."
+            f"{checkpoint.path}: card: expected a bound that is a number > 0, found {found!r}."
         )
     return float(found)
 
@@ -47,7 +55,7 @@ def training_difficulty(checkpoint: Checkpoint) -> Difficulty:
     found: Difficulty = training_config(checkpoint).get("difficulty", "same")
     if found not in get_args(Difficulty):
         raise CheckpointError(
-            f"{checkpoint.path}: expected one of {', '.join(get_args(Difficulty))} as its card's "
-            f"training difficulty, found {found!r}."
+            f"{checkpoint.path}: card: expected one of {', '.join(get_args(Difficulty))} as the "
+            f"training's difficulty, found {found!r}."
         )
     return found

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.errors import ConfigError, RunFolderError, TrainingError
+from ired_interp.errors import ConfigError, NonFiniteError, RunFolderError, TrainingError
 from ired_interp.models.checkpoint import ModelCard, write_checkpoint
 from ired_interp.models.stepping import Stepper
+from ired_interp.models.tensor_file import to_safetensors
 from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
@@ -73,6 +73,7 @@ def start_training(
         "config": asdict(config),
         "provenance": origin,
     }
+    _check_kept(config.keep, config.steps)
     training = _Training(config, origin)
     create_folder(folder, {"train.json": to_json(head), "log.txt": b""})
     return training.train(folder, track, should_stop)
@@ -89,9 +90,11 @@ def set_steps(folder: Path, steps: int) -> None:
         RunFolderError: Not a training folder, or damaged.
         StorageError: The file system refused.
     """
+    config, _ = _read_head(folder)
     done = training_progress(folder).step
     if steps < max(done, 1):
         raise ConfigError(f"steps: expected at least {max(done, 1)}, as are done, found {steps}.")
+    _check_kept(tuple(step for step in config.keep if step > done), steps)
     head = read_json(folder / "train.json")
     head["config"]["steps"] = steps
     write_file(folder / "train.json", to_json(head))
@@ -136,6 +139,14 @@ def training_progress(folder: Path) -> TrainReport:
     except (SafetensorError, KeyError, ValueError) as error:
         raise _damaged(path, error) from error
     return TrainReport(folder, int(progress["step"]), config.steps, list(progress["curve"]))
+
+
+def _check_kept(keep: tuple[int, ...], steps: int) -> None:
+    if keep and keep[-1] > steps:
+        raise ConfigError(
+            f"keep: expected steps of a training of {steps}, found {keep[-1]}: no checkpoint would "
+            "be kept there. Ask for more steps or leave it out."
+        )
 
 
 def _read_head(folder: Path) -> tuple[TrainConfig, Mapping[str, Any]]:
@@ -217,14 +228,23 @@ class _Training:
         return self._report(folder)
 
     def _check_finite(self, folder: Path) -> None:
-        if bool(torch.isfinite(self.stepper.window).all()):
-            return
-        append_log(folder / "log.txt", f"the loss is not finite at step {self.stepper.step}")
+        """Before anything is written: the losses since the last validation, and the weights.
+
+        A finite loss may have a gradient that overflows, which leaves NaN in the weights.
+        """
+        if not bool(torch.isfinite(self.stepper.window).all()):
+            raise self._exploded(folder, "the loss is")
+        if not self.stepper.is_finite():
+            raise self._exploded(folder, "the loss is finite and the weights are")
+
+    def _exploded(self, folder: Path, what: str) -> TrainingError:
+        step = self.stepper.step
+        append_log(folder / "log.txt", f"{what} not finite at step {step}")
         names = ("state.safetensors", "best.safetensors")
         kept = [name for name in names if (folder / name).exists()]
-        raise TrainingError(
-            f"the loss is not finite at step {self.stepper.step}: the energy exploded. Expected a "
-            f"finite loss. Kept in {folder}: {' and '.join(kept) or 'nothing yet'}. Start again "
+        return TrainingError(
+            f"{what} not finite at step {step}: the energy exploded. Expected finite losses and "
+            f"weights. Kept in {folder}: {' and '.join(kept) or 'nothing yet'}. Start again "
             f"with a lower --learning-rate (now {self.config.learning_rate:g}), --clip "
             f"({self.config.clip:g}) or --init-gain "
             f"({self.config.init_gain:g})."
@@ -232,10 +252,14 @@ class _Training:
 
     def _validate(self, folder: Path) -> None:
         denoising, contrastive, count = self.stepper.window.tolist()
+        try:
+            averaged, online = map(self._error, (self.stepper.average, self.stepper.online))
+        except NonFiniteError as error:
+            raise self._exploded(folder, "the energy at the validation problems is") from error
         entry = {
             "step": self.stepper.step,
-            "mse_ema": self._error(self.stepper.average),
-            "mse_online": self._error(self.stepper.online),
+            "mse_ema": averaged,
+            "mse_online": online,
             "denoising": denoising / count,
             "contrastive": contrastive / count,
         }
@@ -264,9 +288,8 @@ class _Training:
 
     def _save_state(self, folder: Path) -> None:
         progress = json.dumps({"step": self.stepper.step, "curve": self.curve})
-        plain = {k: v.detach().cpu().contiguous() for k, v in self.stepper.state().items()}
         metadata = {"format": _FORMAT, "version": str(_VERSION), "progress": progress}
-        write_file(folder / "state.safetensors", save(plain, metadata=metadata))
+        write_file(folder / "state.safetensors", to_safetensors(self.stepper.state(), metadata))
 
     def restore(self, path: Path) -> None:
         """Take over a saved state."""

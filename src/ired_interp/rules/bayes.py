@@ -67,7 +67,8 @@ def best_error(
         )
     problems = task.sample(num_problems, seed=seed, difficulty=difficulty)
     size, divisor = family.size, DIVISOR[difficulty]
-    target = problems.y.reshape(-1, size, size)
+    # In the released generator's units, for which the sampler's prior is written.
+    target = problems.y.reshape(-1, size, size) / family.multiplier
     mask = problems.parts["mask"]
     prior = RowDraws(num_problems, seed=seed, purpose="bayes/start").normal(size, family.rank)
     draws = torch.Generator().manual_seed(seed)
@@ -75,7 +76,7 @@ def best_error(
     for start in (problems.parts["v"], prior):
         mean = _posterior_mean(target, mask, start, divisor, family.noise, draws)
         missing = torch.where(mask, 0, mean - target)
-        errors.append(missing.square().mean(dim=(1, 2)))
+        errors.append((family.multiplier * missing).square().mean(dim=(1, 2)))
     low, high = errors
     return BestError(float(low.mean()), float(high.mean()), float(high.std()) / num_problems**0.5)
 

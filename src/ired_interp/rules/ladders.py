@@ -36,9 +36,11 @@ def ladder(task: Task, *, difficulty: Difficulty = "same") -> tuple[Rule, ...]:
     if task.name == "inverse":
         fitted = task.sample(_NUM_POLYNOMIAL, seed=FITTING_SEED, difficulty=difficulty)
         return tuple(fit_polynomial(fitted, task.size, degree) for degree in DEGREES)
-    if isinstance(task.family, Completion):
+    family = task.family
+    if isinstance(family, Completion):
         few = task.sample(_NUM_LOW_RANK, seed=FITTING_SEED, difficulty=difficulty)
-        return (zero_fill(), *fit_low_rank(few, task.size, task.family.rank))
+        low_rank = fit_low_rank(few, task.size, family.rank, unit=family.multiplier)
+        return (zero_fill(), *low_rank)
     zero = Rule("zero", 0, lambda x: torch.zeros_like(x[:, : task.dim_y]))
     if task.name == "addition":
         return (zero, Rule("A alone", 0, _first_half))

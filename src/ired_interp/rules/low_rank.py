@@ -23,7 +23,9 @@ def zero_fill() -> Rule:
     return Rule("zero-fill", 0, lambda x: x)
 
 
-def fit_low_rank(problems: Problems, size: int, rank: int) -> tuple[Rule, Rule]:
+def fit_low_rank(
+    problems: Problems, size: int, rank: int, *, unit: float = 1.0
+) -> tuple[Rule, Rule]:
     """Soft-impute and alternating least squares, each with its constant chosen on the problems.
 
     Both see which entries are missing: those of x that are exactly 0. Observed entries are
@@ -33,6 +35,8 @@ def fit_low_rank(problems: Problems, size: int, rank: int) -> tuple[Rule, Rule]:
         problems: Of the completion task; a few hundred are enough for one constant.
         size: The matrix's side.
         rank: The inner rank of the generator, which alternating least squares is told.
+        unit: What the constants to choose from are multiplied by: where answers are c times as
+            large, c gives c times the rule.
     """
 
     def rule(
@@ -49,7 +53,7 @@ def fit_low_rank(problems: Problems, size: int, rank: int) -> tuple[Rule, Rule]:
         def error(constant: float) -> float:
             return float((answer(problems.x, constant) - problems.y).square().mean())
 
-        best = min(constants, key=error)
+        best = min((unit * constant for constant in constants), key=error)
         return Rule(name, 1, lambda x: answer(x, best))
 
     return (

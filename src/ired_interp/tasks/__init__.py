@@ -31,8 +31,8 @@ def task(name: str, size: int, **options: OptionValue) -> Task:
     Args:
         name: ``addition``, ``completion``, ``inverse`` or ``gaussian``.
         size: The side of the matrix.
-        options: ``rank`` and ``noise`` (completion), ``condition`` (inverse), ``spectrum`` and
-            ``map_seed`` (gaussian).
+        options: ``rank``, ``noise`` and ``scale`` (completion), ``condition`` (inverse),
+            ``spectrum`` and ``map_seed`` (gaussian).
 
     Raises:
         UnknownNameError: No such task, or no such option of it.

@@ -1,5 +1,6 @@
 """Matrix completion: fill in the masked entries of a noisy low-rank matrix."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,18 +20,21 @@ _RELEASED_NOISE = 0.1
 
 @dataclass(frozen=True)
 class Completion:
-    """R = U Vᵀ/20 + noise·N (harder: /5); x keeps each entry of R with probability ½; y = R.
+    """R = c·(U Vᵀ/20 + noise·N) (harder: /5); x keeps each entry of R with probability ½; y = R.
 
     U and V are size × rank, standard normal; N is standard normal. A masked entry of x is 0, and
-    the network does not see the mask.
+    the network does not see the mask. c is 1, as in the released generator, unless a scale is
+    chosen.
 
-    Parts: ``u``, ``v`` [n, size, rank], ``noise`` [n, size, size] as it was added (noise·N), and
+    Parts: ``u``, ``v`` [n, size, rank], ``noise`` [n, size, size] as it was added (c·noise·N), and
     ``mask`` [n, size, size], true where the entry was kept.
 
     Attributes:
         size: The matrix's side.
         rank: The inner rank, 10 in the released generator (so full rank for size ≤ 10).
-        noise: Standard deviation of the noise; 0 gives targets of exactly that rank.
+        noise: Standard deviation of the noise, before c; 0 gives targets of exactly that rank.
+        scale: The standard deviation that an entry of R is to have at difficulty ``same``: c is
+            scale/√(rank/20² + noise²), for ``harder`` too.
     """
 
     name: ClassVar[str] = "completion"
@@ -39,6 +43,7 @@ class Completion:
     size: int
     rank: int = _RELEASED_RANK
     noise: float = _RELEASED_NOISE
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         check_size(self.size)
@@ -46,6 +51,13 @@ class Completion:
             raise ShapeError(f"rank: expected a whole number ≥ 1, found {self.rank!r}.")
         if not isinstance(self.noise, int | float) or not 0 <= self.noise < float("inf"):
             raise ShapeError(f"noise: expected a finite number ≥ 0, found {self.noise!r}.")
+        chosen = self.scale
+        if chosen is None:
+            return
+        if isinstance(chosen, bool) or not isinstance(chosen, int | float):
+            raise ShapeError(f"scale: expected a number, found {chosen!r}.")
+        if not 0 < chosen < math.inf:
+            raise ShapeError(f"scale: expected a finite number > 0, found {chosen!r}.")
 
     @property
     def dim_x(self) -> int:
@@ -58,16 +70,32 @@ class Completion:
         return self.size**2
 
     def options(self) -> dict[str, OptionValue]:
-        """``rank`` and ``noise``."""
-        return {"rank": self.rank, "noise": self.noise}
+        """``rank``, ``noise``, and ``scale`` where one was chosen."""
+        options: dict[str, OptionValue] = {"rank": self.rank, "noise": self.noise}
+        return options if self.scale is None else options | {"scale": self.scale}
+
+    @property
+    def multiplier(self) -> float:
+        """c: what the released generator's matrices are multiplied by, 1 without a scale."""
+        if self.scale is None:
+            return 1.0
+        return self.scale / math.sqrt(_variance(self.rank, self.noise, "same"))
+
+    def variance(self, difficulty: Difficulty) -> float:
+        """Of an entry of R."""
+        return self.multiplier**2 * _variance(self.rank, self.noise, difficulty)
 
     def build(self, draws: Draws, difficulty: Difficulty) -> Problems:
         """Drawn in the order U, V, N, mask."""
         u = draws.normal(self.size, self.rank)
         v = draws.normal(self.size, self.rank)
-        noise = self.noise * draws.normal(self.size, self.size)
+        noise = self.multiplier * self.noise * draws.normal(self.size, self.size)
         mask = draws.uniform(0, 1, self.size, self.size) >= 1 - _KEEP_PROBABILITY
-        target = u @ v.mT / DIVISOR[difficulty] + noise
+        target = self.multiplier * (u @ v.mT / DIVISOR[difficulty]) + noise
         x = torch.where(mask, target, 0.0)
         parts = {"u": u, "v": v, "mask": mask, "noise": noise}
         return Problems(x.flatten(1), target.flatten(1), parts)
+
+
+def _variance(rank: int, noise: float, difficulty: Difficulty) -> float:
+    return rank / DIVISOR[difficulty] ** 2 + noise**2
