@@ -28,7 +28,7 @@ from ired_interp.models.measuring import (
     read_measurement,
     write_measurement,
 )
-from ired_interp.models.reproduction import train_command, training_bound
+from ired_interp.models.reproduction import train_command
 from ired_interp.models.train_config import TrainConfig
 from ired_interp.models.trainer import is_training_folder, resume_training, start_training
 from ired_interp.models.zoo import list_models, open_checkpoint
@@ -116,8 +116,7 @@ def bundle(folder: Path, name: str) -> None:
             read_measurement(copied)  # refuses one of another file
             continue
         if copied.card is not None:
-            bound = training_bound(copied.card)
-            found = measure(copied, check_task(copied, None, {}), bound=bound)
+            found = measure(copied, check_task(copied, None, {}))
             write_measurement(card_path(copied.path), found)
             print(f"{bundled}: {shown(found.on('same'))}", flush=True)
 

@@ -17,7 +17,7 @@ from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
-from ired_interp.solve import accept_no_rise, propose
+from ired_interp.solve import BOUND, accept_no_rise, propose
 
 __all__ = ["ARMS", "RELEASED", "Arm", "Descended", "Inferred", "infer"]
 
@@ -88,7 +88,7 @@ def infer(
     arm: Arm,
     *,
     levels: Sequence[int],
-    bound: float = 2.0,
+    bound: float = BOUND,
 ) -> Inferred:
     """Answer each row of x by an arm.
 

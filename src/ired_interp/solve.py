@@ -18,13 +18,14 @@ from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
 from ired_interp.landscape import Landscape
 
-__all__ = ["Rule", "Solution", "accept_no_rise", "propose", "solve"]
+__all__ = ["BOUND", "Rule", "Solution", "accept_no_rise", "propose", "solve"]
 
 Rule = Literal["released", "paper"]
 Track = Callable[[Iterable[int]], Iterable[int]]
 
 _NUM_STEPS = 5
-_BOUND = 2.0
+BOUND = 2.0
+"""The clamp b where none is given."""
 # The released code overwrites its step scale after the first inner step on the matrix tasks.
 _FIRST_SCALE, _LATER_SCALE = 1.0, 2.0
 
@@ -56,7 +57,7 @@ def solve(
     start: Float[Tensor, "n d"] | None = None,
     rule: Rule = "released",
     num_steps: int = _NUM_STEPS,
-    bound: float = _BOUND,
+    bound: float = BOUND,
     first: int = 0,
     track: Track = iter,
 ) -> Solution:

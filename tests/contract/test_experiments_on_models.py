@@ -1,6 +1,8 @@
 """What all experiments on models do alike: units, controls, configs, means over problems."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ired_interp.errors import IredInterpError
+import tiny
+from ired_interp.errors import CheckpointError, IredInterpError
 from ired_interp.experiments import GROUP, Experiment, find_experiment
 from ired_interp.experiments.config import config_from_mapping
 from ired_interp.experiments.exp005_config import Exp005Config
@@ -17,8 +20,12 @@ from ired_interp.experiments.model_page import counted, described_layout
 from ired_interp.experiments.of_models import Part, parts_of
 from ired_interp.experiments.over_problems import STATISTICS, mean_variable
 from ired_interp.experiments.page import Marked
+from ired_interp.experiments.skill import TRAINED_ON
 from ired_interp.experiments.smallest import reduce_config
 from ired_interp.experiments.subjects import MODEL, UNTRAINED
+from ired_interp.models.checkpoint import read_checkpoint, write_checkpoint
+from ired_interp.models.trained import training_bound, training_difficulty
+from ired_interp.models.zoo import open_checkpoint
 
 NAMES = ("exp001", "exp002", "exp004", "exp005", "exp006", "exp007", "exp011")
 
@@ -46,14 +53,47 @@ def test_every_case_has_every_problem_once(
         assert (draw is None) == (group == MODEL)
 
 
-def test_the_first_units_are_the_models(experiment: Experiment) -> None:
-    small = reduce_config(experiment, experiment.Config(levels=(10,), controls=0)).config
-    data = experiment.run_unit(experiment.plan(small), 0)
+def trained(folder: Path, step: int, **config: object) -> str:
+    """A small checkpoint whose card says that it was trained in another way than it was."""
+    path = folder / f"step-{step}.safetensors"
+    small = open_checkpoint("inverse-4-small-0")
+    assert small.card is not None
+    training = {"steps_done": step, "curve": [], "config": config}
+    write_checkpoint(path, small.model.state_dict(), replace(small.card, training=training))
+    return str(path)
+
+
+def test_the_first_units_are_the_models_and_as_it_was_trained(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    first, second, last = (
+        trained(tmp_path, step, bound=0.25, difficulty="harder") for step in (1, 2, 3)
+    )
+    series = {"series": (first, second)} if experiment.name == "exp007" else {}
+    asked = experiment.Config(model=last, levels=(10,), controls=0, **series)
+    planned = experiment.plan(reduce_config(experiment, asked).config)
+    assert planned.bound == 0.25
+    assert experiment.plan(replace(planned, bound=3.0)).bound == 3.0
+    data = experiment.run_unit(planned, 0)
     assert data.attrs[GROUP] == MODEL
     assert data.attrs["task"] == "inverse"
+    assert data.attrs[TRAINED_ON] == "harder"
     assert json.loads(data.attrs["task_options"]) == {}
     assert data["level"].values.tolist() == [10]
     assert data["sigma"].values == pytest.approx([0.16711], rel=1e-3)
+    assert np.abs(data["model_answer"].values).max() == pytest.approx(0.25)  # the clamp
+
+
+@pytest.mark.parametrize("bound", [0, -1.0, float("inf"), "2", True])
+def test_a_card_that_cannot_be_meant_is_refused(bound: object, tmp_path: Path) -> None:
+    path = trained(tmp_path, 1, bound=bound, difficulty="hard")
+    with pytest.raises(CheckpointError, match="expected a bound that is a number > 0"):
+        training_bound(read_checkpoint(Path(path)))
+    with pytest.raises(CheckpointError, match=r"expected one of same, harder .* found 'hard'"):
+        training_difficulty(read_checkpoint(Path(path)))
+    write_checkpoint(Path(path), tiny.weights(), tiny.card(training={"config": None}))
+    with pytest.raises(CheckpointError, match="expected the training's config by name, found None"):
+        training_bound(read_checkpoint(Path(path)))
 
 
 @pytest.mark.parametrize(

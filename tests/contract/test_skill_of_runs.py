@@ -10,7 +10,7 @@ import xarray as xr
 import ired_interp as ii
 import tiny
 from ired_interp.errors import NonFiniteError
-from ired_interp.experiments.skill import DIFFICULTY, answer_variables, skill_summary
+from ired_interp.experiments.skill import DIFFICULTY, TRAINED_ON, answer_variables, skill_summary
 from ired_interp.experiments.skill_words import skill_clause, skill_section
 from ired_interp.rules import best_error, ladder
 from ired_interp.stats import FloatArray, skill
@@ -110,6 +110,22 @@ def test_skill_is_that_of_the_statistics(capsys: pytest.CaptureFixture[str]) -> 
             found, [expected.mean, expected.low, expected.high, expected.count], rtol=1e-9
         )
     assert capsys.readouterr().out == ""
+
+
+def test_rules_are_fitted_on_what_the_model_was_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ired_interp.rules.ladders._NUM_POLYNOMIAL", 200)
+    results = results_of("inverse", 2, "truth", difficulty="harder")
+    task = ii.task("inverse", size=2)
+    problems = task.sample(N, seed=3, difficulty="harder")
+    for trained_on in (None, "same", "harder"):  # None: results of before it was stored
+        if trained_on is not None:
+            results.attrs[TRAINED_ON] = trained_on
+        group = skill_summary(results)["skill"]
+        rules = ladder(task, difficulty="harder" if trained_on == "harder" else "same")
+        expected = [rule.errors(problems).numpy() for rule in rules]
+        np.testing.assert_allclose(group["rule_error"], expected, rtol=1e-9)
 
 
 def test_completion_knows_its_best_error() -> None:

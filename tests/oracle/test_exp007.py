@@ -17,9 +17,11 @@ from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp007_config import Exp007Config, fill_in, open_series
 from ired_interp.experiments.exp007_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp007_unit import effective_rank, measure_problems
+from ired_interp.experiments.exp007_references import effective_rank, penalised, unbiased_of
+from ired_interp.experiments.exp007_unit import measure_problems
 from ired_interp.experiments.exp007_variables import DEFINITIONS, SHARED
 from ired_interp.experiments.verdicts import judge
+from ired_interp.models.checkpoint import write_checkpoint
 from ired_interp.report.html import write_report
 from ired_interp.rules import ladder
 from ired_interp.rules.ladders import FITTING_SEED
@@ -71,8 +73,10 @@ class Planted:
         return self._all * (eye + (self._skew - 1) * (eye - turned) / 2)
 
 
-@pytest.fixture(scope="module")
-def task() -> Task:
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A task whose rules are fitted on few problems, since each tree fits them anew."""
+    monkeypatch.setattr("ired_interp.rules.ladders._NUM_POLYNOMIAL", 500)
     return ii.task("inverse", size=3)
 
 
@@ -132,11 +136,70 @@ def test_answers_between_truth_and_mean_have_no_bias(task: Task) -> None:
     root = results.to_dataset()
     np.testing.assert_allclose(root["effective_rank"], root["wrong_rank"], rtol=1e-8)
     np.testing.assert_allclose(root["nuclear_norm"], root["wrong_nuclear"], rtol=1e-8)
+    np.testing.assert_allclose(root["rule_distance"], root["wrong_rule_distance"], rtol=1e-8)
     # Bowls of the ideal shape at every step: nothing changes but the answers.
     np.testing.assert_allclose(root["curvature"], 1, rtol=1e-9)
     np.testing.assert_allclose(root["off_ideal"], 0, atol=1e-9)
     np.testing.assert_allclose(root["split_ratio"], 0, atol=1e-9)
     assert "supported" not in outcomes(results).values()
+
+
+def test_a_straight_way_from_the_mean_to_the_truth_climbs_no_ladder(task: Task) -> None:
+    problems = task.sample(PROBLEMS, seed=0)
+    series = towards_the_mean(task, problems.y, (1.0, 0.4, 0.0))
+    results = tree(task, series, beside=series[::-1])
+    # It is nearest to the weakest rule at first and to the strongest at last, as one that climbs.
+    distance = results["rule_distance"].mean("problem").transpose("step", "rule").values
+    assert distance.argmin(axis=1)[[0, -1]].tolist() == [0, len(ladder(task)) - 1]
+    assert outcomes(results)["ladder-is-climbed"] == "inconclusive"
+    (claim,) = (one for one in HYPOTHESES if one.id == "ladder-is-climbed")
+    np.testing.assert_allclose(claim.statistic(results).effect, 0, atol=1e-9)
+
+
+def test_answers_as_wrong_exist_for_every_error(task: Task) -> None:
+    problems = task.sample(PROBLEMS, seed=0)
+    found = unbiased_of(task, problems, Exp007Config(), 0)
+    shares = torch.tensor([0, 1e-8, 0.3, 1 - 1e-9, 1, 1 + 1e-9, 2, 1e4], dtype=torch.float64)
+    points = []
+    for share in shares:
+        error = share * found.mean_error
+        wrong = found.of_error(error)
+        errors = (wrong - problems.y[:, None]).square().mean(dim=2)
+        torch.testing.assert_close(errors, error[:, None].expand_as(errors), rtol=1e-9, atol=0)
+        points.append(wrong)
+    size = float(problems.y.abs().max())
+    assert float((points[3] - points[5]).abs().max()) < 1e-4 * size  # no jump at the mean answer
+    mean = problems.y + found.away
+    torch.testing.assert_close(points[4], mean[:, None].expand_as(points[4]))
+    # Beyond it all draws differ, and none leads back to the truth.
+    assert float((points[6] - mean[:, None]).std(dim=1).min()) > 0
+    assert float(((points[6] - mean[:, None]) * found.away[:, None]).sum(dim=2).min()) >= 0
+
+
+def test_noise_around_the_mean_answer_has_no_bias(task: Task) -> None:
+    y = task.sample(PROBLEMS, seed=0).y
+    mean = y.mean(dim=0)
+    series = [mean + size * planted.normal(PROBLEMS, 9, seed=i) for i, size in enumerate((9, 3, 1))]
+    results = tree(task, series, beside=series)
+    error, of_mean = (results[name] for name in ("error", "mean_error"))
+    assert bool((error > of_mean).all())
+    for name in ("low-rank-before-right", "small-norm-before-right", "ladder-is-climbed"):
+        (claim,) = (one for one in HYPOTHESES if one.id == name)
+        found = claim.statistic(results)
+        assert abs(found.effect.mean()) < 5 * found.effect.std(ddof=1) / PROBLEMS**0.5
+        num = 36 if name == "ladder-is-climbed" else 24
+        assert f"{num} of {num} answers are worse than the mean answer" in found.note
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-3, 0.2, 0.7])
+def test_penalised_answers_are_those_of_the_nuclear_norm(task: Task, threshold: float) -> None:
+    y = task.sample(PROBLEMS, seed=0).y
+    u, values, vt = torch.linalg.svd(y.reshape(-1, 3, 3))
+    expected = ((u * (values - threshold).clamp_min(0)[:, None]) @ vt).flatten(1)
+    error = (expected - y).square().mean(dim=1)
+    torch.testing.assert_close(penalised(y, error), expected, rtol=1e-9, atol=1e-9)
+    beyond = penalised(y, 1.01 * y.square().mean(dim=1))
+    assert bool(beyond.isnan().all())
 
 
 def test_answers_cut_to_low_rank_are_found_out(task: Task) -> None:
@@ -157,7 +220,7 @@ def test_answers_of_the_rules_in_order_climb_the_ladder(task: Task) -> None:
     problems = task.sample(PROBLEMS, seed=0)
     rules = ladder(task)
     said = [rules[i].answers(problems.x) for i in (0, 2, -1)]
-    results = tree(task, said, beside=[said[2], said[1], said[0]])
+    results = tree(task, said, beside=towards_the_mean(task, problems.y, (0.9, 0.4, 0.1)))
     assert outcomes(results)["ladder-is-climbed"] == "supported"
     distance = results["rule_distance"].isel(step=0, rule=0)
     np.testing.assert_allclose(distance, 0, atol=1e-9)
@@ -197,7 +260,10 @@ TRAIN = (
 )
 
 
-def test_a_training_from_its_folder_to_a_page(tmp_path: Path) -> None:
+def test_a_training_from_its_folder_to_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ired_interp.rules.ladders._NUM_POLYNOMIAL", 500)
     folder = tmp_path / "t"
     assert main([*TRAIN.split(), str(folder)]) == 0
     asked = Exp007Config(
@@ -214,7 +280,7 @@ def test_a_training_from_its_folder_to_a_page(tmp_path: Path) -> None:
     assert set(results.to_dataset().data_vars) == set(DEFINITIONS)
     control = results["controls/untrained"].to_dataset()
     assert control.sizes["draw"] == 2
-    assert not {*SHARED, "given"} & set(control.data_vars)
+    assert not set(SHARED) & set(control.data_vars)
     # Untrained networks are different at every step and draw.
     errors = control["error"].isel(problem=0).values
     assert len(set(errors.ravel().tolist())) == errors.size
@@ -234,14 +300,48 @@ def test_a_training_from_its_folder_to_a_page(tmp_path: Path) -> None:
         open_series(config)
 
 
-def test_a_series_is_of_one_task_and_of_several_steps(tmp_path: Path) -> None:
+def test_a_series_has_several_steps(tmp_path: Path) -> None:
     alone = str(tiny.checkpoint(tmp_path / "m.safetensors"))
     with pytest.raises(ConfigError, match=r"at least 3 checkpoints of different steps.*--keep"):
         fill_in(Exp007Config(model=alone))
     with pytest.raises(ConfigError, match="at least 2 checkpoints before the last one, found 1"):
         Exp007Config(series=("a", "a"))
-    with pytest.raises(CheckpointError, match="with dim_x = 4"):
-        fill_in(Exp007Config(model=alone, series=("inverse-4", "inverse-4-small-0")))
     bundled = fill_in(Exp007Config())
     assert bundled.steps == (10, 30, 100, 300, 1000, 3000, 8000)
     assert bundled.series[0] == "inverse-4-small-0-step-10"
+    assert (bundled.controls, bundled.trained_on) == (8, "same")
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"seed": 1}, "seed 1 in place of 0"),
+        ({"difficulty": "same", "bound": 9.0}, "difficulty same in place of harder; bound 9.0"),
+        ({"task": "addition"}, "task addition in place of inverse; dim_x 8 in place of 4"),
+        ({"size": 3}, "size 3 in place of 2; dim_x 9 in place of 4; dim_y 9 in place of 4"),
+        ({"width": 8}, "one: width 8 in place of 16"),
+        ({"steps": 4, "keep": [1], "device": "cuda"}, None),
+    ],
+)
+def test_a_series_is_of_one_training(
+    other: dict[str, object], message: str | None, tmp_path: Path
+) -> None:
+    usual: dict[str, object] = {"seed": 0, "difficulty": "harder", "bound": 2.0}
+    paths = []
+    for step, config in ((1, usual), (2, usual | other), (3, usual)):
+        task = ii.task(str(config.get("task", "inverse")), size=config.get("size", 2))  # type: ignore[arg-type]
+        width = int(str(config.get("width", 16)))
+        model = ii.untrained_model(task, seed=step, width=width, dtype=torch.float32)
+        shapes = {"dim_x": task.dim_x, "dim_y": task.dim_y, "width": width}
+        training = {"steps_done": step, "curve": [], "config": config}
+        card = tiny.card(task=task.name, size=task.size, training=training, **shapes)
+        paths.append(tmp_path / f"{step}.safetensors")
+        write_checkpoint(paths[-1], model.state_dict(), card)
+    asked = Exp007Config(model=str(paths[2]), series=(str(paths[0]), str(paths[1])))
+    if message is None:
+        planned = fill_in(asked)
+        assert (planned.steps, planned.trained_on) == ((1, 2, 3), "harder")
+        return
+    where = r"2\.safetensors: expected a checkpoint of the training of .*found another .*"
+    with pytest.raises(CheckpointError, match=where + message):
+        fill_in(asked)

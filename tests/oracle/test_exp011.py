@@ -236,6 +236,7 @@ def test_a_problem_is_the_same_in_any_chunk(task: Task) -> None:
 
 def test_scales_and_configs() -> None:
     assert (config().problems, fill_in(Exp011Config()).starts) == (PROBLEMS, 4)
+    assert fill_in(Exp011Config()).controls == 8
     assert fill_in(Exp011Config(scale="paper", controls=0)).controls == 0
     with pytest.raises(ConfigError, match="starts: expected at least 2"):
         Exp011Config(starts=1)
@@ -259,6 +260,10 @@ def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     results = run.tree
     assert set(results.to_dataset().data_vars) == set(DEFINITIONS)
     # The levels are gone through from the coarsest, in whatever order they were given.
+    control = results["controls/untrained"].to_dataset().isel(draw=0)
+    known = control["num_minima"].notnull().any("problem")
+    assert control["arm"].values[known.values].tolist() in ([], ["released"])
+    assert bool(control["error"].notnull().all())
     cost = results.to_dataset()["path_cost"].sel(arm="released")
     assert cost.sel(level=4).values.tolist() == [7]
     assert cost.sel(level=10).values.tolist() == [14]

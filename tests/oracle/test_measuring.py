@@ -76,6 +76,32 @@ def test_a_measurement_is_what_it_says(tmp_path: Path) -> None:
     assert found.num_checked == 4
 
 
+def test_a_measurement_is_asked_as_the_model_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ired_interp.rules.ladders._NUM_POLYNOMIAL", 200)
+    path = tmp_path / "m.safetensors"
+    training = {"steps_done": 1, "curve": [], "config": {"bound": 0.5, "difficulty": "harder"}}
+    write_checkpoint(path, tiny.weights(), tiny.card(training=training))
+    task = ii.task("inverse", 2)
+    found = measure(read_checkpoint(path), task, num_problems=5, num_checked=2)
+    assert (found.bound, found.rules_fitted_on) == (0.5, "harder")
+    problems = task.sample(5, seed=MEASURING_SEED)
+    answer = ii.solve(ii.load_model(path), problems.x, seed=MEASURING_SEED, bound=0.5).y
+    expected = float((answer - problems.y).square().mean())
+    assert found.on("same").mse == pytest.approx(expected, rel=1e-12)
+    rule = ladder(task, difficulty="harder")[1]
+    of_rule = float(rule.errors(problems).mean())
+    assert found.on("same").rules[1].mse == pytest.approx(of_rule, rel=1e-12)
+    write_measurement(card_path(path), found)
+    old = json.loads(card_path(path).read_text())
+    del old["rules_fitted_on"]  # as cards were written before
+    card_path(path).write_text(json.dumps(old))
+    read = read_measurement(read_checkpoint(path))
+    assert read is not None
+    assert read.rules_fitted_on == "same"
+
+
 def test_a_card_lies_beside_its_file_and_belongs_to_no_other(tmp_path: Path) -> None:
     path = tiny.checkpoint(tmp_path / "m.safetensors")
     checkpoint = read_checkpoint(path)

@@ -18,7 +18,7 @@ from ired_interp.models.measuring import (
     read_measurement,
     write_measurement,
 )
-from ired_interp.models.reproduction import check_training, train_command, training_bound
+from ired_interp.models.reproduction import check_training, train_command
 from ired_interp.models.zoo import list_models, open_checkpoint
 
 __all__ = ["add"]
@@ -146,12 +146,9 @@ def _card(options: argparse.Namespace) -> int:
             f"{checkpoint.path}: expected a checkpoint of ired-interp, whose card names the task, "
             "found one of the reference."
         )
-    found = measure(
-        checkpoint,
-        check_task(checkpoint, None, {}),
-        num_problems=options.problems,
-        bound=training_bound(checkpoint.card),
-    )
+    task = check_task(checkpoint, None, {})
+    check_training(checkpoint.card)
+    found = measure(checkpoint, task, num_problems=options.problems)
     path = card_path(Path(checkpoint.path))
     write_measurement(path, found)
     same = found.on("same")

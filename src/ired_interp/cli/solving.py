@@ -30,7 +30,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--rule", choices=get_args(Rule), default="released")
     parser.add_argument("--weights", choices=get_args(Weights), help="for a reference .pt")
     parser.add_argument("--steps", type=int, default=5, help="inner steps a level (default: 5)")
-    parser.add_argument("--bound", type=float, default=2.0, help="the answer's clamp (default: 2)")
+    parser.add_argument(
+        "--bound", type=float, help="the answer's clamp (default: that of the model's training)"
+    )
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     parser.add_argument("--device", default="cpu")
 

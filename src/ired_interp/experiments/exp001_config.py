@@ -54,7 +54,8 @@ class Exp001Config:
         shuffled: A checkpoint of the same network that was trained on shuffled answers, to be
             measured beside the model; none if there is none.
         weights: ``ema`` or ``online``, for a reference file.
-        bound: The solver's clamp, for the points ``trajectory`` and ``minimum``.
+        bound: The solver's clamp, for the points ``trajectory`` and ``minimum``; that of the
+            model's training if none.
         dtype: Precision of everything.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -79,7 +80,7 @@ class Exp001Config:
     controls: int | None = None
     shuffled: str | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 10

@@ -25,6 +25,7 @@ from ired_interp.experiments.exp001_variables import (
     dims_of,
     measured_names,
 )
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     draw_problems,
@@ -68,7 +69,7 @@ def measure_problems(
             config.levels,
             seed=seed,
             first=first,
-            bound=config.bound,
+            bound=bound_of(config),
         )
         for seed in (config.seed, _second_seed(config.seed))[: config.noise_draws or 1]
     ]
@@ -90,7 +91,7 @@ def measure_problems(
     data_vars = _given(problems.x, problems.y, places, config)
     if answers:
         data_vars |= answer_variables(
-            model, problems, seed=config.seed, first=first, bound=config.bound
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
         )
     for name, values in columns.items():
         attrs = {"units": UNITS[name], "long_name": DEFINITIONS[name].meaning}

@@ -67,7 +67,7 @@ class Exp002Config:
         shuffled: A checkpoint of the same network that was trained on shuffled answers, to be
             measured beside the model; none if there is none.
         weights: ``ema`` or ``online``, for a reference file.
-        bound: The solver's clamp.
+        bound: The solver's clamp; that of the model's training if none.
         dtype: Precision of everything but the stored slices, which are float32.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -97,7 +97,7 @@ class Exp002Config:
     controls: int | None = None
     shuffled: str | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 10

@@ -21,6 +21,7 @@ from ired_interp.errors import ConfigError
 from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_unit import FIRST_STEP, noise_and_signal, solver_path
 from ired_interp.experiments.exp002_variables import PLANES, SLICE_DEFINITIONS
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.unit_data import draw_problems
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate
@@ -61,7 +62,7 @@ def slice_problem(model: EnergyMLP, task: Task, config: Exp002Config, number: in
         config.levels,
         seed=config.seed,
         first=number,
-        bound=config.bound,
+        bound=bound_of(config),
     )
     fixed = _fixed_directions(model, problems, task, config, number)
     path = solver_path(model, problems, config, number)[:, FIRST_STEP:]

@@ -16,6 +16,7 @@ from ired_interp.energy.base import Energy
 from ired_interp.errors import LevelError
 from ired_interp.experiments.exp002_config import Exp002Config
 from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
 from ired_interp.geometry.spd import is_spd, skew_share, symmetric_part
@@ -88,7 +89,7 @@ def measure_problems(
         )
     if answers:
         data_vars |= answer_variables(
-            model, problems, seed=config.seed, first=first, bound=config.bound
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
         )
     steps = {"step": np.arange(1, model.schedule.num_levels + 1)}
     coords = level_coords(model.schedule, config, first, count) | steps
@@ -97,7 +98,7 @@ def measure_problems(
 
 def solver_path(model: Energy, problems: Problems, config: Exp002Config, first: int) -> Tensor:
     """The solver's predictions after each level, unscaled, [n, K, d]."""
-    found = solve(model, problems.x, seed=config.seed, first=first, bound=config.bound)
+    found = solve(model, problems.x, seed=config.seed, first=first, bound=bound_of(config))
     return found.trajectory.transpose(0, 1)
 
 

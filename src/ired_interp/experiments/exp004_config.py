@@ -51,7 +51,7 @@ class Exp004Config:
         shuffled: A checkpoint of the same network that was trained on shuffled answers, to be
             measured beside the model; none if there is none.
         weights: ``ema`` or ``online``, for a reference file.
-        bound: The solver's clamp, for the model's skill.
+        bound: The solver's clamp, for the model's skill; that of the model's training if none.
         dtype: Precision of the energies; distances are measured in float64.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -74,7 +74,7 @@ class Exp004Config:
     controls: int | None = None
     shuffled: str | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 12

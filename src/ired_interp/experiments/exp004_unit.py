@@ -21,7 +21,7 @@ from ired_interp.experiments.exp004_moves import (
     moved,
 )
 from ired_interp.experiments.exp004_variables import DEFINITIONS, FIXED, GROWING, SWEEPS, UNITS
-from ired_interp.experiments.model_config import DTYPES
+from ired_interp.experiments.model_config import DTYPES, bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     described,
@@ -131,7 +131,9 @@ def measure_problems(
         },
     )
     if answers:
-        extra = answer_variables(model, problems, seed=config.seed, first=first, bound=config.bound)
+        extra = answer_variables(
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
+        )
         data = data.assign(extra)
     return data
 

@@ -42,7 +42,7 @@ class Exp005Config:
             measured beside the model; none if there is none.
         random_draws: Random subspaces a problem; as ``scale`` says if none.
         weights: ``ema`` or ``online``, for a reference file.
-        bound: The solver's clamp.
+        bound: The solver's clamp; that of the model's training if none.
         dtype: Precision of everything.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -62,7 +62,7 @@ class Exp005Config:
     shuffled: str | None = None
     random_draws: int | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 12

@@ -23,6 +23,7 @@ from ired_interp.experiments.exp005_variables import (
     TYPICAL,
     UNITS,
 )
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     described,
@@ -84,7 +85,9 @@ def measure_problems(
     own = splits(task, problems, chosen_rank(task, config.rank))
     data = _measure(model, task, config, problems, first, lambda i, name: own[i][name], own)
     if answers:
-        extra = answer_variables(model, problems, seed=config.seed, first=first, bound=config.bound)
+        extra = answer_variables(
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
+        )
         data = data.assign(extra)
     return data
 
@@ -129,7 +132,7 @@ def _measure(
             levels,
             seed=config.seed,
             first=first,
-            bound=config.bound,
+            bound=bound_of(config),
         ).y
         for place in (TYPICAL, TRAJECTORY)
     }

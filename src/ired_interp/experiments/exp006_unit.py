@@ -24,6 +24,7 @@ from ired_interp.experiments.exp006_variables import (
     PLACES,
     UNITS,
 )
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     described,
@@ -102,7 +103,7 @@ def measure_problems(
     if answers:
         data_vars |= _stored(problems, collected, ends, known, config)
         data_vars |= answer_variables(
-            model, problems, seed=config.seed, first=first, bound=config.bound
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
         )
     return xr.Dataset(
         data_vars,
@@ -121,7 +122,7 @@ def _collect(model: Energy, problems: Problems, config: Exp006Config, first: int
     noise = RowDraws(n, seed=config.seed, purpose="exp006/noise", first=first).normal(num, d)
     noise = noise.to(problems.y)
     x = problems.x.repeat_interleave(num, dim=0)
-    path = solve(model, x, start=noise.reshape(-1, d), bound=config.bound).trajectory
+    path = solve(model, x, start=noise.reshape(-1, d), bound=bound_of(config)).trajectory
     points = noise.new_empty(n, len(config.levels), len(PLACES), num, d)
     score = torch.empty_like(points)
     for k, level in enumerate(config.levels):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments.model_config import (
@@ -15,13 +15,14 @@ from ired_interp.experiments.model_config import (
     fill_from,
 )
 from ired_interp.models.checkpoint import Checkpoint, Weights
+from ired_interp.models.trained import MAY_CHANGE, training_config, training_difficulty
 from ired_interp.models.zoo import open_checkpoint
 from ired_interp.tasks import Difficulty
 
 __all__ = ["Exp007Config", "fill_in", "open_series"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 24, "controls": 2},
+    "laptop": {"problems": 24, "controls": 8},
     "paper": {"problems": 100, "controls": 10},
 }
 _LEAST = 3  # checkpoints, of which there is a trend
@@ -37,7 +38,7 @@ class Exp007Config:
         series: The ones before it, by name or path, in any order; if none, the bundled
             ``MODEL-step-N``, or the ``step-N.safetensors`` beside a file.
         task: Needed for reference files, which do not name their task.
-        scale: How large where a number is not given: ``laptop`` (24 problems, 2 controls) or
+        scale: How large where a number is not given: ``laptop`` (24 problems, 8 controls) or
             ``paper`` (100 and 10).
         problems: How many problems; as ``scale`` says if none.
         levels: At which levels curvature is measured, each in 1 … K.
@@ -45,13 +46,14 @@ class Exp007Config:
         seed: Of problems, noise and the solver's start.
         controls: Series of untrained weights beside the model's; as ``scale`` says if none.
         weights: ``ema`` or ``online``, for reference files.
-        bound: The solver's clamp.
+        bound: The solver's clamp; that of the model's training if none.
         dtype: Precision of everything.
         device: Where to compute.
         unit_problems: Problems a work unit.
         model_sha256: Filled in when the run is planned; another file is refused from then on.
         series_sha256: Likewise, of the series.
         steps: Likewise: how far each of the series and the last one were trained.
+        trained_on: Likewise: difficulty of the training, on which rules and mean are fitted.
     """
 
     model: str = "inverse-4-small-0"
@@ -64,13 +66,14 @@ class Exp007Config:
     seed: int = 0
     controls: int | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 12
     model_sha256: str = field(default="", metadata={"planned": True})
     series_sha256: tuple[str, ...] = field(default=(), metadata={"planned": True})
     steps: tuple[int, ...] = field(default=(), metadata={"planned": True})
+    trained_on: Difficulty = field(default="same", metadata={"planned": True})
 
     def __post_init__(self) -> None:
         check_shared(self)
@@ -87,17 +90,17 @@ def fill_in(config: Exp007Config) -> Exp007Config:
 
     Raises:
         ConfigError: Fewer than three checkpoints, or two of one step.
-        CheckpointError: One cannot be read, does not say its step, or is of other dims.
+        CheckpointError: One cannot be read, does not say its step, or is of another training.
     """
     last = open_checkpoint(config.model, weights=config.weights)
     names = config.series or _found(config.model, last)
     found = [(name, open_checkpoint(name, weights=config.weights)) for name in names]
     for name, one in found:
-        if (one.model.dim_x, one.model.dim_y) != (last.model.dim_x, last.model.dim_y):
+        different = _differences(one, last)
+        if different:
             raise CheckpointError(
-                f"{name}: expected a checkpoint of {config.model}'s task, with dim_x = "
-                f"{last.model.dim_x} and dim_y = {last.model.dim_y}, found {one.model.dim_x} and "
-                f"{one.model.dim_y}."
+                f"{name}: expected a checkpoint of the training of {config.model}, found another "
+                f"one: {'; '.join(different)}."
             )
     found = sorted(
         ((name, one) for name, one in found if one.sha256 != last.sha256),
@@ -115,6 +118,7 @@ def fill_in(config: Exp007Config) -> Exp007Config:
         series=tuple(name if one.bundled else str(one.path.resolve()) for name, one in found),
         series_sha256=tuple(one.sha256 for _, one in found),
         steps=steps,
+        trained_on=training_difficulty(last),
     )
 
 
@@ -141,6 +145,31 @@ def _found(model: str, last: Checkpoint) -> tuple[str, ...]:
         paths = last.path.parent.glob(f"{model}-step-*.safetensors")
         return tuple(sorted(path.name.removesuffix(".safetensors") for path in paths))
     return tuple(sorted(str(path) for path in Path(last.path).parent.glob("step-*.safetensors")))
+
+
+def _differences(one: Checkpoint, last: Checkpoint) -> list[str]:
+    """In what two files are not of one training; what only one of them says is no sign."""
+    found, expected = _training_of(one), _training_of(last)
+    return [
+        f"{name} {found[name]} in place of {expected[name]}"
+        for name in found
+        if name in expected and found[name] != expected[name]
+    ]
+
+
+def _training_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What is the same of all checkpoints of a training, as far as the file says."""
+    model, card = checkpoint.model, checkpoint.card
+    task = {} if card is None else {"task": card.task, "size": card.size, "options": card.options}
+    shapes = {
+        "dim_x": model.dim_x,
+        "dim_y": model.dim_y,
+        "width": model.width,
+        "levels": model.schedule.num_levels,
+        "weights": checkpoint.weights,
+    }
+    config = {k: v for k, v in training_config(checkpoint).items() if k not in MAY_CHANGE}
+    return task | shapes | config
 
 
 def _step(name: str, one: Checkpoint) -> int:

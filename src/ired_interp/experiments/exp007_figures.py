@@ -66,15 +66,15 @@ def draw_errors(results: DataTree, theme: Theme) -> Figure:
 
 
 def draw_ranks(results: DataTree, theme: Theme) -> Figure:
-    """Effective rank and nuclear norm of the answers, beside those of answers as wrong."""
+    """Effective rank and nuclear norm of the answers, beside answers as wrong and penalised."""
     cases = _cases(results, theme)
     figure = Figure((WIDTH, 2.9), layout="constrained")
     panels = figure.subplots(1, 2)
-    for ax, (own, wrong, truth, label) in zip(
+    for ax, (own, wrong, cut, truth, label) in zip(
         panels,
         (
-            ("effective_rank", "wrong_rank", "true_rank", "effective rank"),
-            ("nuclear_norm", "wrong_nuclear", "true_nuclear", "nuclear norm"),
+            ("effective_rank", "wrong_rank", "penalised_rank", "true_rank", "effective rank"),
+            ("nuclear_norm", "wrong_nuclear", "penalised_nuclear", "true_nuclear", "nuclear norm"),
         ),
         strict=True,
     ):
@@ -83,13 +83,14 @@ def draw_ranks(results: DataTree, theme: Theme) -> Figure:
         ax.axhline(
             float(model[truth].sel(statistic="mean")), color=theme.ideal, linestyle="--", lw=1.2
         )
-        ax.plot(
-            model["step"], model[wrong].sel(statistic="mean"), color=theme.ink, ls=":", marker="x"
-        )
+        for name, line, mark in ((wrong, ":", "x"), (cut, "-.", "+")):
+            values = model[name].sel(statistic="mean")
+            ax.plot(model["step"], values, color=theme.ink, ls=line, marker=mark)
         for _, data, color, marker in cases:
             _draw(ax, data[own], color, marker)
     more = [
         Line2D([], [], color=theme.ink, linestyle=":", marker="x", label="if as wrong"),
+        Line2D([], [], color=theme.ink, linestyle="-.", marker="+", label="if penalised"),
         Line2D([], [], color=theme.ideal, linestyle="--", label="truth"),
     ]
     add_legend(figure, [*_handles(cases), *more], theme)
@@ -158,10 +159,16 @@ FIGURES = (
         "ranks",
         "Rank and norm of the answers along training",
         f"Effective rank and nuclear norm. {_BARS}Dotted: of answers that are as wrong without a "
-        "bias, between truth and mean answer. Below the dotted line there is a bias to low rank or "
-        "small norm; on it there is none.",
+        "bias, between truth and mean answer, and beyond the mean answer with noise. Below the "
+        "dotted line there is a bias to low rank or small norm; on it there is none. Dash-dotted: "
+        "of the truth with a penalty on the nuclear norm that makes the same error; it is missing "
+        "where answers are worse than 0.",
         draw_ranks,
-        needs=("summary/model/effective_rank", "summary/model/true_rank"),
+        needs=(
+            "summary/model/effective_rank",
+            "summary/model/true_rank",
+            "summary/model/penalised_rank",
+        ),
     ),
     FigureSpec(
         "rules",

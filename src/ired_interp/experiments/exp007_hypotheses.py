@@ -1,7 +1,9 @@
 """What EXP-007 claims, as data: each claim with its null, its control and its statistic.
 
-Steps and levels are no replicates: each problem gives one number, a mean or a rank correlation with
-the step. The control is a series of untrained networks, one a step, which has no order.
+Steps and levels are no replicates: each problem gives one number, a mean over steps or a slope over
+their logarithm. The control is a series of untrained networks, one a step, which has no order. The
+slopes are not those of ranks: a handful of networks in a chance order rise or fall with their place
+however little they differ.
 """
 
 from collections.abc import Callable
@@ -11,11 +13,14 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
-from ired_interp.experiments.model_evidence import Reduced, beside_untrained
-from ired_interp.stats import FloatArray, spearman
+from ired_interp.experiments.model_evidence import Reduced, beside_untrained, rows
+from ired_interp.stats import FloatArray, slope
 
 __all__ = ["HYPOTHESES"]
 
+# Below that a distance from the ideal, or from a rule, is round-off.
+_ROUND_OFF = 1e-9
+_TINY = np.finfo(np.float64).tiny
 _CONTROL = "a series of untrained networks at the same problems, one a step"
 
 
@@ -23,46 +28,67 @@ def _below(variable: str, beside: str) -> Reduced:
     """log of what an answer as wrong would have, by what the answer has; before the last step."""
 
     def of(data: xr.Dataset) -> FloatArray:
-        early = data.isel(step=slice(None, -1))
+        early = data.sortby("step").isel(step=slice(None, -1))
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.log(early[beside].values / early[variable].values)
-        return _mean(np.where(np.isfinite(ratio), ratio, np.nan), early[variable].dims)
+            ratio = np.log(rows(early[beside], "step") / rows(early[variable], "step"))
+        return _mean(np.where(np.isfinite(ratio), ratio, np.nan))
 
     return of
 
 
-def _trend(variable: str, sign: float) -> Reduced:
-    """Rank correlation with the step, times a sign; levels are averaged first."""
+def _slope(variable: str, *, log: bool, sign: float) -> Reduced:
+    """Change over a tenfold of training steps, times a sign; mean over levels."""
 
     def of(data: xr.Dataset) -> FloatArray:
-        values = data[variable].mean("level") if "level" in data[variable].dims else data[variable]
-        table = values.transpose("problem", "step").values.astype(float)
-        steps = np.broadcast_to(np.arange(table.shape[1], dtype=float), table.shape)
-        found: FloatArray = sign * spearman(table, steps).coefficient
-        return found
+        values = rows(data[variable], "level", "step")
+        if log:
+            values = np.log(np.maximum(values, _ROUND_OFF))
+        tenfold = np.log10(np.maximum(data["step"].values.astype(np.float64), 1.0))
+        return _mean(sign * slope(values, tenfold).slope)
 
     return of
 
 
 def _ladder(data: xr.Dataset) -> FloatArray:
-    """How many steps of the series later the answer is nearest to the last rule than the first."""
-    distance = data["rule_distance"].transpose("problem", "step", "rule").values
-    first, last = distance[..., 0].argmin(axis=1), distance[..., -1].argmin(axis=1)
-    between: FloatArray = (last - first).astype(np.float64)
-    return between
+    """How much nearer to each rule above the weakest answers are than answers as wrong, in -1 … 1.
+
+    Each rule is compared at the step whose answer is as wrong as the rule, or nearest to that.
+    """
+    error = np.log(np.maximum(rows(data["error"], "step"), _TINY))[:, :, None]
+    of_rule = np.log(np.maximum(rows(data["rule_error"], "rule"), _TINY))[:, None, 1:]
+    place = np.abs(error - of_rule).argmin(axis=1)[:, None]
+    own, wrong = (
+        np.take_along_axis(rows(data[name], "step", "rule")[:, :, 1:], place, axis=1)[:, 0]
+        for name in ("rule_distance", "wrong_rule_distance")
+    )
+    total = own + wrong
+    return _mean(np.divide(wrong - own, total, out=np.zeros_like(total), where=total > _ROUND_OFF))
 
 
-def _mean(values: FloatArray, dims: tuple[object, ...]) -> FloatArray:
-    axis = dims.index("step")
+def _mean(values: FloatArray) -> FloatArray:
+    """Over the last axis, of what is defined; NaN where nothing is."""
     known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
+    count = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
     mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean
 
 
-def _statistic(of: Reduced, note: str, unit: str) -> Callable[[xr.DataTree], Evidence]:
+def _statistic(of: Reduced, note: str, unit: str = "1") -> Callable[[xr.DataTree], Evidence]:
     return lambda results: replace(beside_untrained(results, of, null=0.0, note=note), unit=unit)
+
+
+def _of_wrong(of: Reduced, note: str, *, last: bool) -> Callable[[xr.DataTree], Evidence]:
+    """With the count of answers whose null has noise in it."""
+
+    def statistic(results: xr.DataTree) -> Evidence:
+        data = results.to_dataset().sortby("step")
+        error = rows(data["error"], "step")[:, : None if last else -1]
+        worse = int((error > rows(data["mean_error"])[:, None]).sum())
+        said = f"{note}; {worse} of {error.size} answers are worse than the mean answer"
+        return beside_untrained(results, of, null=0.0, note=said)
+
+    return statistic
 
 
 HYPOTHESES = (
@@ -72,17 +98,19 @@ HYPOTHESES = (
             "Before the end of training answers have a lower effective rank than answers that are "
             "as wrong without such a bias, by more than those of untrained weights."
         ),
-        statistic=_statistic(
-            _below("effective_rank", "wrong_rank"), "log ratio, mean over steps before the last", ""
+        statistic=_of_wrong(
+            _below("effective_rank", "wrong_rank"),
+            "log ratio, mean over steps before the last",
+            last=False,
         ),
         direction="greater",
-        supports="an effective rank below that of the point between truth and mean of that error",
+        supports="an effective rank below that of an answer as wrong without a bias",
         refutes="one above it, or a difference below that of untrained weights",
         control=_CONTROL,
         source="the plan's claim of an implicit bias to low rank; an answer that is wrong for any "
         "reason has another rank than the truth, so one as wrong is the null",
         figure="ranks",
-        needs=("effective_rank", "wrong_rank"),
+        needs=("effective_rank", "wrong_rank", "error", "mean_error"),
     ),
     Hypothesis(
         id="small-norm-before-right",
@@ -90,33 +118,38 @@ HYPOTHESES = (
             "Before the end of training answers have a smaller nuclear norm than answers that are "
             "as wrong without such a bias, by more than those of untrained weights."
         ),
-        statistic=_statistic(
+        statistic=_of_wrong(
             _below("nuclear_norm", "wrong_nuclear"),
             "log ratio, mean over steps before the last",
-            "",
+            last=False,
         ),
         direction="greater",
-        supports="a nuclear norm below that of the point between truth and mean of that error",
+        supports="a nuclear norm below that of an answer as wrong without a bias",
         refutes="one above it, or a difference below that of untrained weights",
         control=_CONTROL,
         source="as low-rank-before-right, for what nuclear-norm regularisation would do",
         figure="ranks",
-        needs=("nuclear_norm", "wrong_nuclear"),
+        needs=("nuclear_norm", "wrong_nuclear", "error", "mean_error"),
     ),
     Hypothesis(
         id="ladder-is-climbed",
         statement=(
-            "The answer is nearest to the weakest trivial rule earlier in training than to the "
-            "strongest, by more than in a series of untrained weights."
+            "When the answer is as wrong as a trivial rule above the weakest, it is nearer to that "
+            "rule than the straight way from the mean answer to the truth is at that error, by "
+            "more than in a series of untrained weights."
         ),
-        statistic=_statistic(_ladder, "checkpoints between the two", "checkpoints"),
+        statistic=_of_wrong(
+            _ladder, "(a − b)/(a + b) of distances, mean over rules above the weakest", last=True
+        ),
         direction="greater",
-        supports="the weakest rule is passed before the strongest",
-        refutes="the strongest is passed first, or sooner than with untrained weights",
+        supports="answers nearer to the rules than answers as wrong on the straight way",
+        refutes="answers further from them, or no nearer than with untrained weights",
         control=_CONTROL,
-        source="simple functions first: Kalimeris et al. (2019), arXiv 1905.11604, for energies",
+        source="simple functions first: Kalimeris et al. (2019), arXiv 1905.11604, for energies; "
+        "whatever goes straight from the mean answer to the truth passes by every rule in order, "
+        "so how near it passes is the null",
         figure="rules",
-        needs=("rule_distance",),
+        needs=("rule_distance", "wrong_rule_distance", "rule_error", "error", "mean_error"),
     ),
     Hypothesis(
         id="landscape-becomes-ideal",
@@ -125,7 +158,8 @@ HYPOTHESES = (
             "than in a series of untrained weights."
         ),
         statistic=_statistic(
-            _trend("off_ideal", -1.0), "rank correlation with the step, mean over levels", "1"
+            _slope("off_ideal", log=True, sign=-1.0),
+            "fall of log rms(σλ − 1) a tenfold of steps, mean over levels",
         ),
         direction="greater",
         supports="a distance from the ideal that falls along training",
@@ -142,7 +176,8 @@ HYPOTHESES = (
             "tangent ones, by more than in a series of untrained weights."
         ),
         statistic=_statistic(
-            _trend("split_ratio", 1.0), "rank correlation with the step, mean over levels", "1"
+            _slope("split_ratio", log=False, sign=1.0),
+            "rise of the log ratio a tenfold of steps, mean over levels",
         ),
         direction="greater",
         supports="a ratio that rises along training",

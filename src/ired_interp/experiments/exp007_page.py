@@ -1,5 +1,6 @@
 """EXP-007's own words: which checkpoints, and what changed along them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,12 +136,32 @@ def _in_words(results: xr.DataTree) -> list[Text]:
             f"{number(_mean(last['effective_rank']), 3)}; that of the truth is "
             f"{number(truth, 3)}."
         ),
+        _penalty_in_words(data, steps),
         (
             f"Mean σλ at typical points goes from {number(_mean(first['curvature']), 3)} to "
             f"{number(_mean(last['curvature']), 3)}, mean over levels."
         ),
     ]
     return said
+
+
+def _penalty_in_words(data: xr.Dataset, steps: Sequence[int]) -> str:
+    """Beside explicit regularisation, at the first step whose answers are better than 0."""
+    for step in steps[:-1]:
+        here = data.sel(step=step)
+        own, wrong, rank = (
+            _mean(here[name])
+            for name in ("penalised_distance", "wrong_penalised_distance", "penalised_rank")
+        )
+        if math.isfinite(own):
+            return (
+                f"The truth with a penalty on the nuclear norm that makes the error of step {step} "
+                f"has an effective rank of {number(rank, 3)}; answers of that step have "
+                f"{number(_mean(here['effective_rank']), 3)}, answers as wrong "
+                f"{number(_mean(here['wrong_rank']), 3)}. From it answers are {number(own, 2)} "
+                f"away, answers as wrong {number(wrong, 2)}."
+            )
+    return "No answers before the last step are better than 0, as a penalty makes them."
 
 
 def _table(results: xr.DataTree) -> Table:
@@ -174,7 +195,10 @@ def _meaning() -> Section:
         Paragraph(
             "An answer that is not yet right has another rank than the truth whatever the reason. "
             "“If as wrong” is the point between the true answer and the mean answer of the task "
-            "that has the same error: what being wrong does by itself, without a bias to low rank."
+            "that has the same error, and for answers worse than the mean answer that answer with "
+            "noise: what being wrong does by itself, without a bias to low rank. “If penalised” is "
+            "the truth as an explicit bias makes it: with a penalty on the nuclear norm whose "
+            "strength gives the same error."
         ),
         Paragraph(
             "Weights are the moving average, as in all evaluation; it lags behind the weights that "

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from ired_interp.experiments.exp007_variables import MEASURED, UNITS
+from ired_interp.experiments.exp007_variables import UNITS
 from ired_interp.experiments.over_problems import mean_variable, summarised
 
 __all__ = ["summary"]
@@ -12,6 +12,6 @@ _AXES = ("step", "rule", "level")
 
 def summary(data: xr.Dataset) -> xr.Dataset:
     """Means over problems with BCa bootstrap intervals, of every number that a problem has."""
-    names = [name for name in (*MEASURED, "true_rank", "true_nuclear") if name in data]
+    names = [name for name in UNITS if name in data]
     variables = {name: mean_variable(data[name], _AXES, UNITS[name], name) for name in names}
     return summarised(data, variables, ("level", "timestep", "sigma", "step", "rule"))

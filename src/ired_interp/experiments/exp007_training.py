@@ -11,7 +11,7 @@ from ired_interp.experiments.exp007_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp007_page import NEEDED, listing, page
 from ired_interp.experiments.exp007_summary import summary
 from ired_interp.experiments.exp007_unit import measure_problems
-from ired_interp.experiments.exp007_variables import DEFINITIONS, MAY_BE_MISSING, SHARED
+from ired_interp.experiments.exp007_variables import DEFINITIONS, MAY_BE_MISSING
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.model_config import DTYPES
 from ired_interp.experiments.of_models import OfModels, Part, one_problem, parts_of
@@ -36,8 +36,7 @@ def _measure(model: EnergyMLP, task: Task, config: Exp007Config, part: Part) -> 
         draws = range(len(config.steps))
         offset = (part.draw or 0) * len(draws)
         models = [untrained_control(model, seed=config.seed, draw=offset + i) for i in draws]
-    found = measure_problems(models, task, config, part.first, part.count, answers=part.of_model)
-    return found if part.of_model else found.drop_vars(SHARED, errors="ignore")
+    return measure_problems(models, task, config, part.first, part.count, answers=part.of_model)
 
 
 _WORK = OfModels(_complete, parts_of, _measure, summary)

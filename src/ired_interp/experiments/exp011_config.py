@@ -18,7 +18,7 @@ from ired_interp.tasks import Difficulty
 __all__ = ["Exp011Config", "fill_in"]
 
 _SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 32, "controls": 3, "starts": 4},
+    "laptop": {"problems": 32, "controls": 8, "starts": 4},
     "paper": {"problems": 200, "controls": 10, "starts": 8},
 }
 
@@ -30,7 +30,7 @@ class Exp011Config:
     Attributes:
         model: A bundled name or the path of a checkpoint.
         task: Needed for a reference ``.pt``, which does not name its task.
-        scale: How large where a number is not given: ``laptop`` (32 problems, 3 controls, 4
+        scale: How large where a number is not given: ``laptop`` (32 problems, 8 controls, 4
             starts) or ``paper`` (200, 10 and 8).
         problems: How many problems; as ``scale`` says if none.
         starts: Starts of the solver a problem, at least 2; as ``scale`` says if none.
@@ -40,7 +40,7 @@ class Exp011Config:
         seed: Of problems and starts.
         controls: Draws of untrained weights beside the model; as ``scale`` says if none.
         weights: ``ema`` or ``online``, for a reference file.
-        bound: The clamp of all ways that clamp.
+        bound: The clamp of all ways that clamp; that of the model's training if none.
         dtype: Precision of everything.
         device: Where to compute.
         unit_problems: Problems a work unit.
@@ -57,7 +57,7 @@ class Exp011Config:
     seed: int = 0
     controls: int | None = None
     weights: Weights | None = None
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Dtype = "float64"
     device: str = "cpu"
     unit_problems: int = 16

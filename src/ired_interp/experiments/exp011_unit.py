@@ -12,6 +12,7 @@ from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.experiments.exp011_config import Exp011Config
 from ired_interp.experiments.exp011_variables import DEFINITIONS, UNITS
+from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     described,
@@ -29,6 +30,7 @@ __all__ = ["measure_problems"]
 
 # Hessians that the search for the minimum behind an answer may use.
 _MOST_STEPS = 50
+_OF_MINIMA = ("to_minimum", "num_minima", "apart")
 
 
 def measure_problems(
@@ -42,7 +44,9 @@ def measure_problems(
         config: What is asked.
         first: Number of the first problem.
         count: How many.
-        answers: Whether to store the problems, the answers, and what the model's skill needs.
+        answers: Whether it is the model: its answers are stored and what its skill needs, and the
+            minima behind the answers of every way; of untrained networks, behind the released
+            rule's alone, which is all that a claim is about and a third of the work.
 
     Raises:
         NonFiniteError: An answer left the finite numbers.
@@ -56,12 +60,19 @@ def measure_problems(
     columns: dict[str, list[Tensor]] = {name: [] for name in (*UNITS, "given")}
     asked = problems.x.repeat_interleave(starts, dim=0)
     inferred = {
-        arm.name: infer(model, asked, start, arm, levels=levels, bound=config.bound) for arm in ARMS
+        arm.name: infer(model, asked, start, arm, levels=levels, bound=bound_of(config))
+        for arm in ARMS
     }
     reference = inferred[RELEASED].y.reshape(count, starts, -1)
-    for found in inferred.values():
+    not_looked_for = torch.full((count,), torch.nan, dtype=torch.float64)
+    for arm, found in inferred.items():
         answer = found.y.reshape(count, starts, -1)
-        for name, value in _of_arm(model, problems, answer, reference, levels[-1]).items():
+        measured = _of_arm(model, problems, answer, reference, levels[-1])
+        if answers or arm == RELEASED:
+            measured |= _minima(model, problems, answer, levels[-1])
+        else:
+            measured |= dict.fromkeys(_OF_MINIMA, not_looked_for)
+        for name, value in measured.items():
             columns[name].append(value)
         truth = problems.y.repeat_interleave(starts, dim=0)
         path = (found.path - truth).square().mean(dim=2).reshape(-1, count, starts).mean(dim=2)
@@ -82,7 +93,7 @@ def measure_problems(
     if answers:
         data_vars |= _stored(problems, columns["given"])
         data_vars |= answer_variables(
-            model, problems, seed=config.seed, first=first, bound=config.bound
+            model, problems, seed=config.seed, first=first, bound=bound_of(config)
         )
     return xr.Dataset(
         data_vars,
@@ -94,7 +105,7 @@ def measure_problems(
 def _of_arm(
     model: Energy, problems: Problems, answer: Tensor, reference: Tensor, finest: int
 ) -> dict[str, Tensor]:
-    """Error, energy and minima behind the answers of one way, [n] each."""
+    """Error, energy and change of the answers of one way, [n] each."""
     n, starts, d = answer.shape
     signal, _ = scales_at(model.schedule, finest)
     scaled = signal * answer
@@ -105,6 +116,17 @@ def _of_arm(
     change = torch.where(moved == 0, 0.0, (moved / own.clamp_min(torch.finfo(own.dtype).tiny)))
     everywhere = Landscape(model, problems.x.repeat_interleave(starts, dim=0), finest)
     energy = everywhere.energy(scaled.reshape(-1, d)).reshape(n, starts)
+    return {
+        "error": errors.mean(dim=1),
+        "energy": energy.mean(dim=1),
+        "change": change.sqrt(),
+    }
+
+
+def _minima(model: Energy, problems: Problems, answer: Tensor, finest: int) -> dict[str, Tensor]:
+    """`_OF_MINIMA` behind the answers of one way, [n] each, on the CPU."""
+    signal, _ = scales_at(model.schedule, finest)
+    scaled = signal * answer
     land = Landscape(model, problems.x, finest)
     ends = minimise(land, scaled[:, 0], max_steps=_MOST_STEPS)
     gap = ((ends.y - scaled[:, 0]) / signal).square().mean(dim=1).sqrt()
@@ -112,10 +134,7 @@ def _of_arm(
     counts = [np.nan if isinstance(one, NoMode) else float(num_minima(one)) for one in modes]
     apart = [1 - same_minimum(one) for one in modes]
     return {
-        "error": errors.mean(dim=1),
-        "energy": energy.mean(dim=1),
-        "change": change.sqrt(),
-        "to_minimum": torch.where(ends.converged, gap, torch.nan),
+        "to_minimum": torch.where(ends.converged, gap, torch.nan).to("cpu", torch.float64),
         "num_minima": torch.tensor(counts, dtype=torch.float64),
         "apart": torch.tensor(apart, dtype=torch.float64),
     }

@@ -19,7 +19,7 @@ MEASURED: Mapping[str, str] = {
 }
 UNITS: Mapping[str, str] = {**MEASURED, "path_error": "y^2", "path_cost": "gradients"}
 
-# No minimum was reached, or a level was left out; and the skill's own.
+# No minimum was reached or looked for, or a level was left out; and the skill's own.
 MAY_BE_MISSING = ("to_minimum", "num_minima", "apart", "path_error", "model_minimum")
 
 _ROUND_OFF = "round-off of the dtype"
@@ -42,16 +42,19 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "to_minimum": Definition(
         "rms distance an entry, unscaled, from the answer of the first start to the minimum of the "
-        "finest level that a Newton descent reaches from it; missing where that does not converge.",
+        "finest level that a Newton descent reaches from it; missing where that does not converge, "
+        "and for untrained weights but with the released rule.",
         "gradient below 1e-10·‖H‖ (1e-5 in float32)",
     ),
     "num_minima": Definition(
         "Distinct minima of the finest level that Newton descents from the answers of all starts "
-        "reach: a lower bound of how many there are.",
+        "reach: a lower bound of how many there are; for untrained weights with the released rule "
+        "alone.",
         "none: counted, ends within 1e-4 are one",
     ),
     "apart": Definition(
-        "Share of pairs of starts whose descents end at different minima: 0 for a single one.",
+        "Share of pairs of starts whose descents end at different minima: 0 for a single "
+        "one; likewise.",
         "none: counted",
     ),
     "cost": Definition(

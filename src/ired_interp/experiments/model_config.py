@@ -15,6 +15,7 @@ from ired_interp.devices import check_device_name
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.models.checkpoint import Weights
+from ired_interp.solve import BOUND
 from ired_interp.tasks import Difficulty
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Dtype",
     "ModelConfig",
     "Scale",
+    "bound_of",
     "check_choices",
     "check_least",
     "check_positive",
@@ -87,8 +89,8 @@ class ModelConfig(Protocol):
         ...
 
     @property
-    def bound(self) -> float:
-        """The solver's clamp."""
+    def bound(self) -> float | None:
+        """The solver's clamp; none until it is planned, if none was given."""
         ...
 
     @property
@@ -128,7 +130,8 @@ def check_shared(config: ModelConfig) -> None:
         raise ConfigError(
             f"levels: expected different levels, at least one, found {list(config.levels)}."
         )
-    check_positive(config, ("bound",))
+    if config.bound is not None:
+        check_positive(config, ("bound",))
     check_choices(config, _CHOICES)
 
 
@@ -167,6 +170,11 @@ def check_choices(config: ModelConfig, choices: Mapping[str, Sequence[str | None
         if value not in known:
             words = ", ".join(str(word) for word in known if word is not None)
             raise ConfigError(f"{name}: expected one of {words}, found {value!r}.")
+
+
+def bound_of(config: ModelConfig) -> float:
+    """The solver's clamp: the plan's, which holds one always, else the solver's own."""
+    return BOUND if config.bound is None else config.bound
 
 
 def fill_from(config: C, sizes: Mapping[str, int]) -> C:

@@ -17,7 +17,7 @@ from ired_interp.devices import check_device
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.experiments.base import GROUP
 from ired_interp.experiments.model_config import DTYPES, ModelConfig
-from ired_interp.experiments.skill import DIFFICULTY, skill_summary
+from ired_interp.experiments.skill import DIFFICULTY, TRAINED_ON, skill_summary
 from ired_interp.experiments.subjects import (
     MODEL,
     SHUFFLED,
@@ -28,6 +28,7 @@ from ired_interp.experiments.subjects import (
     untrained_control,
 )
 from ired_interp.models.checkpoint import Checkpoint, check_task
+from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.tasks import Task
 
 __all__ = ["OfModels", "Part", "one_problem", "parts_of"]
@@ -107,12 +108,17 @@ class OfModels(Generic[C]):
     summary_fn: Callable[[xr.Dataset], xr.Dataset]
 
     def plan(self, config: C) -> C:
-        """Check model, task and levels, and fix the model's file and hash."""
+        """Check model, task and levels, and fix the model's file, its hash and the clamp."""
         checkpoint = open_planned(config)
         task = check_task(checkpoint, config.task, {})
         for level in config.levels:
             checkpoint.model.schedule.timestep(level)
-        planned = {"model": _name(checkpoint, config.model), "model_sha256": checkpoint.sha256}
+        planned: dict[str, Any] = {
+            "model": _name(checkpoint, config.model),
+            "model_sha256": checkpoint.sha256,
+        }
+        if config.bound is None:
+            planned["bound"] = training_bound(checkpoint)
         with_twin = shuffled_of(config)
         if with_twin is not None:
             twin = open_shuffled(with_twin, checkpoint)
@@ -149,7 +155,11 @@ class OfModels(Generic[C]):
                 "task_size": task.size,
                 "task_options": json.dumps(task.options()),
                 # What the model's skill is judged by.
-                **({DIFFICULTY: config.difficulty} if "model_answer" in data else {}),
+                **(
+                    {DIFFICULTY: config.difficulty, TRAINED_ON: training_difficulty(checkpoint)}
+                    if "model_answer" in data
+                    else {}
+                ),
             }
         )
 

@@ -27,6 +27,7 @@ __all__ = [
     "SKILL",
     "SKILL_DEFINITIONS",
     "STATISTICS",
+    "TRAINED_ON",
     "answer_variables",
     "skill_summary",
 ]
@@ -35,6 +36,8 @@ SKILL: Final = "skill"
 """Name of the summary's group."""
 DIFFICULTY: Final = "difficulty"
 """Attribute of the results: which generator the problems come from."""
+TRAINED_ON: Final = "trained_on"
+"""Attribute of the results: which generator the model was trained on, as its card says."""
 STATISTICS = ("mean", "low", "high", "count")
 
 # Hessians that the search for the minimum behind an answer may use.
@@ -115,7 +118,8 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
 
     Args:
         results: Of the run, with the task's attributes ``task``, ``task_size``, ``task_options``
-            and ``difficulty``. The rules are fitted on the difficulty ``same``, as models are.
+            and ``difficulty``. The rules are fitted on the difficulty that the model was trained
+            on, ``trained_on``; on ``same`` where results of an older version do not say.
     """
     root = results.to_dataset()
     if "model_answer" not in root:
@@ -124,7 +128,7 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
     asked = _task_of(attrs)
     x, y = (torch.from_numpy(root[name].values).to(torch.float64) for name in ("x", "answer"))
     problems = Problems(x, y, {})
-    rules = ladder(asked)
+    rules = ladder(asked, difficulty=_difficulty(attrs.get(TRAINED_ON, "same")))
     answers = {rule.name: rule.answers(x).numpy() for rule in rules}
     truth = y.numpy()
     given = {
@@ -135,7 +139,7 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
     rule_errors = np.stack([rule.errors(problems).numpy() for rule in rules])
     skills = [_skill(errors, row) for row in rule_errors]
     beaten = _rungs_beaten(skills)
-    best = _best(asked, _difficulty(attrs))
+    best = _best(asked, _difficulty(attrs[DIFFICULTY]))
     targets = [*answers.values(), truth]
     distance = np.array([[_distance(what, to, truth) for to in targets] for what in given.values()])
     with np.errstate(divide="ignore"):
@@ -219,8 +223,8 @@ def _task_of(attrs: Any) -> Task:
     return task(str(attrs["task"]), int(attrs["task_size"]), **plain)
 
 
-def _difficulty(attrs: Any) -> Difficulty:
-    return "harder" if attrs[DIFFICULTY] == "harder" else "same"
+def _difficulty(word: Any) -> Difficulty:
+    return "harder" if word == "harder" else "same"
 
 
 def _best(asked: Task, difficulty: Difficulty) -> BestError:

@@ -5,7 +5,7 @@ file ``NAME.card.json`` beside ``NAME.safetensors``. It is made by `measure`, ne
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -18,8 +18,9 @@ from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError
 from ired_interp.landscape import Landscape
 from ired_interp.models.checkpoint import Checkpoint
+from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.points import locate
-from ired_interp.rules import ladder
+from ired_interp.rules import Rule, ladder
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.storage import read_json, to_json, write_file
 from ired_interp.solve import solve
@@ -80,7 +81,7 @@ class Errors:
         seed: Of the problems and of the solver's start.
         mse: Mean squared error an entry.
         standard_error: Of that, over problems.
-        rules: The ladder of the task, weakest first, fitted on ``same``.
+        rules: The ladder of the task, weakest first, fitted as the measurement says.
     """
 
     difficulty: Difficulty
@@ -131,6 +132,7 @@ class Measurement:
         landscape: One entry a level, at typical points of the first of the ``same`` problems.
         num_checked: On how many problems.
         determined: Whether x determines y, so that the ideal of every ``mean`` is 1.
+        rules_fitted_on: Difficulty of the draw that the rules were fitted on: the model's own.
     """
 
     model_sha256: str
@@ -141,6 +143,7 @@ class Measurement:
     landscape: tuple[LevelCheck, ...]
     num_checked: int
     determined: bool
+    rules_fitted_on: Difficulty = "same"  # cards before this field are of models trained on it
 
     def on(self, difficulty: Difficulty) -> Errors:
         """The errors at a difficulty."""
@@ -153,7 +156,7 @@ def measure(
     *,
     num_problems: int = _NUM_PROBLEMS,
     num_checked: int = _NUM_CHECKED,
-    bound: float = 2.0,
+    bound: float | None = None,
 ) -> Measurement:
     """Ask a model the held-out problems, in float64 with the rule ``released``.
 
@@ -162,7 +165,7 @@ def measure(
         task: Its task.
         num_problems: Held-out problems of each difficulty, at least 2.
         num_checked: How many of them the curvature is computed for.
-        bound: The solver's clamp.
+        bound: The solver's clamp; that of the model's training if none.
 
     Raises:
         NonFiniteError: The solver or the landscape left the finite numbers.
@@ -171,13 +174,17 @@ def measure(
     Cost: 60 gradients a problem and difficulty, K Hessians a checked problem.
     """
     model = copy.deepcopy(checkpoint.model).double()
+    clamp = training_bound(checkpoint) if bound is None else bound
+    trained_on = training_difficulty(checkpoint)
+    rules = ladder(task, difficulty=trained_on)
     return Measurement(
         model_sha256=checkpoint.sha256,
         provenance={k: v for k, v in provenance().items() if k not in _OF_THE_MACHINE},
         rule="released",
-        bound=bound,
+        bound=clamp,
+        rules_fitted_on=trained_on,
         errors=tuple(
-            _errors(model, task, difficulty, num_problems, bound)
+            _errors(model, task, difficulty, num_problems, clamp, rules)
             for difficulty in get_args(Difficulty)
         ),
         landscape=_landscape(model, task, num_checked),
@@ -237,13 +244,18 @@ def read_measurement(checkpoint: Checkpoint) -> Measurement | None:
 
 
 def _errors(
-    model: EnergyMLP, task: Task, difficulty: Difficulty, num_problems: int, bound: float
+    model: EnergyMLP,
+    task: Task,
+    difficulty: Difficulty,
+    num_problems: int,
+    bound: float,
+    rules: Sequence[Rule],
 ) -> Errors:
     problems = task.sample(num_problems, seed=MEASURING_SEED, difficulty=difficulty)
     answer = solve(model, problems.x, seed=MEASURING_SEED, bound=bound).y
     errors = (answer - problems.y).square().mean(dim=1)
     beside = []
-    for rule in ladder(task):
+    for rule in rules:
         of_rule = rule.errors(problems)
         found = skill(errors.numpy(), of_rule.numpy(), seed=0)
         beside.append(

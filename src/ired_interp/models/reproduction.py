@@ -1,7 +1,6 @@
 """How a model was trained, as its card says, and the command that does it again."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from ired_interp.errors import CheckpointError
 from ired_interp.models.checkpoint import ModelCard
 from ired_interp.models.train_config import TrainConfig
 
-__all__ = ["check_training", "train_command", "training_bound"]
+__all__ = ["check_training", "train_command"]
 
 _ENTRIES: Mapping[str, type] = {
     "config": Mapping,
@@ -17,7 +16,6 @@ _ENTRIES: Mapping[str, type] = {
     "provenance": Mapping,
     "curve": Sequence,
 }
-_RELEASED_BOUND = 2.0
 
 
 def train_command(card: ModelCard) -> str:
@@ -78,19 +76,6 @@ def check_training(card: ModelCard) -> Mapping[str, Any]:
             "is missing or damaged: it was not trained by ired-interp."
         )
     return training
-
-
-def training_bound(card: ModelCard) -> float:
-    """The clamp of the training, which is the solver's when the model is measured.
-
-    Raises:
-        CheckpointError: As `check_training`, and a clamp that is no number > 0.
-    """
-    # Trainings before this field had the released clamp.
-    bound = check_training(card)["config"].get("bound", _RELEASED_BOUND)
-    if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 < bound < math.inf:
-        raise CheckpointError(f"card: expected a bound that is a number > 0, found {bound!r}.")
-    return float(bound)
 
 
 def _option(name: str) -> str:

@@ -28,7 +28,7 @@ def ladder(task: Task, *, difficulty: Difficulty = "same") -> tuple[Rule, ...]:
 
     Args:
         task: The task, of any size.
-        difficulty: Of the training draw; a model is trained on ``same``.
+        difficulty: Of the training draw: that which the model beside the rules was trained on.
 
     Cost: 20,000 eigendecompositions (inverse), or a thousand singular value decompositions of
     100 matrices (completion), once.

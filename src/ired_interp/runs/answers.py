@@ -17,6 +17,7 @@ from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, RunFolderError, ShapeError
 from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
+from ired_interp.models.trained import training_bound
 from ired_interp.models.zoo import open_checkpoint
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.shards import ROOT, to_bytes
@@ -44,12 +45,12 @@ class DrawnProblems:
 
 @dataclass(frozen=True, kw_only=True)
 class SolverSettings:
-    """How to solve; see `ired_interp.solve`."""
+    """How to solve; see `ired_interp.solve`. No bound is that of the model's training."""
 
     seed: int = 0
     rule: Rule = "released"
     num_steps: int = 5
-    bound: float = 2.0
+    bound: float | None = None
     dtype: Literal["float64", "float32"] = "float64"
     device: str = "cpu"
 
@@ -95,6 +96,7 @@ def solve_to_file(
     known = check_task(checkpoint, task, {})
     dtype = {"float64": torch.float64, "float32": torch.float32}[settings.dtype]
     energy = checkpoint.model.to(settings.device, dtype)
+    bound = training_bound(checkpoint) if settings.bound is None else settings.bound
     answer = None
     if isinstance(source, Path):
         x = read_questions(source, energy.dim_x).to(settings.device, dtype)
@@ -113,11 +115,11 @@ def solve_to_file(
         seed=settings.seed,
         rule=settings.rule,
         num_steps=settings.num_steps,
-        bound=settings.bound,
+        bound=bound,
         track=track,
     )
     data = _dataset(x, solution, answer).assign_attrs(
-        _attributes(checkpoint, known, source, settings)
+        _attributes(checkpoint, known, source, settings, bound)
     )
     with guard(out):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +184,11 @@ def _dataset(x: Tensor, solution: Solution, answer: Tensor | None) -> xr.Dataset
 
 
 def _attributes(
-    checkpoint: Checkpoint, task: Task, source: DrawnProblems | Path, settings: SolverSettings
+    checkpoint: Checkpoint,
+    task: Task,
+    source: DrawnProblems | Path,
+    settings: SolverSettings,
+    bound: float,
 ) -> dict[str, Any]:
     origin = f"read from {source}" if isinstance(source, Path) else f"drawn, {source.difficulty}"
     return {
@@ -195,6 +201,6 @@ def _attributes(
         "model": str(checkpoint.path.name),
         "model_sha256": checkpoint.sha256,
         "weights": checkpoint.weights,
-        **vars(settings),
+        **(vars(settings) | {"bound": bound}),
         **{k: v for k, v in provenance().items() if k != "command"},
     }
