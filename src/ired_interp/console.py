@@ -1,6 +1,7 @@
 """What a person at a terminal, or the log of a job, sees while work goes on."""
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -20,14 +21,38 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["console", "no_lost_interrupt", "stop_on_interrupt", "stop_on_term", "tracker"]
+__all__ = [
+    "console",
+    "no_lost_interrupt",
+    "stop_on_interrupt",
+    "stop_on_term",
+    "terminal",
+    "tracker",
+]
 
 T = TypeVar("T")
 
 _SECONDS_BETWEEN_LINES = 60.0
 _SPEED_WINDOW_SECONDS = 120.0
 
-console = Console(stderr=True, highlight=False)
+# Of a file or a pipe: whoever reads it breaks lines himself.
+_WIDE = 10_000
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: brackets, colons and numbers have no meaning of theirs.
+
+    It is as wide as the terminal; in a file or a pipe no line is broken, unless COLUMNS says where.
+
+    Args:
+        stderr: Print there, and not to stdout.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
+console = terminal(stderr=True)
 
 
 def tracker(label: str, total: int, *, done: int = 0) -> Callable[[Iterable[T]], Iterator[T]]:
@@ -47,7 +72,7 @@ def tracker(label: str, total: int, *, done: int = 0) -> Callable[[Iterable[T]],
 
 def _bar(items: Iterable[T], label: str, total: int, done: int) -> Iterator[T]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TaskProgressColumn(),

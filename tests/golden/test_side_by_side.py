@@ -12,6 +12,7 @@ from ired_interp.errors import ConfigError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.skill_words import skill_clause
 from ired_interp.experiments.verdict_data import read_verdicts
+from ired_interp.report.cards import shown_outcome
 from ired_interp.report.side_by_side import write_comparison
 from ired_interp.runs.comparison import Comparison, compare_runs
 from ired_interp.runs.run import Run
@@ -55,14 +56,16 @@ def test_both_runs_are_named_with_skill_and_verdicts(runs: tuple[Run, Run], text
         assert clause in words
     table = text[text.index('class="verdicts"') :].split("</table>", 1)[0]
     rows = [said(row) for row in table.split("<tr>")[2:]]
-    stored = [{one.verdict.id: one.verdict for one in read_verdicts(run.tree)} for run in runs]
+    stored = [{one.verdict.id: one for one in read_verdicts(run.tree)} for run in runs]
+    assert "exploratory" in {one.role for one in stored[0].values()}
     assert len(rows) == len(stored[0]) == len(find_experiment(NAME).hypotheses)
     for row, name in zip(rows, stored[0], strict=True):
         assert row.startswith(name)
         for side in stored:
-            assert side[name].outcome in row
-            if side[name].num_problems:
-                interval = side[name].estimate
+            verdict = side[name].verdict
+            assert shown_outcome(side[name]) in row
+            if verdict.num_problems:
+                interval = verdict.estimate
                 parts = with_interval(interval.mean, interval.low, interval.high)
                 assert " ".join(" ".join(parts).split()) in row
 

@@ -19,8 +19,9 @@ from ired_interp.experiments.completion import as_experiment
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis
 from ired_interp.experiments.verdict_data import read_verdicts, verdict_groups
 from ired_interp.experiments.verdicts import judge
-from ired_interp.report.cards import SYMBOLS
+from ired_interp.report.cards import SYMBOLS, shown_outcome
 from ired_interp.report.figures import save_figures
+from ired_interp.report.headline import verdict_sentence
 from ired_interp.report.html import write_report
 from ired_interp.report.terminal import first_line, verdict_table
 from ired_interp.runs.execution import collate_run, execute
@@ -67,7 +68,7 @@ class Config:
 
 
 class Claiming:
-    """Claims four things."""
+    """Claims four things, and shows a fifth."""
 
     name = "claiming"
     Config = Config
@@ -76,6 +77,7 @@ class Claiming:
         claim("down", shifted(-1.0, control=0.0)),
         claim("alone", shifted(1.0, control=None)),
         claim("absent", shifted(0.0, control=0.0), needs=("summary/model/nothing",)),
+        claim("seen", shifted(1.0, control=0.0), role="exploratory"),
         f"A sentence {EVIL}",
     )
     figures = ()
@@ -114,6 +116,7 @@ def test_what_is_stored_is_what_was_judged(run: Run) -> None:
         "down": "refuted",
         "alone": "inconclusive",
         "absent": "inconclusive",
+        "seen": "inconclusive",
     }
     assert stored[0].statement == asked[0].statement
     assert stored[2].verdict.control is None
@@ -130,17 +133,17 @@ def test_any_hdf5_tool_reads_them(run: Run) -> None:
 
     with h5py.File(run.results_path) as file:
         outcomes = file["verdicts/outcome"].asstr()[:].tolist()
-    assert outcomes == ["supported", "refuted", "inconclusive", "inconclusive"]
+    assert outcomes == ["supported", "refuted", *["inconclusive"] * 3]
 
 
 def test_the_page_has_a_card_for_each(run: Run) -> None:
     text = text_of(run)
     assert "<script" not in text
-    assert text.count('<article class="card') == 5
+    assert text.count('<article class="card') == 6
     said = plain(text)
     for one in read_verdicts(run.tree):
         card = plain(text[text.index(f'id="hypothesis-{one.verdict.id}"') :].split("</article>")[0])
-        assert f"{SYMBOLS[one.verdict.outcome]} {one.verdict.outcome}" in card
+        assert f"{SYMBOLS[shown_outcome(one)]} {shown_outcome(one)}" in card
         if one.verdict.num_problems:
             interval = one.verdict.estimate
             value, ends = with_interval(interval.mean, interval.low, interval.high)
@@ -169,9 +172,24 @@ def test_every_path_on_a_card_is_a_variable(run: Run) -> None:
 def test_the_first_line_says_it_in_words(run: Run) -> None:
     said = plain(text_of(run))
     line = "Of 4 hypotheses 1 is supported (up), 1 is refuted (down), 2 are inconclusive"
-    assert line in said
-    assert said.index("Asked: claims four things.") < said.index("This run of claiming")
+    assert f"{line} (alone, absent); 1 more is shown, not tested (seen)" in said
+    assert said.index("Asked: claims four things, and shows a fifth.") < said.index("This run of")
     assert "1 more is a sentence alone, without a verdict." in said
+
+
+def test_what_is_exploratory_is_shown_and_not_counted(run: Run) -> None:
+    text = text_of(run)
+    card = plain(text[text.index('id="hypothesis-seen"') :].split("</article>")[0])
+    assert "inconclusive" not in card
+    assert "○ shown, not tested" in card
+    assert "p, adjusted not tested" in card
+    assert "Exploratory, so neither supported nor refuted" in card
+    alone = xr.DataTree.from_dict(
+        {"/verdicts": run.tree["verdicts"].to_dataset().isel(hypothesis=[4])}
+    )
+    assert verdict_sentence(run.experiment, alone).startswith(
+        "None was tested; 1 more is shown, not tested (seen)"
+    )
 
 
 def test_the_terminal_says_the_same(run: Run) -> None:
@@ -179,17 +197,18 @@ def test_the_terminal_says_the_same(run: Run) -> None:
     print_verdicts(run, Console(file=stream, width=100))
     said = " ".join(stream.getvalue().split())
     for one in read_verdicts(run.tree):
-        verdict = one.verdict
-        assert f"{verdict.id} {SYMBOLS[verdict.outcome]} {verdict.outcome}" in said
+        assert f"{one.verdict.id} {SYMBOLS[shown_outcome(one)]} {shown_outcome(one)}" in said
     assert "Of 4 hypotheses 1 is supported (up)" in said
 
 
 def test_a_figure_for_each_effect(run: Run, tmp_path: Path) -> None:
     names = {path.name for path in save_figures(run, tmp_path)}
     assert names == {
-        f"evidence-{name}.{suffix}" for name in ("up", "down", "alone") for suffix in ("svg", "pdf")
+        f"evidence-{name}.{suffix}"
+        for name in ("up", "down", "alone", "seen")
+        for suffix in ("svg", "pdf")
     }
-    assert text_of(run).count('id="figure-evidence-') == 3
+    assert text_of(run).count('id="figure-evidence-') == 4
 
 
 def test_the_same_results_give_the_same_page(run: Run) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ired_interp import api
 from ired_interp.cli.checked import (
     add_options,
@@ -32,7 +30,7 @@ from ired_interp.cluster.submission import (
     submit,
     units_to_submit,
 )
-from ired_interp.console import console
+from ired_interp.console import console, terminal
 from ired_interp.errors import CannotAskError, ConfigError, UnknownNameError
 from ired_interp.experiments import Experiment, load, locate
 from ired_interp.runs.failures import ranges
@@ -250,9 +248,9 @@ def _fetch_run(run: Run, clusters: Path | None) -> int:
         _say(f"on the cluster: {brought.state.summary()}")
     if not faults:
         finished = api.finish(run)
-        out = Console(highlight=False)
-        out.print(f"results  {finished.results_path}", markup=False, soft_wrap=True)
-        out.print(f"report   {finished.report_path}", markup=False, soft_wrap=True)
+        out = terminal()
+        out.print(f"results  {finished.results_path}", soft_wrap=True)
+        out.print(f"report   {finished.report_path}", soft_wrap=True)
         return 0
     if brought.state is not None and not brought.state.queued:
         _say(
@@ -275,4 +273,4 @@ def _cluster_of(run: Path, clusters: Path | None) -> ClusterConfig:
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)

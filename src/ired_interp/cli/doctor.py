@@ -15,6 +15,7 @@ from ired_interp.cli.cluster import add_clusters
 from ired_interp.cli.codes import FAILED
 from ired_interp.cli.status import local_lines
 from ired_interp.cluster.config import load_cluster
+from ired_interp.console import terminal
 from ired_interp.doctor.checkup import checkup
 from ired_interp.doctor.diagnosis import diagnose
 from ired_interp.doctor.finding import Diagnosis, Finding, units_of
@@ -62,7 +63,7 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(diagnosis)
     else:
-        _tell(diagnosis, Console(highlight=False))
+        _tell(diagnosis, terminal())
     return 0 if diagnosis.ok else FAILED
 
 
@@ -73,7 +74,7 @@ def _of_this_machine(options: argparse.Namespace) -> int:
     if options.json:
         made = write_json(checks)
     else:
-        out = Console(highlight=False)
+        out = terminal()
         made = tell(checks, out)
         sum_up(made, time.monotonic() - begin, out)
     return 0 if all_ok(made) else FAILED
@@ -93,10 +94,10 @@ def _write_json(diagnosis: Diagnosis) -> None:
 def _tell(diagnosis: Diagnosis, out: Console) -> None:
     summary = local_lines(diagnosis.statuses, every=False)
     if not diagnosis.findings:
-        out.print("\n".join(summary), markup=False, soft_wrap=True)
+        out.print("\n".join(summary), soft_wrap=True)
         out.print(Text("nothing wrong found", "bold green"))
     else:
-        out.print(summary[0], markup=False, soft_wrap=True)
+        out.print(summary[0], soft_wrap=True)
         for finding in diagnosis.findings:
             _tell_finding(finding, out)
     for line in diagnosis.not_asked:

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except IredInterpError as error:
         console.print("error:", style="bold red", end=" ")
-        console.print(str(error), markup=False, soft_wrap=True)
+        console.print(str(error), soft_wrap=True)
         return FAILED
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):

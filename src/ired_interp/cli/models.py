@@ -4,11 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from ired_interp.console import console
+from ired_interp.console import console, terminal
 from ired_interp.errors import CheckpointError, ConfigError
+from ired_interp.experiments.page import Listing
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.measuring import (
     Errors,
@@ -20,10 +18,11 @@ from ired_interp.models.measuring import (
 )
 from ired_interp.models.reproduction import check_training, train_command
 from ired_interp.models.zoo import list_models, open_checkpoint
+from ired_interp.report.printed import Printed
 
 __all__ = ["add"]
 
-_LEAST, _WIDE = 2, 500
+_LEAST = 2
 
 
 def add(commands: Any) -> None:
@@ -42,9 +41,7 @@ def add(commands: Any) -> None:
 def _models(options: argparse.Namespace) -> int:
     if options.name is not None:
         return _one(open_checkpoint(options.name))
-    table = Table(title="bundled models")
-    for column in ("name", "task", "size", "width", "steps", "error", "harder", "beats"):
-        table.add_column(column, justify="right" if column in {"error", "harder"} else "left")
+    rows = []
     for name in list_models():
         checkpoint = open_checkpoint(name)
         card, found = checkpoint.card, read_measurement(checkpoint)
@@ -54,21 +51,16 @@ def _models(options: argparse.Namespace) -> int:
         if found is not None:
             same, harder = found.on("same"), found.on("harder")
             measured = (_error(same), _error(harder), same.best_beaten or "no rule")
-        table.add_row(
-            name,
-            card.task,
-            str(card.size),
-            str(card.width),
-            str(card.training["steps_done"]),
-            *measured,
-        )
-    # As wide as it needs, whatever the terminal: a name that is cut or broken cannot be copied.
-    Console(highlight=False, width=_WIDE).print(table)
+        steps = str(card.training["steps_done"])
+        rows.append((name, card.task, str(card.size), str(card.width), steps, *measured))
+    heads = ("name", "task", "size", "width", "steps", "error", "harder", "beats")
+    listing = Listing(heads=heads, rows=rows, left=("name", "task", "beats"))
+    terminal().print(Printed(listing, "bundled models"))
     return 0
 
 
 def _one(checkpoint: Checkpoint) -> int:
-    out = Console(highlight=False, soft_wrap=True)
+    out = terminal()
     card, found = checkpoint.card, read_measurement(checkpoint)
     if card is None:
         raise CheckpointError(
@@ -88,15 +80,17 @@ def _one(checkpoint: Checkpoint) -> int:
         "again": command,
     }
     for name, value in rows.items():
-        out.print(f"{name:8} {value}", markup=False)
-    curve = Table(title="validation while training (mean squared error an entry)")
-    for column in ("step", "averaged weights", "online weights"):
-        curve.add_column(column, justify="right")
-    for entry in training["curve"]:
-        curve.add_row(str(entry["step"]), f"{entry['mse_ema']:.3g}", f"{entry['mse_online']:.3g}")
-    out.print(curve)
+        out.print(f"{name:8} {value}", soft_wrap=True)
+    curve = Listing(
+        heads=("step", "averaged weights", "online weights"),
+        rows=[
+            (str(entry["step"]), f"{entry['mse_ema']:.3g}", f"{entry['mse_online']:.3g}")
+            for entry in training["curve"]
+        ],
+    )
+    out.print(Printed(curve, "validation while training (mean squared error an entry)"))
     if found is None:
-        out.print(f"not measured: ired-interp card {checkpoint.path}", markup=False)
+        out.print(f"not measured: ired-interp card {checkpoint.path}", soft_wrap=True)
         return 0
     for each in found.errors:
         out.print(_beside_rules(each))
@@ -104,37 +98,39 @@ def _one(checkpoint: Checkpoint) -> int:
     return 0
 
 
-def _beside_rules(errors: Errors) -> Table:
-    table = Table(
-        title=f"{errors.num_problems} held-out problems, {errors.difficulty} difficulty: "
-        f"error {_error(errors)}"
+def _beside_rules(errors: Errors) -> Printed:
+    listing = Listing(
+        heads=("rule", "its error", "skill of the model", "95 % interval"),
+        rows=[
+            (
+                rule.name,
+                f"{rule.mse:.3g} ± {rule.standard_error:.1g}",
+                f"{rule.skill:.3f}",
+                f"{rule.low:.3f} … {rule.high:.3f}",
+            )
+            for rule in errors.rules
+        ],
+        left=("rule",),
     )
-    for column in ("rule", "its error", "skill of the model", "95 % interval"):
-        table.add_column(column, justify="left" if column == "rule" else "right")
-    for rule in errors.rules:
-        table.add_row(
-            rule.name,
-            f"{rule.mse:.3g} ± {rule.standard_error:.1g}",
-            f"{rule.skill:.3f}",
-            f"{rule.low:.3f} … {rule.high:.3f}",
-        )
-    return table
+    title = f"{errors.num_problems} held-out problems, {errors.difficulty} difficulty"
+    return Printed(listing, f"{title}: error {_error(errors)}")
 
 
-def _curvature(found: Measurement) -> Table:
+def _curvature(found: Measurement) -> Printed:
     ideal = ", ideally 1" if found.determined else ""
-    table = Table(
-        title=f"mean σλ at typical points of {found.num_checked} problems{ideal}, by level"
+    listing = Listing(
+        heads=("level", "mean", "eigenvalues below 0"),
+        rows=[
+            (
+                str(each.level),
+                f"{each.mean:.3f} ± {each.standard_error:.1g}",
+                f"{100 * each.below_zero:.1f} %",
+            )
+            for each in found.landscape
+        ],
     )
-    for column in ("level", "mean", "eigenvalues below 0"):
-        table.add_column(column, justify="right")
-    for each in found.landscape:
-        table.add_row(
-            str(each.level),
-            f"{each.mean:.3f} ± {each.standard_error:.1g}",
-            f"{100 * each.below_zero:.1f} %",
-        )
-    return table
+    title = f"mean σλ at typical points of {found.num_checked} problems{ideal}, by level"
+    return Printed(listing, title)
 
 
 def _card(options: argparse.Namespace) -> int:
@@ -156,7 +152,6 @@ def _card(options: argparse.Namespace) -> int:
         f"{path}: error {_error(same)} on {same.num_problems} held-out problems; beats "
         f"{same.best_beaten or 'no rule'}.",
         soft_wrap=True,
-        markup=False,
     )
     return 0
 

@@ -3,20 +3,21 @@
 import argparse
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ired_interp.cli.codes import FAILED
 from ired_interp.cluster.logbook import logbook
-from ired_interp.console import console
+from ired_interp.console import console, terminal
 from ired_interp.digits import number
 from ired_interp.errors import ConfigError
+from ired_interp.experiments.page import Listing
 from ired_interp.experiments.starting import write_new_experiment
+from ired_interp.report.printed import Printed
 from ired_interp.runs.comparison import TOLERANCE, Comparison, Difference, compare_runs, to_json
 from ired_interp.runs.heads import Found, RunHead, find_runs
 from ired_interp.runs.moves import Move
@@ -26,6 +27,7 @@ from ired_interp.runs.run import open_run
 __all__ = ["add"]
 
 _PREFIX = 12
+_HASH = re.compile(r"[0-9a-f]{40,64}")
 _DEFAULT_FOLDER = Path("runs")
 # States of a variable: a line each, names alone, and counts alone.
 _IN_DETAIL = ("moved", "other problems", "other shape")
@@ -103,7 +105,6 @@ def _new(options: argparse.Namespace) -> int:
         f"{file}\n{test}\n"
         f"run it with   ired-interp run {shlex.quote(str(file))}\n"
         f"test it with  python -m pytest {shlex.quote(str(test))}",
-        markup=False,
         soft_wrap=True,
     )
     return 0
@@ -137,9 +138,9 @@ def _over_models(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(verdicts_to_json(found) + "\n")
         return 0
-    heads = ["hypothesis", "verdict", "effect", "null", "control", "g", "p"]
+    heads = ("hypothesis", "verdict", "effect", "null", "control", "g", "p")
     rows = [
-        [
+        (
             one.id,
             "exploratory" if one.id in found.exploratory else one.outcome,
             number(one.estimate.mean, 3),
@@ -147,35 +148,39 @@ def _over_models(options: argparse.Namespace) -> int:
             "–" if one.control is None else number(one.control.mean, 3),
             number(one.hedges_g, 2),
             number(one.adjusted_p, 2),
-        ]
+        )
         for one in found.verdicts
     ]
-    lines = [f"{found.experiment} over {len(found.models)} models: {', '.join(found.models)}", ""]
-    lines += [*_aligned([heads, *rows]), ""]
-    lines += [f"{one.id}: {one.reason}" for one in found.verdicts]
-    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+    out = terminal()
+    out.print(f"{found.experiment} over {len(found.models)} models: {', '.join(found.models)}\n")
+    out.print(Printed(Listing(heads=heads, rows=rows, left=heads[:2])))
+    out.print()
+    for one in found.verdicts:
+        out.print(f"{one.id}: {one.reason}", soft_wrap=True)
     return 0
 
 
 def _show(found: Comparison) -> None:
-    lines = [
-        f"config   {_in_words(found.config)}",
-        f"code     {_in_words(found.code)}",
-        f"machine  {_in_words(found.machine)}",
-        f"problems {found.pairing}",
-    ]
+    out = terminal()
+    out.print(f"config   {_in_words(found.config)}")
+    out.print(f"code     {_in_words(found.code)}")
+    out.print(f"machine  {_in_words(found.machine)}")
+    out.print(f"problems {found.pairing}")
     by_state: dict[str, list[Move]] = {}
     for move in found.moves:
         by_state.setdefault(move.state, []).append(move)
     for state in _IN_DETAIL:
-        rows = [[move.name, *_cells(move)] for move in by_state.get(state, [])]
-        lines += [f"\n{state}:", *(f"  {line}" for line in _aligned(rows))] if rows else []
+        if moves := by_state.get(state, []):
+            rows = [[move.name, *_cells(move)] for move in moves]
+            out.print(f"\n{state}:")
+            out.print(Printed(Listing(heads=[""] * 4, rows=rows, left=[""])))
     for state in _BY_NAME:
         names = [move.name for move in by_state.get(state, [])]
-        lines += [f"\n{state}: {', '.join(names)}"] if names else []
+        if names:
+            out.print(f"\n{state}: {', '.join(names)}")
     for state in _COUNTED:
         if moves := by_state.get(state, []):
-            lines.append(f"\n{state}: {len(moves)} variables, {_farthest(moves)}")
+            out.print(f"\n{state}: {len(moves)} variables, {_farthest(moves)}")
     same = len(by_state.get("same bits", []))
     verdict = (
         "the same to the bit"
@@ -184,10 +189,9 @@ def _show(found: Comparison) -> None:
         if found.equal
         else f"not the same within {found.tolerance:g}"
     )
-    lines.append(
+    out.print(
         f"\n{same} of {len(found.moves)} variables have the same bits: the runs are {verdict}."
     )
-    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def _in_words(differences: Sequence[Difference]) -> str:
@@ -199,8 +203,9 @@ def _in_words(differences: Sequence[Difference]) -> str:
 
 
 def _short(value: Any) -> str:
+    """A hash by its beginning; whatever else differs may do so at its end."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"{text[:_PREFIX]}…" if len(text) > 3 * _PREFIX else text
+    return f"{text[:_PREFIX]}…" if _HASH.fullmatch(text) else text
 
 
 def _cells(move: Move) -> list[str]:
@@ -246,12 +251,15 @@ def _list(options: argparse.Namespace) -> int:
 
 def _show_runs(found: Sequence[Found], folders: Sequence[Path]) -> None:
     rows = [_row(one.head) for one in found if one.head is not None]
-    heads = ["run", "experiment", "model", "units", "state", "planned (UTC)", "commit"]
-    lines = _aligned([heads, *rows]) if rows else []
-    lines += [f"damaged  {one.fault}" for one in found if one.head is None]
+    heads = ("run", "experiment", "model", "units", "state", "planned (UTC)", "commit")
+    out = terminal()
+    if rows:
+        out.print(Printed(Listing(heads=heads, rows=rows, left=heads)))
+    for one in found:
+        if one.head is None:
+            out.print(f"damaged  {one.fault}", soft_wrap=True)
     if not found:
-        lines.append(f"no runs in {', '.join(map(str, folders))}")
-    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+        out.print(f"no runs in {', '.join(map(str, folders))}", soft_wrap=True)
 
 
 def _row(head: RunHead) -> list[str]:
@@ -284,14 +292,3 @@ def _plain(found: Found) -> dict[str, Any]:
         "commit": head.sha,
         "dirty": head.dirty,
     }
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines that no terminal's width breaks in the middle of a path or a number."""
-    if not rows:
-        return []
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ired_interp.cli.checks import all_ok, sum_up, tell, write_json
 from ired_interp.cli.codes import FAILED
 from ired_interp.cluster.config import load_cluster
+from ired_interp.console import terminal
 from ired_interp.errors import ConfigError
 from ired_interp.preflight.run import Wishes, preflight
 
@@ -98,7 +97,7 @@ def _preflight(options: argparse.Namespace) -> int:
     if options.json:
         made = write_json(checks)
     else:
-        out = Console(highlight=False)
+        out = terminal()
         made = tell(checks, out)
         sum_up(made, time.monotonic() - begin, out)
     return 0 if all_ok(made) else FAILED

@@ -4,10 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ired_interp.cli.verdicts import print_verdicts
-from ired_interp.console import console
+from ired_interp.console import console, terminal
 from ired_interp.runs.run import open_run
 
 __all__ = ["add"]
@@ -26,7 +24,7 @@ def _report(options: argparse.Namespace) -> int:
     from ired_interp.report.html import write_report
 
     run = open_run(options.folder)
-    print_verdicts(run, Console(highlight=False))
+    print_verdicts(run, terminal())
     console.print(f"report   {write_report(run)}", soft_wrap=True)
     if options.figures is not None:
         for path in save_figures(run, options.figures):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from ired_interp import api
 from ired_interp.cli.codes import FAILED, INTERRUPTED, STOPPED
 from ired_interp.cli.config_options import add_config_options, config_of
 from ired_interp.cli.training import resume_folder
 from ired_interp.cli.verdicts import print_verdicts
-from ired_interp.console import console, no_lost_interrupt, stop_on_term, tracker
+from ired_interp.console import console, no_lost_interrupt, stop_on_term, terminal, tracker
 from ired_interp.errors import ConfigError, RunFolderError
 from ired_interp.experiments import Experiment, experiment_names, load, locate
 from ired_interp.experiments.config import config_to_mapping
@@ -146,9 +145,7 @@ def _work(options: argparse.Namespace) -> int:
         _say_stopped(run)
         return INTERRUPTED
     if outcome.failed:
-        console.print(
-            summary_of(outcome.failed, run.num_units, run.path), markup=False, soft_wrap=True
-        )
+        console.print(summary_of(outcome.failed, run.num_units, run.path), soft_wrap=True)
     if outcome.stopped:
         _say_stopped(run)
         return STOPPED
@@ -170,7 +167,7 @@ def _finish(run: Run, *, workers: int, show: bool) -> int:
         return STOPPED
     model = _model_of(run.config)
     title = f"{run.experiment.name} · {model}" if model else run.experiment.name
-    out = Console(highlight=False)
+    out = terminal()
     out.print(results_table(run, title))
     print_verdicts(run, out)
     out.print(f"results  {run.results_path}\nreport   {run.report_path}", soft_wrap=True)

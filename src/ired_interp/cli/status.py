@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ired_interp.cli.cluster import add_clusters, cluster_lines
+from ired_interp.console import terminal
 from ired_interp.runs.failures import ranges
 from ired_interp.runs.run import open_run
 from ired_interp.runs.units import UnitStatus, unit_statuses
@@ -37,7 +36,7 @@ def _status(options: argparse.Namespace) -> int:
         lines += on_a_cluster
     else:
         lines.append(f"not collated; 'ired-interp resume {run.path}' goes on")
-    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+    terminal().print("\n".join(lines), soft_wrap=True)
     return 0
 
 

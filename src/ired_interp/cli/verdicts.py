@@ -1,6 +1,7 @@
 """What a finished run found, in the words of its report."""
 
 from rich.console import Console
+from rich.text import Text
 
 from ired_interp.report.terminal import first_line, verdict_table
 from ired_interp.runs.run import Run
@@ -13,5 +14,5 @@ def print_verdicts(run: Run, out: Console) -> None:
     table = verdict_table(run)
     if table is not None:
         out.print(table)
-    out.print(first_line(run), markup=False)
+    out.print(Text(first_line(run)))
     out.print()

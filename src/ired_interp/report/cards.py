@@ -10,14 +10,17 @@ from ired_interp.experiments import Experiment
 from ired_interp.experiments.verdict_data import VERDICTS, StoredVerdict, read_verdicts
 from ired_interp.stats import Interval
 
-__all__ = ["NO_VERDICT", "SYMBOLS", "Card", "Fact", "cards"]
+__all__ = ["NOT_TESTED", "NO_VERDICT", "SYMBOLS", "Card", "Fact", "cards", "shown_outcome"]
 
 NO_VERDICT = "no verdict"
+NOT_TESTED = "shown, not tested"
+"""Of an exploratory hypothesis, which is not among those that are counted."""
 # Told apart by word and shape; colour comes on top.
 SYMBOLS: Mapping[str, str] = {
     "supported": "▲",
     "refuted": "▼",
     "inconclusive": "◆",
+    NOT_TESTED: "○",
     NO_VERDICT: "–",
 }
 _SMALLEST_P = 1e-4
@@ -47,7 +50,7 @@ class Card:
     Attributes:
         anchor: Of the card.
         id: Of the hypothesis; empty for a plain sentence.
-        outcome: Or ``no verdict``.
+        outcome: Or ``shown, not tested``, or ``no verdict``.
         kind: The outcome as a class of the style sheet.
         symbol: Its shape.
         statement: What is claimed.
@@ -80,6 +83,11 @@ def cards(experiment: Experiment, results: xr.DataTree) -> list[Card]:
     return found + [_of_sentence(text, i) for i, text in enumerate(sentences, start=1)]
 
 
+def shown_outcome(one: StoredVerdict) -> str:
+    """Supported, refuted or inconclusive; an exploratory hypothesis is none of them."""
+    return NOT_TESTED if one.role == "exploratory" else one.verdict.outcome
+
+
 def _of_sentence(text: str, place: int) -> Card:
     return Card(
         anchor=f"sentence-{place}",
@@ -93,13 +101,13 @@ def _of_sentence(text: str, place: int) -> Card:
 
 
 def _of_verdict(one: StoredVerdict) -> Card:
-    verdict = one.verdict
+    verdict, outcome = one.verdict, shown_outcome(one)
     return Card(
         anchor=f"hypothesis-{verdict.id}",
         id=verdict.id,
-        outcome=verdict.outcome,
-        kind=verdict.outcome,
-        symbol=SYMBOLS[verdict.outcome],
+        outcome=outcome,
+        kind="none" if outcome == NOT_TESTED else outcome,
+        symbol=SYMBOLS[outcome],
         statement=one.statement,
         reason=verdict.reason,
         words=[
@@ -133,10 +141,14 @@ def _facts(one: StoredVerdict) -> list[Fact]:
         fact("effect − control", verdict.contrast, "contrast"),
         Fact("p for", _p(verdict.p_for), "", f"{VERDICTS}/p_for"),
         Fact("p against", _p(verdict.p_against), "", f"{VERDICTS}/p_against"),
-        Fact("p, adjusted", _p(verdict.adjusted_p), "", f"{VERDICTS}/adjusted_p"),
+        Fact("p, adjusted", _adjusted(one), "", f"{VERDICTS}/adjusted_p"),
         Fact("problems", str(verdict.num_problems), "", f"{VERDICTS}/num_problems"),
         Fact("models", str(verdict.num_models), "", f"{VERDICTS}/num_models"),
     ]
+
+
+def _adjusted(one: StoredVerdict) -> str:
+    return "not tested" if one.role == "exploratory" else _p(one.verdict.adjusted_p)
 
 
 def _p(value: float) -> str:

@@ -32,7 +32,7 @@ def headline(experiment: Experiment, subject: str, results: xr.DataTree) -> str:
 
 
 def verdict_sentence(experiment: Experiment, results: xr.DataTree) -> str:
-    """How many hypotheses came out how, by name."""
+    """How many of the tested hypotheses came out how, by name, and which were only shown."""
     stored = read_verdicts(results)
     plain = len(experiment.hypotheses) - len(judged(experiment.hypotheses))
     if stored:
@@ -48,12 +48,17 @@ def verdict_sentence(experiment: Experiment, results: xr.DataTree) -> str:
 
 
 def _counted(stored: Sequence[StoredVerdict]) -> str:
+    tested = [one.verdict for one in stored if one.role != "exploratory"]
     parts = []
     for outcome in _OUTCOMES:
-        ids = [one.verdict.id for one in stored if one.verdict.outcome == outcome]
+        ids = [verdict.id for verdict in tested if verdict.outcome == outcome]
         if ids:
             parts.append(f"{len(ids)} {_are(len(ids))} {outcome} ({', '.join(ids)})")
-    return f"Of {_hypotheses(len(stored))} {', '.join(parts)}"
+    said = f"Of {_hypotheses(len(tested))} {', '.join(parts)}" if tested else "None was tested"
+    shown = [one.verdict.id for one in stored if one.role == "exploratory"]
+    if not shown:
+        return said
+    return f"{said}; {len(shown)} more {_are(len(shown))} shown, not tested ({', '.join(shown)})"
 
 
 def _hypotheses(count: int) -> str:

@@ -14,7 +14,7 @@ from ired_interp.errors import ConfigError
 from ired_interp.experiments.evidence_figures import evidence_figures
 from ired_interp.experiments.skill_words import skill_clause, skill_section
 from ired_interp.experiments.verdict_data import StoredVerdict, read_verdicts
-from ired_interp.report.cards import NO_VERDICT, SYMBOLS
+from ired_interp.report.cards import NO_VERDICT, SYMBOLS, shown_outcome
 from ired_interp.report.headline import headline
 from ired_interp.report.pictures import NARROWEST_EVIDENCE, Picture, glyphs_of, picture_of
 from ired_interp.report.templates import render
@@ -27,7 +27,6 @@ __all__ = ["write_comparison"]
 
 # More rows than this are counted: what moved least says least.
 _ROWS = 60
-_LONG = 60
 # States of a variable; what is in neither there is nothing to compare of.
 _SAME, _MOVED = ("same bits", "within", "in part"), ("moved", "other problems")
 _SIDES = ("first", "second")
@@ -54,7 +53,7 @@ class _Outcome:
 
     Attributes:
         symbol: Of the outcome.
-        outcome: Or ``no verdict``.
+        outcome: Or ``shown, not tested``, or ``no verdict``.
         effect: With its interval; empty where nothing was measured.
         control: The same of the control.
     """
@@ -118,12 +117,12 @@ def _side(run: Run, results: xr.DataTree) -> _Side:
 
 
 def _words_of(one: Difference) -> tuple[str, str, str]:
-    return one.name, _short(one.first), _short(one.second)
+    return one.name, _whole(one.first), _whole(one.second)
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"{text[:_LONG]}…" if len(text) > _LONG else text
+def _whole(value: Any) -> str:
+    """Not cut: what differs may do so at its end."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _verdicts(
@@ -142,9 +141,9 @@ def _verdicts(
 def _outcome(one: StoredVerdict | None) -> _Outcome:
     if one is None:
         return _Outcome(SYMBOLS[NO_VERDICT], NO_VERDICT)
-    verdict = one.verdict
+    verdict, outcome = one.verdict, shown_outcome(one)
     if not verdict.num_problems:
-        return _Outcome(SYMBOLS[verdict.outcome], verdict.outcome)
+        return _Outcome(SYMBOLS[outcome], outcome)
     effect = " ".join(
         with_interval(verdict.estimate.mean, verdict.estimate.low, verdict.estimate.high)
     )
@@ -153,7 +152,7 @@ def _outcome(one: StoredVerdict | None) -> _Outcome:
         control = " ".join(
             with_interval(verdict.control.mean, verdict.control.low, verdict.control.high)
         )
-    return _Outcome(SYMBOLS[verdict.outcome], verdict.outcome, effect, control)
+    return _Outcome(SYMBOLS[outcome], outcome, effect, control)
 
 
 def _sorted(moves: Sequence[Move]) -> list[Move]:
