@@ -8,8 +8,10 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+import ired_interp as ii
 import planted
 from ired_interp.bands import Band, find_saddle, nudged_elastic_band
+from ired_interp.draws import RowDraws
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry import fixed_rank, spd
 from ired_interp.landscape import Landscape
@@ -152,6 +154,16 @@ def test_an_energy_without_a_minimum_is_a_typed_answer() -> None:
     assert found == NoMode(3)
     assert num_minima(found) == 0
     assert math.isnan(same_minimum(found))
+
+
+def test_descents_in_float32_to_one_minimum_are_one() -> None:
+    # Their ends are up to 2e-4 apart: at the tolerance of float64 they were counted as two.
+    problems = ii.task("inverse", size=4).sample(3, seed=0)
+    draws = RowDraws(3, seed=0, purpose="exp002/starts")
+    starts = (5 * draws.normal(8, 16)).float()
+    land = Landscape(ii.load_model("inverse-4").float(), problems.x.float(), 1)
+    assert all(isinstance(modes, SingleMode) for modes in find_modes(land, starts))
+    assert any(isinstance(modes, SeveralModes) for modes in find_modes(land, starts, tol=1e-4))
 
 
 def test_rows_are_searched_apart() -> None:
