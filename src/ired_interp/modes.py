@@ -31,7 +31,8 @@ __all__ = [
     "same_minimum",
 ]
 
-_TOLERANCE = 1e-4
+# In float32 descents stop where gradients drown: up to a few 1e-4 apart at one minimum.
+_TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-3}
 # Starts lie far out, and a Hessian costs ten gradients. Longer steps and fewer Hessians would pass
 # over basins of shallow minima.
 _FIRST_RADIUS, _RENEW_EVERY = 0.3, 4
@@ -104,7 +105,7 @@ def find_modes(
     land: Landscape,
     starts: Float[Tensor, "n s d"],
     *,
-    tol: float = _TOLERANCE,
+    tol: float | None = None,
     max_steps: int = 200,
 ) -> list[Modes]:
     """Descend from every start of every row, and tell the minima apart.
@@ -112,7 +113,8 @@ def find_modes(
     Args:
         land: The landscape, one row a problem.
         starts: s starts a row.
-        tol: Distance at which two ends are one minimum, as a share of max(1, ‖y‖).
+        tol: Distance at which two ends are one minimum, as a share of max(1, ‖y‖); 1e-4 if None, in
+            float32 1e-3.
         max_steps: Hessians a descent may use; those that need more are left out and counted.
 
     Returns:
@@ -130,8 +132,9 @@ def find_modes(
             f"find_modes: expected starts of shape [n, s, d] with s ≥ 1, found "
             f"{tuple(starts.shape)}."
         )
-    if not 0 < tol < 1:
-        raise ShapeError(f"find_modes: tol: expected a share in (0, 1), found {tol}.")
+    share = _TOLERANCE.get(starts.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
+    if not 0 < share < 1:
+        raise ShapeError(f"find_modes: tol: expected a share in (0, 1), found {share}.")
     land.check_points(starts[:, 0])
     n, s, d = starts.shape
     owners = torch.arange(n, device=starts.device).repeat_interleave(s)
@@ -144,7 +147,7 @@ def find_modes(
     )
     return [
         _told_apart(
-            land.select(torch.tensor([row], device=starts.device)), ends, owners == row, tol
+            land.select(torch.tensor([row], device=starts.device)), ends, owners == row, share
         )
         for row in range(n)
     ]

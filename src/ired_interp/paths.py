@@ -112,8 +112,9 @@ def spd_path(
     """The affine-invariant geodesic A^½(A^-½BA^-½)^s·A^½ of the ends' symmetric parts.
 
     The antisymmetric part goes straight: matrices with a positive definite symmetric part are the
-    product of the cone and a flat space, and this is the geodesic of the product. Minima of a
-    landscape are symmetric to a few per cent only; where they are symmetric, it is the cone's.
+    product of the cone and a flat space, and this is the geodesic of the product. A
+    network's minima are symmetric to a few per cent only; where they are symmetric, it is the
+    cone's.
     `geometry.spd.skew_share` says how much went straight.
 
     Raises:

@@ -186,6 +186,7 @@ def test_the_smallest_config_is_small(run: Run) -> None:
         ({"grid": 100}, "odd number"),
         ({"slices": 11}, "at most the 10 problems"),
         ({"same": 1.0}, "share in"),
+        ({"dtype": "float32"}, "same: expected at least 0.001 in float32"),
         ({"levels": (1, 1)}, "different levels"),
         ({"spread": float("inf")}, "finite number"),
         ({"starts": 1}, "at least 2"),

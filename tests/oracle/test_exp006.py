@@ -1,5 +1,6 @@
 """EXP-006 on planted landscapes whose scores have known directions, and from plan to page."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,12 +54,13 @@ class Planted:
 
     def energy(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """E at each row."""
-        row = torch.cdist(x, self._x).argmin(dim=1)
+        row = torch.cdist(x.to(self._x), self._x).argmin(dim=1)
         signal, sigma = (v.to(y)[t][:, None] for v in (self.schedule.signal, self.schedule.sigma))
-        off = y - signal * self._y[row]
-        bent = torch.einsum("ni,nij,nj->n", off, self._matrix[row], off) / 2 / sigma[:, 0]
+        answer, matrix = self._y[row].to(y), self._matrix[row].to(y)
+        off = y - signal * answer
+        bent = torch.einsum("ni,nij,nj->n", off, matrix, off) / 2 / sigma[:, 0]
         # A pull along one direction of all problems, of a size that each has for itself.
-        energy: Tensor = bent + self._y[row].sum(1) * (y @ self._shared)
+        energy: Tensor = bent + answer.sum(1) * (y @ self._shared.to(y))
         return energy
 
 
@@ -267,6 +269,34 @@ def test_a_score_beyond_the_range_of_storage_is_refused(task: Task) -> None:
     model = Planted(task, problems, frames_of(task, problems, 1, own=False), strength=1e6)
     with pytest.raises(NonFiniteError, match="Give --storage float32"):
         measure_problems(model, task, config(problems=2, storage="float16"), 0, 2, answers=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scores_whose_spread_is_round_off_have_no_spectrum(task: Task, dtype: str) -> None:
+    # All descents of a bowl end at its bottom, up to the round-off of their dtype.
+    data = measured(task, 0, dtype=dtype)
+    bottom = data.sel(place="trajectory")
+    epsilon = np.finfo(dtype).eps
+    assert bool((bottom["score_rms"] < 100 * epsilon).all())
+    for name in ("concentration", "beyond_edge", "eigenvalue", "own_share", "effective_draws"):
+        assert bool(bottom[name].isnull().all()), name
+        assert bool(data[name].sel(place="typical").notnull().all()), name
+    floor = 100 * epsilon * data["score_rms"].sel(place="typical")
+    np.testing.assert_allclose(data["score_floor"], floor, rtol=1e-6)
+
+
+def test_the_floor_is_above_the_round_off_of_a_network_s_gradients() -> None:
+    asked = config(model="inverse-4", problems=2, noise=12, levels=(1, 4, 10), dtype="float32")
+    model, task = ii.load_model("inverse-4"), ii.task("inverse", size=4)
+    data = measure_problems(copy.deepcopy(model).float(), task, asked, 0, 2, answers=True)
+    x = torch.from_numpy(data["x"].values).double().repeat_interleave(12, dim=0)
+    for level in (1, 4, 10):
+        here = data.sel(level=level)
+        land = Landscape(model.double(), x, level)
+        points = torch.from_numpy(here["path"].values).double().reshape(-1, 16)
+        found = here["score"].sel(place="trajectory").values.reshape(-1, 16)
+        off = np.square(land.gradient(points).numpy() - found).mean(axis=1) ** 0.5
+        assert off.max() < 0.1 * float(here["score_floor"].min())
 
 
 def test_fewer_draws_than_entries_have_no_last_components(task: Task) -> None:

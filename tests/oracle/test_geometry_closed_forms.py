@@ -219,6 +219,25 @@ def test_the_riemannian_hessian_is_the_second_derivative_along_the_retraction(
             assert abs(float(xi @ projected @ xi) - second) > 1e-2
 
 
+def test_the_riemannian_hessian_of_a_squared_distance_in_closed_form() -> None:
+    # E = ½‖Y - B‖² with B off Y by β_a along normal directions: along the manifold 1 ± β_a/σ_i, and
+    # 1 in all other tangent directions.
+    u, v = planted.orthogonal(5, seed=0), planted.orthogonal(4, seed=1)
+    s = torch.tensor([3.0, 1.5], dtype=torch.float64)
+    beta = torch.tensor([0.7, 0.2], dtype=torch.float64)
+    at = fixed_rank.FixedRank(u[:, :2], s, v[:, :2])
+    gradient = -((u[:, 2:4] * beta) @ v[:, 2:].T).flatten()
+    found = fixed_rank.riemannian_hessian(at, gradient, torch.eye(20, dtype=torch.float64))
+    bent = (beta[:, None] / s).flatten()
+    flat = torch.ones(fixed_rank.dimension(5, 4, 2) - 8, dtype=torch.float64)
+    expected = torch.cat([1 - bent, flat, 1 + bent]).sort().values
+    assert float((torch.linalg.eigvalsh(found) - expected).abs().max()) < 1e-13
+    ends = restriction.curvatures(found)
+    assert float(ends.lowest) == pytest.approx(1 - 0.7 / 1.5, rel=1e-13)
+    assert float(ends.mean) == pytest.approx(1, rel=1e-13)
+    assert float(ends.highest) == pytest.approx(1 + 0.7 / 1.5, rel=1e-13)
+
+
 def test_the_bend_is_of_no_edge() -> None:
     at = fixed_rank.closest(planted.normal(3, 3, seed=0), 1)
     flat = fixed_rank.FixedRank(at.u, 0 * at.s, at.v)

@@ -24,6 +24,7 @@ _SIZES: Mapping[Scale, Mapping[str, int]] = {
     "laptop": {"problems": 10, "slices": 1, "starts": 8, "controls": 8},
     "paper": {"problems": 100, "slices": 10, "starts": 20, "controls": 10},
 }
+_LEAST_SAME_IN_FLOAT32 = 1e-3
 _LEAST = {
     "slices": 0,
     "grid": 3,
@@ -55,7 +56,8 @@ class Exp002Config:
             or half the side, if none.
         starts: Descents a problem and level; as ``scale`` says if none.
         spread: Standard deviation of the starts' entries, around 0.
-        same: Distance at which two ends are one minimum, as a share of max(1, ‖y‖).
+        same: Distance at which two ends are one minimum, as a share of max(1, ‖y‖); in float32 at
+            least 0.001.
         chords: Straight lines between typical points, a problem and level.
         images: Points of a chord, and of a path between minima; odd. The elastic band has every
             second of them.
@@ -114,6 +116,11 @@ class Exp002Config:
                 raise ConfigError(f"{name}: expected an odd number, found {getattr(self, name)}.")
         if not 0 < self.same < 1:
             raise ConfigError(f"same: expected a share in (0, 1), found {self.same}.")
+        if self.dtype == "float32" and self.same < _LEAST_SAME_IN_FLOAT32:
+            raise ConfigError(
+                f"same: expected at least {_LEAST_SAME_IN_FLOAT32} in float32, where descents to "
+                f"one minimum end a few 1e-4 apart, found {self.same}. Give --same, or float64."
+            )
         problems = _SIZES[self.scale]["problems"] if self.problems is None else self.problems
         if self.slices is not None and self.slices > problems:
             raise ConfigError(

@@ -4,7 +4,7 @@ The scores of all levels are put into one array that is made beforehand; what is
 with the problems of a unit and with nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from ired_interp.experiments.exp006_variables import (
     DEFINITIONS,
     ENDS,
     PLACES,
+    TYPICAL,
     UNITS,
 )
 from ired_interp.experiments.model_config import bound_of
@@ -48,6 +49,7 @@ __all__ = ["bytes_a_problem", "measure_problems"]
 _AXES = ("problem", "level", "place")
 # What is held in float64 beside what is stored: points, scores, the solver's path, their SVD.
 _COPIES = 6
+_ROUND_OFF = 100  # ε of the scores' dtype, over the root mean square of typical ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,11 @@ def measure_problems(
     """
     problems = draw_problems(task, config, first, count)
     collected = _collect(model, problems, config, first)
-    spectrum = centred_svd(collected.score[..., 1:, :].double())
+    floor = _score_floor(collected.score)
+    spectrum = _above(floor, centred_svd(collected.score[..., 1:, :].double()), collected.score)
     k = chosen_components(config, task.dim_y)
     data_vars = _of_spectra(spectrum, collected)
+    data_vars["score_floor"] = (("problem", "level"), to_numpy(floor), _attrs("score_floor"))
     ends = torch.stack(
         [
             spectrum.components[..., :k],
@@ -135,6 +139,26 @@ def _collect(model: Energy, problems: Problems, config: Exp006Config, first: int
     return _Collected(score, points, noise)
 
 
+def _score_floor(score: Tensor) -> Tensor:
+    """[n, L]: the spread of scores below which the round-off of a gradient shows in a spectrum.
+
+    A gradient is a sum of terms as large as those of a typical point, wherever it is taken: its
+    round-off does not shrink with it. It is below a tenth of this floor (a test holds float32
+    beside float64), and so below 1 % of the variance that is reported.
+    """
+    typical = score[:, :, PLACES.index(TYPICAL), 1:].double()
+    size: Tensor = typical.square().mean(dim=(-2, -1)).sqrt()
+    return _ROUND_OFF * torch.finfo(score.dtype).eps * size
+
+
+def _above(floor: Tensor, spectrum: SpectrumOfRows, score: Tensor) -> SpectrumOfRows:
+    """The spectrum, NaN where the scores spread by less than the floor over draws."""
+    spread = score[..., 1:, :].double().var(dim=-2, correction=0).mean(dim=-1).sqrt()
+    drowned = spread <= floor[..., None]
+    values = torch.where(drowned[..., None], torch.nan, spectrum.eigenvalues)
+    return replace(spectrum, eigenvalues=values)
+
+
 def _of_spectra(spectrum: SpectrumOfRows, collected: _Collected) -> dict[str, Any]:
     alone = centred_svd(collected.noise[:, 1:].double())
     mean = spectrum.eigenvalues.sum(dim=-1, keepdim=True) / spectrum.num_entries
@@ -143,8 +167,10 @@ def _of_spectra(spectrum: SpectrumOfRows, collected: _Collected) -> dict[str, An
     squares = (collected.score[..., 1:, :] - spectrum.mean[..., None, :]).square().sum(dim=-1)
     # Over the largest first: fourth powers of what is left of a descent leave the range.
     squares = squares / squares.amax(dim=-1, keepdim=True)
+    known = spectrum.eigenvalues[..., 0].isfinite()
+    draws = squares.sum(dim=-1).square() / squares.square().sum(dim=-1)
     at = {
-        "effective_draws": squares.sum(dim=-1).square() / squares.square().sum(dim=-1),
+        "effective_draws": torch.where(known, draws, torch.nan),
         "score_rms": collected.score[..., 1:, :].square().mean(dim=(-2, -1)).sqrt(),
         "concentration": concentration(spectrum),
         "beyond_edge": num_beyond_edge(spectrum),

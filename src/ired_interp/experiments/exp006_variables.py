@@ -63,6 +63,7 @@ UNITS = {
     "noise_eigenvalue": _ONE,
     "score": "energy / y",
     "mean_score": "energy / y",
+    "score_floor": "energy / y",
     "path": "y",
 }
 
@@ -88,6 +89,12 @@ DEFINITIONS: Mapping[str, Definition] = {
         _STORED,
     ),
     "score": Definition("∇_yE at the typical points and on the trajectory.", _STORED),
+    "score_floor": Definition(
+        "100·ε·the root mean square of typical scores, ε of the dtype that they were computed in. "
+        "Spectra and components are missing where the scores of a place spread by less over the "
+        "draws: they would be round-off.",
+        "round-off of a gradient is below a tenth of it",
+    ),
     "mean_score": Definition("Mean of ∇_yE over the noise draws.", _ROUND_OFF),
     "component": Definition(
         "The first (top) and last (bottom) principal components of a problem's scores over noise "

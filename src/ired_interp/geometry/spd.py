@@ -105,8 +105,8 @@ def skew_share(a: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
     """
     _check_square("a", a)
-    skew: Tensor = torch.linalg.matrix_norm(a - a.mT) / 2
-    return skew / torch.linalg.matrix_norm(a)
+    share: Tensor = torch.linalg.matrix_norm(a - a.mT) / 2 / torch.linalg.matrix_norm(a)
+    return share
 
 
 def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
