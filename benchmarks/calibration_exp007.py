@@ -14,7 +14,7 @@ Nulls:
   the model's is drawn as the controls' are.
 - *Untrained* (landscapes): networks with random weights, 16 wide, one a step, beside such series.
 
-Truths: *turned*, e is 0.4 in the mean and differs by 0.2; *nearing* and *sharpening*, g falls and b
+Truths: *turned*, e is 0.6 in the mean and differs by 0.2; *nearing* and *sharpening*, g falls and b
 rises by half over the series. The controls have small amounts and slopes of their own.
 """
 
@@ -51,7 +51,7 @@ _SIZE, _FINEST, _WIDTH = 3, 10, 16
 _STEPS = (1, 10, 100, 1_000, 10_000)
 _SHARES = (0.8, 0.3, 0.1, 0.03)  # of the mean answer's error, where it is not a rule's
 _WORSE = 3.0
-_TURN, _OF_PROBLEM, _OF_NETWORK = 0.4, 0.2, 0.1
+_TURN, _OF_PROBLEM, _OF_NETWORK = 0.6, 0.2, 0.1
 
 Amounts = Callable[[torch.Generator], Tensor]
 """e of each problem of one network, [n]."""
