@@ -47,7 +47,7 @@ def setting(**attrs: object) -> Callable[[xr.DataTree], object]:
     [
         (
             without("summary/model", "condition_number"),
-            r"none of summary/model/condition_number; .*ired-interp 0\.1\.0 at commit a31297e.*resume",
+            r"none of summary/model/condition_number; .*ired-interp 0\.1\.0 at commit a31297.*res",
         ),
         (
             lambda results: results.attrs.pop("git_dirty"),
