@@ -146,6 +146,7 @@ FIGURES = (
         f"Squared error an entry of the solver’s answers at each checkpoint. {_BARS}",
         draw_errors,
         needs=("summary/model/error",),
+        colors="theme",
     ),
     FigureSpec(
         "ranks",
@@ -155,6 +156,7 @@ FIGURES = (
         "small norm; on it there is none.",
         draw_ranks,
         needs=("summary/model/effective_rank", "summary/model/true_rank"),
+        colors="theme",
     ),
     FigureSpec(
         "rules",
@@ -164,6 +166,7 @@ FIGURES = (
         "the model passed.",
         draw_rules,
         needs=("summary/model/rule_distance",),
+        colors="theme",
     ),
     FigureSpec(
         "curvature",
@@ -172,5 +175,6 @@ FIGURES = (
         draw_curvature,
         needs=tuple(f"summary/model/{name}" for name in QUANTITIES),
         interactive_fn=interactive_training,
+        colors="theme",
     ),
 )

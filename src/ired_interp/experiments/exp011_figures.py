@@ -151,6 +151,7 @@ FIGURES = (
         "the same place: what they differ in does not matter to the answer.",
         draw_errors,
         needs=("summary/model/error",),
+        colors="theme",
     ),
     FigureSpec(
         "costs",
@@ -162,6 +163,7 @@ FIGURES = (
             f"summary/model/{name}" for name in ("cost", "error", "path_cost", "path_error")
         ),
         interactive_fn=interactive_costs,
+        colors="theme",
     ),
     FigureSpec(
         "levels",
@@ -170,6 +172,7 @@ FIGURES = (
         "the lines are one, steps add nothing to the jumps.",
         draw_ways,
         needs=("summary/model/path_error",),
+        colors="theme",
     ),
     FigureSpec(
         "minima",
@@ -179,5 +182,6 @@ FIGURES = (
         f"{_BARS}One minimum and no pairs apart: there is nothing to search for.",
         draw_minima,
         needs=("summary/model/num_minima", "summary/model/apart"),
+        colors="theme",
     ),
 )
