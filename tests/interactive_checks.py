@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import xarray as xr
 
 import tiny_runs
+from ired_interp.experiments.exp001_interactive import interactive_spectra
 from ired_interp.experiments.exp002_variables import PLANES
 from ired_interp.experiments.interactive import PAGE
-from ired_interp.report.figures import THEMES
+from ired_interp.report.figures import LIGHT, THEMES
 from ired_interp.report.inline import theme_colors
 from ired_interp.report.scripts import packed
 from ired_interp.runs.run import Run
@@ -27,6 +29,8 @@ SHOWN = {
     "exp004": "clouds",
     "exp005": "curvatures",
     "exp006": "spectra",
+    "exp007": "curvature",
+    "exp011": "costs",
 }
 
 
@@ -86,8 +90,14 @@ def check_interactive(run: Run, text: str) -> None:
     assert any("%{y" in hover for hover in hovers)
     if run.experiment.name == "exp001":
         _check_spectra(run, figure)
+        _check_ends_of_spectra(run)
+    if run.experiment.name == "exp007":
+        _check_training(run, figure)
+    if run.experiment.name == "exp011":
+        _check_costs(run, figure)
     if run.experiment.name == "exp002":
         _check_slices(run, figure)
+        _check_colours_of_heights(run, figure["traces"][0])
 
 
 def _check_spectra(run: Run, figure: Mapping[str, Any]) -> None:
@@ -102,6 +112,78 @@ def _check_spectra(run: Run, figure: Mapping[str, Any]) -> None:
             np.testing.assert_allclose(shown["y"], here.sel(quantile=0.5), rtol=1e-3)
             ends = here.sel(quantile=[0.05, 0.25, 0.75, 0.95]).transpose("eigen", "quantile")
             np.testing.assert_allclose(shown["customdata"], ends, rtol=1e-3)
+
+
+def _check_ends_of_spectra(run: Run) -> None:
+    """They are no eigenvalues 1 … d in ascending order, and nothing joins them."""
+    tree = run.tree
+    root = tree.to_dataset().assign_coords(wanted=("eigen", ["top", "top", "top", "bottom"]))
+    kept = xr.DataTree.from_dict({"/": root, "/summary": tree["summary"]})
+    found = interactive_spectra(kept, PAGE)
+    assert found.layout["xaxis"]["type"] == "category"
+    assert "top by falling |λ|, then bottom by rising λ" in found.layout["xaxis"]["title"]["text"]
+    half = len(found.traces) // 2
+    for i, (first, second) in enumerate(zip(found.traces[:half], found.traces[half:], strict=True)):
+        assert first["x"] == ["top 1", "top 2", "top 3"]
+        assert second["x"] == ["bottom 1"]
+        assert second["showlegend"] is False
+        for here in found.values[0]:
+            assert [len(here[i]["y"]), len(here[half + i]["y"])] == [3, 1]
+    shown = found.values[0][0][half + half // 2]["y"]  # the model's median
+    expected = tree["summary/model/scaled_eigenvalues"].sel(quantile=0.5)[0, 3:]
+    np.testing.assert_allclose(shown, expected, rtol=1e-3)
+    go.Figure(in_theme(found.traces, 0), in_theme(found.layout, 0))  # raises
+
+
+def _check_colours_of_heights(run: Run, height: Mapping[str, Any]) -> None:
+    """Below the point too, in the drawings and in the browser."""
+    assert height["zmin"] == -height["zmax"] < 0
+    assert height["contours"]["start"] < height["zmin"]
+    for scale in height["colorscale"].values():
+        assert len({color for _, color in scale}) > 20
+    for spec in run.experiment.figures:
+        if spec.name in ("slices", "path"):
+            bar = spec.draw_fn(run.tree, LIGHT).axes[-1]
+            assert bar.get_ylim() == (height["zmin"], height["zmax"])
+            assert "yellow below it" in spec.caption
+
+
+def _check_training(run: Run, figure: Mapping[str, Any]) -> None:
+    names = ("curvature", "off_ideal", "split_ratio")
+    for case, trace in (("model", 1), ("untrained", 2)):
+        for choice, name in zip(figure["values"], names, strict=True):
+            for place, level in zip(choice, tiny_runs.LEVELS, strict=True):
+                here = run.tree[f"summary/{case}/{name}"].sel(level=level).sortby("step")
+                assert figure["traces"][trace]["x"] == here["step"].values.tolist()
+                shown = place[trace]
+                ends = [
+                    np.array(shown["y"], float) - np.array(shown["error_y"]["arrayminus"], float),
+                    np.array(shown["y"], float) + np.array(shown["error_y"]["array"], float),
+                ]
+                kept = here.sel(statistic=["low", "high"]).transpose("step", "statistic")
+                close = {"rtol": 2e-3, "atol": 2e-3}
+                np.testing.assert_allclose(
+                    np.array(shown["y"], float), here.sel(statistic="mean"), **close
+                )
+                np.testing.assert_allclose(np.stack(ends, axis=1), kept, **close)
+                np.testing.assert_allclose(np.array(shown["customdata"], float), kept, **close)
+
+
+def _check_costs(run: Run, figure: Mapping[str, Any]) -> None:
+    for case, choice in zip(("model", "untrained"), figure["values"], strict=True):
+        summary = run.tree[f"summary/{case}"].to_dataset()
+        for way, trace in enumerate(summary["arm"].values, start=1):
+            assert figure["traces"][trace]["name"] == way
+            for place, level in zip(choice, tiny_runs.LEVELS, strict=True):
+                error = summary["path_error"].sel(arm=way, level=level)
+                cost = float(summary["path_cost"].sel(arm=way, level=level, statistic="mean"))
+                shown = place[trace]
+                if not np.isfinite(error.sel(statistic="mean")):
+                    assert shown["y"] == [None]  # it leaves this level out
+                    continue
+                drawn = [*shown["x"], *shown["y"], *shown["customdata"][0]]
+                ends = error.sel(statistic=["mean", "low", "high"]).values
+                np.testing.assert_allclose(np.array(drawn, float), [cost, *ends], rtol=1e-3)
 
 
 def _check_slices(run: Run, figure: Mapping[str, Any]) -> None:

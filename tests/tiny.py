@@ -35,9 +35,9 @@ def weights(seed: int = 0) -> dict[str, Tensor]:
     return dict(model.state_dict())
 
 
-def checkpoint(path: Path, *, seed: int = 0) -> Path:
-    """A sound checkpoint in our format."""
-    write_checkpoint(path, weights(seed), card())
+def checkpoint(path: Path, *, seed: int = 0, steps: int = 0) -> Path:
+    """A sound checkpoint in our format, which says that it was trained for so many steps."""
+    write_checkpoint(path, weights(seed), card(training={"steps_done": steps, "curve": []}))
     return path
 
 

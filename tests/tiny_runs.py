@@ -28,7 +28,11 @@ CONFIGS: Mapping[str, Mapping[str, object]] = {
     "exp004": {"problems": 3, "controls": 1, "moves": 4},
     "exp005": {"problems": 3, "controls": 1, "random_draws": 1},
     "exp006": {"problems": 3, "controls": 1, "noise": 9, "random_draws": 8, "components": 2},
+    "exp007": {"problems": 3, "controls": 1},
+    "exp011": {"problems": 3, "controls": 1, "starts": 2},
 }
+# Checkpoints of a training that never was: weights of other seeds.
+_STEPS = (10, 100)
 
 
 class Shared:
@@ -55,7 +59,19 @@ def run_of(name: str, folder: Path, *, weights: int = 0, **changes: object) -> R
     """
     folder.mkdir(exist_ok=True)
     experiment = find_experiment(name)
-    model = str(tiny.checkpoint(folder / "tiny.safetensors", seed=weights))
-    fields = {"model": model, "levels": LEVELS, **CONFIGS[name]} | changes
+    model = tiny.checkpoint(folder / "tiny.safetensors", seed=weights)
+    fields = {"model": str(model), "levels": LEVELS, **CONFIGS[name]} | changes
+    if name == "exp007":
+        fields |= _series(folder, weights)
     config = config_from_mapping(experiment.Config, fields)
     return execute(plan_run(experiment, config, folder / "run"))
+
+
+def _series(folder: Path, weights: int) -> dict[str, object]:
+    """Checkpoints of rising steps, the model the last of them."""
+    paths = [
+        tiny.checkpoint(folder / f"step-{step}.safetensors", seed=weights + i, steps=step)
+        for i, step in enumerate(_STEPS, start=1)
+    ]
+    last = tiny.checkpoint(folder / "last.safetensors", seed=weights, steps=10 * _STEPS[-1])
+    return {"model": str(last), "series": tuple(map(str, paths))}

@@ -24,6 +24,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
 INK = "() => getComputedStyle(document.querySelector('.xtick text')).fill"
+# Of both axes.
+RANGES = """() => ["xaxis", "yaxis"].flatMap(
+    (axis) => document.querySelector(".chart").layout[axis].range)"""
 # What sticks out of the page, in CSS pixels.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -129,6 +132,39 @@ def test_the_slider_changes_the_picture(browser: Any, report: Path, size: dict[s
     assert page.evaluate(OVERFLOW) <= 0
     assert seen.faults == []
     page.context.close()
+
+
+def test_a_zoom_stays_while_the_slider_moves(browser: Any, report: Path) -> None:
+    """Until a double click, which goes back to the axes of the picture that is shown."""
+    seen = opened(browser, report, viewport=WIDE)
+    page = seen.page
+    box = drawn(page)
+    whole = page.evaluate(RANGES)
+    plot = box.locator(".nsewdrag").bounding_box()
+    page.mouse.move(plot["x"] + 0.3 * plot["width"], plot["y"] + 0.3 * plot["height"])
+    page.mouse.down()
+    page.mouse.move(plot["x"] + 0.7 * plot["width"], plot["y"] + 0.7 * plot["height"], steps=4)
+    page.mouse.up()
+    zoomed = changed_ranges(page, whole)
+    box.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(RANGES) == pytest.approx(zoomed)
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(RANGES) == pytest.approx(zoomed)
+    page.mouse.dblclick(plot["x"] + 0.5 * plot["width"], plot["y"] + 0.5 * plot["height"])
+    assert changed_ranges(page, zoomed) == pytest.approx(whole)
+    assert seen.faults == []
+    page.context.close()
+
+
+def changed_ranges(page: Any, before: list[float]) -> list[float]:
+    """The axes' ranges as soon as they are others."""
+    for _ in range(100):
+        found: list[float] = page.evaluate(RANGES)
+        if found != before:
+            return found
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the axes stay at {before}")
 
 
 def test_the_pointer_says_values(browser: Any, report: Path) -> None:

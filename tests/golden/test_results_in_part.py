@@ -8,9 +8,13 @@ import xarray as xr
 
 import tiny_runs
 from ired_interp.errors import RunFolderError
+from ired_interp.experiments.base import missing_variables
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.page import Points, Table
 from ired_interp.experiments.verdicts import judge
+from ired_interp.report.headline import headline_variables
 from ired_interp.runs.results import read_results
+from ired_interp.runs.run import Run
 
 
 def cut(data: xr.Dataset) -> xr.Dataset:
@@ -37,6 +41,19 @@ def test_what_is_left_is_judged_and_summed_up(name: str, shared_runs: tiny_runs.
     assert all(one.reason for one in verdicts)
     summary = run.experiment.summarise(kept)["model"]
     assert summary.sizes["level"] == kept.sizes["level"]
+    check_traced(run)
+
+
+def check_traced(run: Run) -> None:
+    """Every number of the key findings and of the first line names its variable."""
+    blocks = run.experiment.page(run.tree).findings
+    (table,) = (block for block in blocks if isinstance(block, Table))
+    (points,) = (block for block in blocks if isinstance(block, Points))
+    assert all(column.variable for column in table.columns)
+    assert points.variables
+    named = [*points.variables, *(column.variable for column in table.columns)]
+    paths = [path.replace("…", "model") for path in named] + headline_variables(run.tree)
+    assert missing_variables(run.tree, paths) == []
 
 
 @pytest.mark.parametrize("problems", [[0, 1, 7], [0, 1]])

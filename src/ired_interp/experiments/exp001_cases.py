@@ -1,6 +1,6 @@
 """The model and its control, as every figure of EXP-001 draws them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,11 +10,14 @@ from matplotlib.lines import Line2D
 
 from ired_interp.experiments.axes import add_legend
 from ired_interp.experiments.base import Theme
+from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
 
-__all__ = ["WIDTH", "Case", "cases_of", "legend", "root_of"]
+__all__ = ["ORDERS", "WIDTH", "Case", "cases_of", "legend", "root_of", "wanted_of"]
 
 # Of a figure, in inches.
 WIDTH = 9.0
+ORDERS: Mapping[str, str] = {TOP: "top by falling |λ|", BOTTOM: "bottom by rising λ"}
+"""How the eigenvalues of an end follow one another."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,17 @@ def cases_of(results: xr.DataTree, theme: Theme) -> list[Case]:
 def root_of(results: xr.DataTree) -> xr.Dataset:
     """The model's own results, from the noisiest level on."""
     return results.to_dataset().sortby("level")
+
+
+def wanted_of(root: xr.Dataset) -> dict[str, slice]:
+    """Which eigenvalues are there for which reason; runs of version 1 have all."""
+    if "wanted" not in root.coords:
+        return {ALL: slice(0, root.sizes["eigen"])}
+    names = root["wanted"].values.tolist()
+    return {
+        name: slice(names.index(name), names.index(name) + names.count(name))
+        for name in dict.fromkeys(names)
+    }
 
 
 def legend(

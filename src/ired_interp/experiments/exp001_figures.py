@@ -23,7 +23,15 @@ from ired_interp.experiments.axes import (
     set_outlier_axis,
 )
 from ired_interp.experiments.base import FigureSpec, Theme
-from ired_interp.experiments.exp001_cases import WIDTH, Case, cases_of, legend, root_of
+from ired_interp.experiments.exp001_cases import (
+    ORDERS,
+    WIDTH,
+    Case,
+    cases_of,
+    legend,
+    root_of,
+    wanted_of,
+)
 from ired_interp.experiments.exp001_certified_figures import (
     CERTIFICATES,
     DENSITY,
@@ -34,7 +42,7 @@ from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_
 from ired_interp.experiments.exp001_overlap_figures import OVERLAP_LEVELS, OVERLAP_PROBLEMS
 from ired_interp.experiments.exp001_part_figures import CONTRIBUTIONS, PARTS
 from ired_interp.experiments.exp001_posterior_figures import POSTERIOR
-from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
+from ired_interp.experiments.exp001_variables import ALL
 from ired_interp.experiments.exp001_vector_figures import EIGENVECTORS
 
 __all__ = ["FIGURES"]
@@ -56,7 +64,7 @@ def draw_spectra(results: xr.DataTree, theme: Theme) -> Figure:
     figure = Figure((width, 0.7 + 2.2 * rows + (1.0 if rows == 1 else 0)), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     number = root["eigen"].values + 1
-    wanted = _wanted_of(root)
+    wanted = wanted_of(root)
     for i, ax in enumerate(panels):
         dress(ax, theme)
         if i >= num_levels:
@@ -76,8 +84,7 @@ def draw_spectra(results: xr.DataTree, theme: Theme) -> Figure:
     figure.supylabel(label, fontsize=TEXT, color=theme.ink)
     order = "eigenvalue, in ascending order"
     if ALL not in wanted:
-        said = {TOP: "top by falling |λ|", BOTTOM: "bottom by rising λ"}
-        order = "eigenvalue: " + ", then ".join(said[end] for end in wanted)
+        order = "eigenvalue: " + ", then ".join(ORDERS[end] for end in wanted)
     figure.supxlabel(order, fontsize=TEXT, color=theme.ink)
     legend(figure, cases, theme, _ideal_label(root, "ideal", "upper limit of any posterior, 1"))
     return figure
@@ -90,7 +97,7 @@ def draw_eigenvalues(results: xr.DataTree, theme: Theme) -> Figure:
     ax = figure.subplots()
     dress(ax, theme)
     levels, e = root["level"].values, root.sizes["eigen"]
-    every = ALL in _wanted_of(root)
+    every = ALL in wanted_of(root)
     ax.axhline(0, color=theme.muted, linewidth=0.8)
     for case in cases:
         x = levels + case.shift
@@ -195,17 +202,6 @@ def draw_residuals(results: xr.DataTree, theme: Theme) -> Figure:
     ax.set_ylabel("‖Hv − λv‖ / max|λ|", fontsize=TEXT, color=theme.ink)
     add_legend(figure, handles, theme)
     return figure
-
-
-def _wanted_of(root: xr.Dataset) -> dict[str, slice]:
-    """Which eigenvalues are there for which reason; runs of version 1 have all."""
-    if "wanted" not in root.coords:
-        return {ALL: slice(0, root.sizes["eigen"])}
-    names = root["wanted"].values.tolist()
-    return {
-        name: slice(names.index(name), names.index(name) + names.count(name))
-        for name in dict.fromkeys(names)
-    }
 
 
 def _ideal_known(root: xr.Dataset) -> bool:

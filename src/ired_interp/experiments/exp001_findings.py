@@ -9,7 +9,7 @@ from ired_interp.experiments import model_page
 from ired_interp.experiments.exp001_measures import MEASURES, constant_ideal
 from ired_interp.experiments.page import Cell, Column, Listing, Marked, Row, RowGroup, Table
 
-__all__ = ["NEEDED", "findings_table", "in_words", "listing"]
+__all__ = ["NEEDED", "SAID", "findings_table", "in_words", "listing"]
 
 _FINDINGS = (
     "mean_scaled_eigenvalue",
@@ -26,6 +26,8 @@ _SENTENCES = (
     ("num_negative", "The number of eigenvalues below 0, of {d},"),
     ("condition_number", "The condition number (geometric mean)"),
 )
+SAID = tuple(f"summary/…/{name}" for name, _ in _SENTENCES)
+"""Variables of the sentences."""
 _LISTED = (
     ("mean_scaled_eigenvalue", "mean σλ"),
     ("smallest_scaled_eigenvalue", "min σλ"),
@@ -139,6 +141,7 @@ def _columns(results: xr.DataTree) -> list[Column]:
                 measure.label,
                 {"1": "", "eigenvalues": f"of {root.sizes['y_dim']}"}.get(unit, unit),
                 "–" if ideal is None else number(ideal),
+                f"summary/…/{measure.name}",
             )
         )
     return heads

@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.experiments import model_page
-from ired_interp.experiments.exp001_findings import findings_table, in_words
+from ired_interp.experiments.exp001_findings import SAID, findings_table, in_words
 from ired_interp.experiments.page import (
     Definitions,
     Marked,
@@ -43,7 +43,7 @@ def page(results: xr.DataTree) -> Page:
         lead=_lead(results, config, model, levels),
         facts=_facts(results, config),
         findings=(
-            Points(in_words(results)),
+            Points(in_words(results), SAID),
             findings_table(results),
             Paragraph(
                 "These are measurements; the verdicts stand above. A number that the untrained "

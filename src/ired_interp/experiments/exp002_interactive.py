@@ -1,5 +1,6 @@
 """The slices of EXP-002 in a browser: any plane at any level, with the whole grid."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import xarray as xr
 
 from ired_interp.experiments.base import Theme
 from ired_interp.experiments.exp002_slice_data import (
+    COLOURS,
     RINGS,
     path_in,
     reach_of,
@@ -47,7 +49,8 @@ def interactive_slices(results: xr.DataTree, theme: Theme) -> Interactive:
     return Interactive(
         caption=(
             "Any plane at any level, with all points of the grid. Lines are 1 apart in "
-            "(E − E at the point)/σ_t, the colour scale is that of all slices, and the axes are in "
+            "(E − E at the point)/σ_t, the colour scale is that of all slices: "
+            f"{COLOURS}, what is beyond its ends in the colours there. The axes are in "
             "units of σ_t. Under the pointer: u, v and the height; on the path, how far the "
             "prediction lies off the plane."
         ),
@@ -68,10 +71,10 @@ def _traces(data: xr.Dataset, reach: float, theme: Theme) -> Sequence[Mapping[st
             "type": "contour",
             "x": rounded(data["u"].values),
             "y": rounded(data["v"].values),
-            "zmin": 0,
+            "zmin": -(reach**2),
             "zmax": reach**2,
             "colorscale": themed(*(_scale(name) for name in ("light", "dark"))),
-            "contours": {"start": 0, "end": 2 * reach**2, "size": 1, "coloring": "heatmap"},
+            "contours": _LINES | {"start": -math.ceil(2 * reach**2), "end": 2 * reach**2},
             "line": {"color": theme.muted, "width": 0.6},
             "colorbar": _BAR,
             "hovertemplate": "u %{x:.2f} σ, v %{y:.2f} σ<br>height %{z:.3g} σ<extra></extra>",
@@ -117,6 +120,7 @@ _BAR = {
     "len": 0.6,
     "outlinewidth": 0,
 }
+_LINES = {"size": 1, "coloring": "heatmap"}
 _THIN = {"color": "var(--fig-ideal)", "width": 1.5}
 
 
@@ -124,7 +128,7 @@ def _scale(theme: str) -> list[list[Any]]:
     """Of plotly, as the drawing has it."""
     from matplotlib.colors import to_hex
 
-    colors, places = shades(theme), np.linspace(0, 1, 9)
+    colors, places = shades(theme), np.linspace(0, 1, 25)
     return [[float(place), to_hex(colors(float(place)))] for place in places]
 
 

@@ -42,8 +42,9 @@ _LISTED = (
     ("minimum_offset", "offset"),
     ("convexity", "convexity"),
 )
+_KEPT = ("path_kept", "walk_kept", "path_kept_random")
 NEEDED = tuple(
-    f"summary/model/{name}" for name in (*(c[0] for c in _COLUMNS), "path_kept", "path_flatness")
+    f"summary/model/{name}" for name in (*(c[0] for c in _COLUMNS), *_KEPT, "path_flatness")
 )
 
 
@@ -53,7 +54,7 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results, told.config)), _table(results)),
+        findings=(Points(_in_words(results, told.config), _said(results)), _table(results)),
         sections=(_meaning(told.config),),
         subject=told.subject,
         drawn_of=told.drawn_of,
@@ -149,7 +150,11 @@ def _in_words(results: xr.DataTree, config: Mapping[str, Any]) -> list[Text]:
     return said
 
 
-_KEPT = ("path_kept", "walk_kept", "path_kept_random")
+def _said(results: xr.DataTree) -> list[str]:
+    """Variables of the sentences."""
+    draws = model_page.num_draws(results, "untrained")
+    control = ["controls/untrained/num_minima"] if draws else []
+    return ["num_minima", *control, *(f"summary/model/{name}" for name in _KEPT)]
 
 
 def _table(results: xr.DataTree) -> Table:
@@ -162,7 +167,9 @@ def _table(results: xr.DataTree) -> Table:
         label="Minima, chords and barriers by level",
         group_heads=(("level ", Marked("k", "i")), "σ_t"),
         row_head="weights",
-        columns=[Column(label, unit, ideal) for _, label, unit, ideal in _COLUMNS],
+        columns=[
+            Column(label, unit, ideal, f"summary/…/{name}") for name, label, unit, ideal in _COLUMNS
+        ],
         groups=groups,
         reference="ideal, where the answer is determined",
         note="Means over problems [95\u00a0% bootstrap interval]. Barriers between minima are "

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -10,15 +9,21 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 from ired_interp.experiments.exp002_variables import SLICES
 
-__all__ = ["FIRST", "RINGS", "path_in", "reach_of", "scaled_in", "shades", "slices_of"]
+__all__ = ["COLOURS", "FIRST", "RINGS", "path_in", "reach_of", "scaled_in", "shades", "slices_of"]
 
 FIRST = "0"
 """The problem whose slices are shown."""
 # Contours of the ideal bowl at a distance of 1, 2 and 3 from its bottom, in σ_t.
 RINGS = (1.0, 2.0, 3.0)
-_LOW_DARK = "#20262c"
+COLOURS = "blue above the point, yellow below it"
+"""Of the scale, in words."""
+# From far below the point to far above it; the point has the colour of the ground.
+_SHADES = {
+    "light": ["#4d3c00", "#a98600", "#ecd88f", "#f7fbff", "#9dcae1", "#3383bf", "#08306b"],
+    "dark": ["#fff3c4", "#d8b33a", "#6b5712", "#20262c", "#1d4f78", "#3f9fe0", "#d9efff"],
+}
 # Of the colour scale: as many as an eye tells apart, and a file of half the size.
-_STEPS = 48
+_STEPS = 96
 
 
 def slices_of(results: xr.DataTree) -> xr.Dataset:
@@ -44,8 +49,5 @@ def path_in(here: xr.Dataset) -> npt.NDArray[np.floating[Any]]:
 
 
 def shades(theme: str) -> Colormap:
-    """Low heights have the colour of the ground, of a page in the theme of that name."""
-    if theme == "dark":
-        colours = [_LOW_DARK, "#1d4f78", "#3f9fe0", "#d9efff"]
-        return LinearSegmentedColormap.from_list("dark sequential", colours, N=_STEPS)
-    return mpl.colormaps["Blues"].resampled(_STEPS)
+    """Of heights from -h to h, on a page in the theme of that name."""
+    return LinearSegmentedColormap.from_list(f"heights, {theme}", _SHADES[theme], N=_STEPS)

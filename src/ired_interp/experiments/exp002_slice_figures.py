@@ -15,6 +15,7 @@ from ired_interp.experiments.axes import SMALL, TEXT
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp002_interactive import interactive_slices
 from ired_interp.experiments.exp002_slice_data import (
+    COLOURS,
     FIRST,
     RINGS,
     path_in,
@@ -107,8 +108,8 @@ def _panels(rows: int, columns: int, row_height: float) -> tuple[Figure, list[li
 
 
 def _scale(data: xr.Dataset) -> Normalize:
-    """What the ideal bowl reaches in the corner of a slice, 0 at the point."""
-    return Normalize(0.0, reach_of(data) ** 2)
+    """As far below the point, at 0, as the ideal bowl in the corner of a slice is above it."""
+    return Normalize(-(reach_of(data) ** 2), reach_of(data) ** 2)
 
 
 def _draw_slice(ax: Axes, here: xr.Dataset, scale: Normalize, theme: Theme) -> Any:
@@ -224,7 +225,8 @@ SLICE_PLANES = FigureSpec(
     "slices",
     "Slices through one point, plane by plane",
     "One row a plane, one column a level, of the first problem. Colour is (E − E at the point)/σ_t "
-    "on one scale for all panels; both axes are in units of σ_t, with the point in the middle. "
+    f"on one scale for all panels, {COLOURS}; both axes are in units of σ_t, with the point in "
+    "the middle. "
     "Lines are the heights ½, 2 and 4½ above the lowest of the panel, dotted circles the same "
     "heights of the ideal bowl around s_t·y* (+, its foot on the plane). The solver’s predictions "
     "after levels 2 … K, in the level’s coordinates, are drawn on top, the last as a square. The "
@@ -238,10 +240,10 @@ PATH = FigureSpec(
     "path",
     "The solver’s path from above, with the gradient field",
     "The plane of the path’s first two principal components through the point, above, and a random "
-    "plane, below, at every level, of the first problem. Arrows are −∇E within the plane, drawn "
-    "to scale on all panels. “keeps” is the share of the path’s variance that the plane holds: a "
-    "path always looks planar in the plane of its own components, so read it beside the random "
-    "walks of the figure on the path’s variance.",
+    f"plane, below, at every level, of the first problem. Colours as above: {COLOURS}. Arrows are "
+    "−∇E within the plane, drawn to scale on all panels. “keeps” is the share of the path’s "
+    "variance that the plane holds: a path always looks planar in the plane of its own "
+    "components, so read it beside the random walks of the figure on the path’s variance.",
     draw_path,
     needs=(f"{SLICES}/{FIRST}/energy_above",),
 )

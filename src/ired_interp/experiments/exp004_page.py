@@ -44,7 +44,16 @@ _LISTED: tuple[tuple[str, Mapping[str, str], str], ...] = (
 )
 NEEDED = tuple(
     f"summary/model/{name}"
-    for name in (*dict.fromkeys(c[0] for c in _COLUMNS), "bowl_spearman", "random_bowl")
+    for name in (
+        *dict.fromkeys(c[0] for c in _COLUMNS),
+        "bowl_spearman",
+        "random_bowl",
+        "added_null",
+    )
+)
+_SAID = (
+    *(f"summary/…/{name}" for name in ("random_spearman", "spearman", "added")),
+    *(f"summary/model/{name}" for name in ("random_bowl", "bowl_spearman", "added_null")),
 )
 _METRICS: Mapping[str, str] = {
     GRASSMANN: "‖θ‖₂ of the principal angles between the leading r-dimensional column spaces",
@@ -60,7 +69,7 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results)), _table(results)),
+        findings=(Points(_in_words(results), _SAID), _table(results)),
         sections=(_meaning(results),),
         subject=told.subject,
         drawn_of=told.drawn_of,
@@ -207,7 +216,7 @@ def _table(results: xr.DataTree) -> Table:
         label="Distance as a predictor of energy, by metric and level",
         group_heads=("metric", ("level ", Marked("k", "i"))),
         row_head="case",
-        columns=[Column(label) for *_, label in _COLUMNS],
+        columns=[Column(label, variable=f"summary/…/{name}") for name, _, label in _COLUMNS],
         groups=groups,
         note="Means over problems [95\u00a0% bootstrap interval]. ρ: Spearman’s correlation with "
         "energy, of each problem by itself. The bowl’s own ρ stand in the figure on growing moves.",

@@ -41,6 +41,9 @@ _LISTED = (
     ("tangent_curvature", TYPICAL, "κ tangent"),
     ("normal_curvature", TYPICAL, "κ normal"),
 )
+_SAID = tuple(
+    f"summary/…/{name}" for name in ("gradient_share", "curvature_contrast", "bottom_overlap")
+)
 NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _COLUMNS))
 
 
@@ -50,7 +53,7 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results)), _table(results)),
+        findings=(Points(_in_words(results), _SAID), _table(results)),
         sections=(_meaning(results),),
         subject=told.subject,
         drawn_of=told.drawn_of,
@@ -150,7 +153,9 @@ def _table(results: xr.DataTree) -> Table:
         label="Tangent and normal, by split and level",
         group_heads=("split", ("level ", Marked("k", "i"))),
         row_head="case",
-        columns=[Column(label, "", ideal) for *_, label, ideal in _COLUMNS],
+        columns=[
+            Column(label, "", ideal, f"summary/…/{name}") for name, _, label, ideal in _COLUMNS
+        ],
         groups=groups,
         reference="ideal, where the answer is determined",
         note="Means over problems [95\u00a0% bootstrap interval]. The first two columns and the "

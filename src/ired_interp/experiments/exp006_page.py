@@ -45,7 +45,17 @@ _LISTED = (
     ("concentration", TRAJECTORY, "", "on the way"),
     ("own_share", TYPICAL, TOP, "own"),
 )
-NEEDED = tuple(f"summary/model/{name}" for name in dict.fromkeys(c[0] for c in _COLUMNS))
+_SAID = (
+    *(
+        f"summary/…/{name}"
+        for name in ("concentration", "beyond_edge", "shared_share", "own_share", "other_share")
+    ),
+    "summary/model/noise_concentration",
+)
+NEEDED = tuple(
+    f"summary/model/{name}"
+    for name in (*dict.fromkeys(c[0] for c in _COLUMNS), "shared_share", "noise_concentration")
+)
 
 
 def page(results: xr.DataTree) -> Page:
@@ -54,7 +64,7 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results)), _table(results)),
+        findings=(Points(_in_words(results), _SAID), _table(results)),
         sections=(_meaning(results),),
         subject=told.subject,
         drawn_of=told.drawn_of,
@@ -155,7 +165,9 @@ def _table(results: xr.DataTree) -> Table:
         label="Scores by level",
         group_heads=(("level ", Marked("k", "i")),),
         row_head="case",
-        columns=[Column(label, "", ideal) for *_, label, ideal in _COLUMNS],
+        columns=[
+            Column(label, "", ideal, f"summary/…/{name}") for name, *_, label, ideal in _COLUMNS
+        ],
         groups=groups,
         reference="ideal, where the answer is determined",
         note="Means over problems [95\u00a0% bootstrap interval]. The last four columns are of "

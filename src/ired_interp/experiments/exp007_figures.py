@@ -11,6 +11,7 @@ from xarray import DataArray, Dataset, DataTree
 from ired_interp.experiments.axes import TEXT, add_legend, dress, set_log_axis
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
+from ired_interp.experiments.exp007_interactive import QUANTITIES, interactive_training
 
 __all__ = ["FIGURES"]
 
@@ -122,15 +123,7 @@ def draw_curvature(results: DataTree, theme: Theme) -> Figure:
     panels = figure.subplots(1, 3)
     shown = sorted({round(i) for i in np.linspace(0, len(levels) - 1, 4)})
     colors = (theme.muted, theme.control, theme.model, theme.ink)
-    for ax, (variable, label, ideal) in zip(
-        panels,
-        (
-            ("curvature", "mean σλ", 1.0),
-            ("off_ideal", "rms of σλ − 1", 0.0),
-            ("split_ratio", "log normal/tangent", 0.0),
-        ),
-        strict=True,
-    ):
+    for ax, (variable, (label, ideal)) in zip(panels, QUANTITIES.items(), strict=True):
         _axis(ax, theme, label)
         ax.axhline(ideal, color=theme.ideal, linestyle="--", linewidth=1.2)
         for number, place in enumerate(shown):
@@ -154,6 +147,7 @@ FIGURES = (
         f"Squared error an entry of the solver’s answers at each checkpoint. {_BARS}",
         draw_errors,
         needs=("summary/model/error",),
+        colors="theme",
     ),
     FigureSpec(
         "ranks",
@@ -169,6 +163,7 @@ FIGURES = (
             "summary/model/true_rank",
             "summary/model/penalised_rank",
         ),
+        colors="theme",
     ),
     FigureSpec(
         "rules",
@@ -178,12 +173,15 @@ FIGURES = (
         "the model passed.",
         draw_rules,
         needs=("summary/model/rule_distance",),
+        colors="theme",
     ),
     FigureSpec(
         "curvature",
         "Curvature at typical points along training",
         f"At up to four levels. {_BARS}Dashed: the ideal where the answer is determined.",
         draw_curvature,
-        needs=("summary/model/curvature",),
+        needs=tuple(f"summary/model/{name}" for name in QUANTITIES),
+        interactive_fn=interactive_training,
+        colors="theme",
     ),
 )

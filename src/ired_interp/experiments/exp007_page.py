@@ -41,7 +41,14 @@ _LISTED = (
     ("wrong_rank", "if as wrong"),
     ("off_ideal", "off ideal"),
 )
-NEEDED = tuple(f"summary/model/{name}" for name, _ in _COLUMNS)
+_SAID = tuple(
+    f"summary/model/{name}"
+    for name in ("error", "rule_distance", "effective_rank", "true_rank", "curvature")
+)
+NEEDED = tuple(
+    f"summary/model/{name}"
+    for name in (*(name for name, _ in _COLUMNS), "rule_distance", "true_rank")
+)
 
 
 def page(results: xr.DataTree) -> Page:
@@ -51,7 +58,7 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told.subject, draws),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results)), _table(results)),
+        findings=(Points(_in_words(results), _SAID), _table(results)),
         sections=(_meaning(),),
         subject=told.subject,
         drawn_of=told.drawn_of,
@@ -180,7 +187,7 @@ def _table(results: xr.DataTree) -> Table:
         label="Answers and curvature along training",
         group_heads=("step",),
         row_head="case",
-        columns=[Column(label) for _, label in _COLUMNS],
+        columns=[Column(label, variable=f"summary/…/{name}") for name, label in _COLUMNS],
         groups=[
             RowGroup((str(step),), [Row(c.label, cells(c.data, step), None, c.key) for c in cases])
             for step in _steps(results)

@@ -12,11 +12,11 @@ from ired_interp.anatomy import RELEASED
 from ired_interp.experiments.axes import SMALL, TEXT, add_legend, dress, label_levels, set_log_axis
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
+from ired_interp.experiments.exp011_interactive import SYMBOLS, color_of, interactive_costs
 
 __all__ = ["FIGURES"]
 
 _ROW = 0.24
-_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "p", "h", "*")
 
 
 def _cases(results: DataTree, theme: Theme) -> list[tuple[str, Dataset, str, str]]:
@@ -100,8 +100,8 @@ def draw_costs(results: DataTree, theme: Theme) -> Figure:
         here = data.sel(arm=name)
         cost = float(here["cost"].sel(statistic="mean"))
         mean, low, high = (float(here["error"].sel(statistic=s)) for s in ("mean", "low", "high"))
-        color = theme.control if "newton" in name else theme.model
-        marker = _MARKERS[number % len(_MARKERS)]
+        color = color_of(name, theme)
+        marker, _ = SYMBOLS[number % len(SYMBOLS)]
         ax.vlines(cost, low, high, color=color, linewidth=1)
         ax.plot(cost, mean, marker=marker, color=color, markersize=6, linestyle="none")
         handles.append(
@@ -151,6 +151,7 @@ FIGURES = (
         "the same place: what they differ in does not matter to the answer.",
         draw_errors,
         needs=("summary/model/error",),
+        colors="theme",
     ),
     FigureSpec(
         "costs",
@@ -158,7 +159,11 @@ FIGURES = (
         "A mark is a way; the line is the released rule, level by level. A Hessian counts as 2·d "
         f"gradients. {_BARS}Nearer to the lower left is better.",
         draw_costs,
-        needs=("summary/model/cost", "summary/model/path_error"),
+        needs=tuple(
+            f"summary/model/{name}" for name in ("cost", "error", "path_cost", "path_error")
+        ),
+        interactive_fn=interactive_costs,
+        colors="theme",
     ),
     FigureSpec(
         "levels",
@@ -167,6 +172,7 @@ FIGURES = (
         "the lines are one, steps add nothing to the jumps.",
         draw_ways,
         needs=("summary/model/path_error",),
+        colors="theme",
     ),
     FigureSpec(
         "minima",
@@ -176,5 +182,6 @@ FIGURES = (
         f"{_BARS}One minimum and no pairs apart: there is nothing to search for.",
         draw_minima,
         needs=("summary/model/num_minima", "summary/model/apart"),
+        colors="theme",
     ),
 )

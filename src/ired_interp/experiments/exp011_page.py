@@ -41,6 +41,7 @@ _LISTED = (
     ("num_minima", "minima"),
     ("cost", "grads"),
 )
+_SAID = tuple(f"summary/model/{name}" for name in ("error", "cost", "change", "num_minima"))
 NEEDED = tuple(f"summary/model/{name}" for name, _ in _COLUMNS)
 
 
@@ -50,7 +51,7 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results)), _table(results)),
+        findings=(Points(_in_words(results), _SAID), _table(results)),
         sections=(_meaning(results),),
         subject=told.subject,
         drawn_of=told.drawn_of,
@@ -162,7 +163,7 @@ def _table(results: xr.DataTree) -> Table:
         label="What each way answers, and what it takes",
         group_heads=("way",),
         row_head="case",
-        columns=[Column(label) for _, label in _COLUMNS],
+        columns=[Column(label, variable=f"summary/…/{name}") for name, label in _COLUMNS],
         groups=[
             RowGroup((arm,), [Row(c.label, cells(c.data, arm), None, c.key) for c in cases])
             for arm in _names(results)

@@ -29,6 +29,7 @@ PAGE = Theme(
 """The colours of the page that the picture stands on."""
 
 _DIGITS = 4
+_MOST_SHOWN = 60  # letters of a value in a message
 # Of a grid's range: what is left of a number is far less than what a colour shows.
 _STEPS = 4000
 
@@ -62,21 +63,81 @@ class Interactive:
     changes: Sequence[Sequence[Change]] = field(default=())
 
     def __post_init__(self) -> None:
-        """Check that there is a picture for each choice and place.
+        """Check that there is a picture for each choice and place, of what plotly can draw.
 
         Raises:
             ExperimentError: There is not.
         """
-        expected = (len(self.choices), len(self.positions), len(self.traces))
+        for name in ("caption", "slider", "choice"):
+            self._check(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
+        for name in ("positions", "choices"):
+            given = getattr(self, name)
+            sound = _is_row(given) and len(given) > 0 and all(isinstance(one, str) for one in given)
+            self._check(sound, name, "texts, at least one", given)
+        self._check(isinstance(self.layout, Mapping), "layout", "a mapping", self.layout)
+        self._check(_is_row(self.traces), "traces", "a sequence of mappings", self.traces)
+        for trace in self.traces:
+            sound = isinstance(trace, Mapping) and isinstance(trace.get("type"), str)
+            self._check(sound, "traces", "mappings with plotly's type", trace)
+        shape = (len(self.choices), len(self.positions))
+        self._check_shape("values", self.values, (*shape, len(self.traces)))
+        if len(self.changes):
+            self._check_shape("changes", self.changes, shape)
         for choice in self.values:
             for place in choice:
-                found = (len(self.values), len(choice), len(place))
-                if found != expected:
-                    raise ExperimentError(
-                        f"interactive figure by {self.slider}: expected values for choices × "
-                        f"positions × traces = {expected}, found {found}; give each trace its "
-                        "values, {} where it has none of its own."
-                    )
+                for trace, own in zip(self.traces, place, strict=True):
+                    self._check_lengths({**trace, **own})
+
+    def _check(self, sound: bool, name: str, expected: str, found: Any) -> None:  # noqa: FBT001
+        if not sound:
+            raise ExperimentError(
+                f"interactive figure: {name}: expected {expected}, found {_described(found)}."
+            )
+
+    def _check_shape(self, name: str, table: Any, expected: tuple[int, ...]) -> None:
+        axes = " × ".join(("choices", "positions", "traces")[: len(expected)])
+        found = _shape(table, len(expected))
+        if found != expected:
+            raise ExperimentError(
+                f"interactive figure by {self.slider}: expected {name} for {axes} = {expected}, "
+                f"mappings all, found {_told(found)}; give each its own, {{}} where it has none."
+            )
+
+    def _check_lengths(self, trace: Change) -> None:
+        lengths = {key: len(trace[key]) for key in ("x", "y") if _is_row(trace.get(key))}
+        if trace["type"] == "scatter" and len(set(lengths.values())) > 1:
+            raise ExperimentError(
+                f"interactive figure by {self.slider}: trace {trace.get('name', '')!r}: expected x "
+                f"and y of one length, found {lengths['x']} and {lengths['y']}."
+            )
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _shape(table: Any, depth: int) -> tuple[int, ...] | str:
+    """Of nested sequences of mappings; in words where it is none."""
+    if depth == 0:
+        return () if isinstance(table, Mapping) else f"{_described(table)} for a mapping"
+    if not _is_row(table):
+        return f"{_described(table)} for a sequence"
+    shapes = [_shape(one, depth - 1) for one in table]
+    wrong = next((one for one in shapes if isinstance(one, str)), None)
+    if wrong is not None:
+        return wrong
+    if len(set(shapes)) > 1:
+        return f"rows of {' and '.join(sorted({_told(one) for one in shapes}))}"
+    return (len(table), *(shapes[0] if shapes else ()))
+
+
+def _told(shape: tuple[int, ...] | str) -> str:
+    return shape if isinstance(shape, str) else str(shape)
+
+
+def _described(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text[:_MOST_SHOWN]}{'…' * (len(text) > _MOST_SHOWN)}"
 
 
 def label(text: str) -> str:

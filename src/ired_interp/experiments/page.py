@@ -70,9 +70,16 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Points:
-    """Short points, one below the other."""
+    """Short points, one below the other.
+
+    Attributes:
+        items: The points.
+        variables: Paths of the variables in ``results.h5`` that their numbers come from; ``…``
+            stands for each group that is spoken of.
+    """
 
     items: Sequence[Text]
+    variables: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,13 @@ class Column:
         label: A word or two.
         unit: Below it; empty if there is none.
         reference: What the column would be in the ideal case, if the table has such a row.
+        variable: Path of its variable in ``results.h5``; ``…`` stands for the group of a row.
     """
 
     label: Text
     unit: str = ""
     reference: str = ""
+    variable: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from ired_interp.experiments.page import (
 )
 from ired_interp.experiments.skill import SKILL
 
-__all__ = ["skill_clause", "skill_group", "skill_section"]
+__all__ = ["SKILL_VARIABLES", "skill_clause", "skill_group", "skill_section"]
 
 _GROUP = f"summary/{SKILL}"
+SKILL_VARIABLES = tuple(f"{_GROUP}/{name}" for name in ("has_skill", "rungs_beaten", "skill"))
+"""Paths of what the clause on skill says."""
 # Beyond so many digits two answers are the same but for round-off of float32.
 _SAME_DIGITS = 5.0
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.report.readable import read
 from ired_interp.runs.run import Run
 from ired_interp.runs.storage import guard, write_file
 
@@ -82,22 +83,22 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
         ``evidence-ID`` for each verdict with an effect.
 
     Raises:
-        RunFolderError: The run is not finished, or its results are damaged.
+        RunFolderError: The run is not finished, or its results are damaged or of another version.
         StorageError: The file system refused.
     """
-    results = run.tree
-    with guard(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for spec in (*run.experiment.figures, *evidence_figures(results)):
-        if spec.missing(results):
-            continue
-        for suffix in ("svg", "pdf"):
-            with _own_style():
-                content = _to_bytes(spec.draw_fn(results, LIGHT), suffix, ground="white")
-            path = folder / f"{spec.name}.{suffix}"
-            write_file(path, content)
-            paths.append(path)
+    with read(run) as results:
+        with guard(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for spec in (*run.experiment.figures, *evidence_figures(results)):
+            if spec.missing(results):
+                continue
+            for suffix in ("svg", "pdf"):
+                with _own_style():
+                    content = _to_bytes(spec.draw_fn(results, LIGHT), suffix, ground="white")
+                path = folder / f"{spec.name}.{suffix}"
+                write_file(path, content)
+                paths.append(path)
     return paths
 
 

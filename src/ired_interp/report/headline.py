@@ -6,10 +6,10 @@ import xarray as xr
 
 from ired_interp.experiments import Experiment
 from ired_interp.experiments.hypothesis import Outcome
-from ired_interp.experiments.skill_words import skill_clause, skill_group
-from ired_interp.experiments.verdict_data import StoredVerdict, judged, read_verdicts
+from ired_interp.experiments.skill_words import SKILL_VARIABLES, skill_clause, skill_group
+from ired_interp.experiments.verdict_data import VERDICTS, StoredVerdict, judged, read_verdicts
 
-__all__ = ["headline", "verdict_sentence"]
+__all__ = ["headline", "headline_variables", "verdict_sentence"]
 
 _OUTCOMES: Sequence[Outcome] = ("supported", "refuted", "inconclusive")
 
@@ -29,6 +29,15 @@ def headline(experiment: Experiment, subject: str, results: xr.DataTree) -> str:
         sentences.append(f"{clause[:1].upper()}{clause[1:]}.")
     sentences.append(verdict_sentence(experiment, results))
     return " ".join(sentences)
+
+
+def headline_variables(results: xr.DataTree) -> list[str]:
+    """Paths of the variables that the first line's numbers come from."""
+    skill = [] if skill_group(results) is None else SKILL_VARIABLES
+    return [
+        *skill,
+        *([f"{VERDICTS}/outcome", f"{VERDICTS}/role"] if read_verdicts(results) else []),
+    ]
 
 
 def verdict_sentence(experiment: Experiment, results: xr.DataTree) -> str:

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from ired_interp.errors import RunFolderError
-from ired_interp.experiments.base import missing_variables
 from ired_interp.experiments.evidence_figures import evidence_figures
 from ired_interp.experiments.skill_words import skill_section
 from ired_interp.experiments.verdict_data import VERDICTS
 from ired_interp.report import tables
 from ired_interp.report.cards import cards
-from ired_interp.report.headline import headline
+from ired_interp.report.headline import headline, headline_variables
 from ired_interp.report.pictures import NARROWEST_EVIDENCE, glyphs_of, picture_of
+from ired_interp.report.readable import read
 from ired_interp.report.scripts import scripts
 from ired_interp.report.templates import render
 from ired_interp.runs.run import Run
@@ -28,16 +27,9 @@ def write_report(run: Run) -> Path:
         RunFolderError: The run is not finished, or its results are damaged or of another version.
         StorageError: The file system refused.
     """
-    results = run.tree
-    missing = [] if "config" in results.attrs else ["attribute config"]
-    missing += missing_variables(results, run.experiment.needs)
-    if missing:
-        raise RunFolderError(
-            f"{run.results_path}: expected results of this version of {run.experiment.name}, found "
-            f"none of {', '.join(missing)}. Delete the file and run 'ired-interp resume "
-            f"{run.path}': it is made again from the shards."
-        )
-    write_file(run.report_path, _render(run, results).encode())
+    with read(run) as results:
+        text = _render(run, results)
+    write_file(run.report_path, text.encode())
     return run.report_path
 
 
@@ -58,6 +50,7 @@ def _render(run: Run, results: xr.DataTree) -> str:
             "attrs": results.attrs,
             "page": page,
             "headline": headline(experiment, page.subject, results),
+            "traced": headline_variables(results),
             "skill": skill_section(results),
             "cards": cards(experiment, results),
             "evidence": small,

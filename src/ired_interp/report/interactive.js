@@ -58,6 +58,8 @@
     const list = box.querySelector("select");
     const touched = window.matchMedia("(pointer: coarse)").matches;
     box.hidden = false;
+    let zoomed = {}; // ranges that the reader chose, by axis: they stay while the slider moves
+    let drawings = 0;
     const draw = () => {
       const [choice, place] = [list ? list.selectedIndex : 0, slider.valueAsNumber];
       said.textContent = figure.positions[place];
@@ -73,20 +75,38 @@
         modebar: { bgcolor: "rgba(0,0,0,0)", color: "var(--fig-muted)", activecolor: "var(--fig-ink)" },
         margin: { l: 10, r: 10, t: 10, b: 10, pad: 2 },
         dragmode: touched ? false : "zoom", // a finger scrolls the page
-        uirevision: choice, // a zoom stays while the slider moves
+        uirevision: `choice ${choice}`, // what is hidden in the legend stays while the slider moves
         ...figure.layout,
         ...changes,
       };
+      drawings += 1;
+      for (const axis of ["xaxis", "yaxis"]) {
+        const chosen = axis in zoomed ? { range: zoomed[axis], autorange: false } : {};
+        layout[axis] = { ...layout[axis], ...chosen, uirevision: drawings };
+      }
       return window.Plotly.react(chart, inTheme(traces), inTheme(layout), {
         responsive: true,
         displaylogo: false,
-        modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"],
+        doubleClick: false, // as plotly has it, it goes back to the first picture's axes
+        modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "resetScale2d"],
+        modeBarButtonsToAdd: [{ name: "Reset axes", icon: window.Plotly.Icons.home, click: reset }],
       });
     };
+    const reset = () => {
+      zoomed = {};
+      return draw();
+    };
     slider.addEventListener("input", draw);
-    list?.addEventListener("change", draw);
+    list?.addEventListener("change", reset); // another choice may have other axes
     dark.addEventListener("change", draw);
     await draw();
+    chart.on("plotly_doubleclick", reset);
+    chart.on("plotly_relayout", (moved) => {
+      for (const axis of ["xaxis", "yaxis"]) {
+        if (`${axis}.range[0]` in moved) { zoomed[axis] = [moved[`${axis}.range[0]`], moved[`${axis}.range[1]`]]; }
+        if (`${axis}.range` in moved) { zoomed[axis] = moved[`${axis}.range`]; }
+      }
+    });
     box.dataset.drawn = "yes";
   };
 

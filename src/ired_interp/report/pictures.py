@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import xarray as xr
 from markupsafe import Markup
 
+from ired_interp.errors import ExperimentError
 from ired_interp.experiments.base import FigureSpec
 from ired_interp.experiments.interactive import PAGE, Interactive
 from ired_interp.report.figures import DARK, LIGHT, draw_svg
@@ -64,6 +65,9 @@ def picture_of(
         narrowest: CSS pixels a point of the drawing below which it scrolls.
         prefix: Put before its name, where a page has figures of two runs.
         interactive: Whether to add what a browser draws, if the figure has that.
+
+    Raises:
+        ExperimentError: What a browser is to draw is not an `Interactive`, or cannot be stored.
     """
     name = f"{prefix}{spec.name}"
     drawing = draw_svg(spec, results, LIGHT)
@@ -73,7 +77,7 @@ def picture_of(
         dark = inline(draw_svg(spec, results, DARK).svg, name, DARK)
         both = merged(light, dark)
         drawings = {"light": light, "dark": dark} if both is None else {"": both}
-    moving = spec.interactive_fn(results, PAGE) if spec.interactive_fn and interactive else None
+    moving = _interactive_of(spec, results) if interactive else None
     return Picture(
         name,
         spec.title,
@@ -85,6 +89,19 @@ def picture_of(
         interactive=moving,
         numbers="" if moving is None else packed(moving),
     )
+
+
+def _interactive_of(spec: FigureSpec, results: xr.DataTree) -> Interactive | None:
+    if spec.interactive_fn is None:
+        return None
+    found: object = spec.interactive_fn(results, PAGE)
+    if not isinstance(found, Interactive):
+        raise ExperimentError(
+            f"figure {spec.name}: interactive_fn: expected an Interactive of "
+            f"ired_interp.experiments.interactive, returned {type(found).__name__}. Leave it out "
+            "if there is nothing for a browser to draw."
+        )
+    return found
 
 
 def glyphs_of(pictures: Iterable[Picture]) -> list[Markup]:

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
+from ired_interp.errors import ExperimentError
 from ired_interp.experiments.interactive import Interactive
 
 __all__ = ["Scripts", "packed", "scripts"]
@@ -48,9 +49,21 @@ def scripts() -> Scripts:
 
 
 def packed(figure: Interactive) -> str:
-    """An interactive figure's data as JSON, compressed, as letters: nothing in it is a tag."""
+    """An interactive figure's data as JSON, compressed, as letters: nothing in it is a tag.
+
+    Raises:
+        ExperimentError: There is something in it that JSON does not have.
+    """
     content = {one.name: getattr(figure, one.name) for one in fields(figure)}
-    return _letters(json.dumps(content, allow_nan=False, separators=(",", ":")))
+    try:
+        text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(
+            f"interactive figure by {figure.slider}: expected text, lists and finite numbers, "
+            f"found something else ({error}). Make numbers with rounded(values), which has None "
+            "where there is none."
+        ) from error
+    return _letters(text)
 
 
 def _letters(text: str) -> str:

@@ -17,6 +17,7 @@ from ired_interp.experiments.verdict_data import StoredVerdict, read_verdicts
 from ired_interp.report.cards import NO_VERDICT, SYMBOLS, shown_outcome
 from ired_interp.report.headline import headline
 from ired_interp.report.pictures import NARROWEST_EVIDENCE, Picture, glyphs_of, picture_of
+from ired_interp.report.readable import read
 from ired_interp.report.templates import render
 from ired_interp.runs.comparison import Comparison, Difference
 from ired_interp.runs.moves import Move
@@ -75,7 +76,7 @@ def write_comparison(first: Run, second: Run, found: Comparison, path: Path) -> 
 
     Raises:
         ConfigError: The runs are of different experiments.
-        RunFolderError: A run is not finished, or its results are damaged.
+        RunFolderError: A run is not finished, or its results are damaged or of another version.
         StorageError: The file system refused.
     """
     if first.experiment.name != second.experiment.name:
@@ -84,30 +85,32 @@ def write_comparison(first: Run, second: Run, found: Comparison, path: Path) -> 
             f"in {first.path} and {second.experiment.name} in {second.path}. Compare runs of the "
             "same experiment; without --report any two runs are compared, by their variables."
         )
-    trees = (first.tree, second.tree)
-    figures = _pairs(first, trees)
-    content = {
-        "experiment": first.experiment,
-        "sides": [_side(run, tree) for run, tree in zip((first, second), trees, strict=True)],
-        "found": found,
-        "differences": [
-            (kind, [_words_of(one) for one in getattr(found, kind)])
-            for kind in ("config", "code", "machine")
-        ],
-        "skills": [skill_section(tree) for tree in trees],
-        "verdicts": _verdicts(trees),
-        "moves": [_row(move) for move in _sorted(found.moves)[:_ROWS]],
-        "left_out": max(0, len(_sorted(found.moves)) - _ROWS),
-        "same": sum(move.state in _SAME for move in found.moves),
-        "elsewhere": [
-            (move.name, move.state, move.detail)
-            for move in found.moves
-            if move.state not in (*_SAME, *_MOVED)
-        ],
-        "figures": figures,
-        "glyphs": glyphs_of([picture for pair in figures for picture in pair]),
-    }
-    write_file(path, render("side_by_side.html", content).encode())
+    with read(first) as one, read(second) as other:
+        trees = (one, other)
+        figures = _pairs(first, trees)
+        content = {
+            "experiment": first.experiment,
+            "sides": [_side(run, tree) for run, tree in zip((first, second), trees, strict=True)],
+            "found": found,
+            "differences": [
+                (kind, [_words_of(one) for one in getattr(found, kind)])
+                for kind in ("config", "code", "machine")
+            ],
+            "skills": [skill_section(tree) for tree in trees],
+            "verdicts": _verdicts(trees),
+            "moves": [_row(move) for move in _sorted(found.moves)[:_ROWS]],
+            "left_out": max(0, len(_sorted(found.moves)) - _ROWS),
+            "same": sum(move.state in _SAME for move in found.moves),
+            "elsewhere": [
+                (move.name, move.state, move.detail)
+                for move in found.moves
+                if move.state not in (*_SAME, *_MOVED)
+            ],
+            "figures": figures,
+            "glyphs": glyphs_of([picture for pair in figures for picture in pair]),
+        }
+        page = render("side_by_side.html", content)
+    write_file(path, page.encode())
     return path
 
 

@@ -6,6 +6,7 @@ from ired_interp.experiments.verdict_data import read_verdicts
 from ired_interp.report.cards import SYMBOLS, shown_outcome
 from ired_interp.report.headline import headline
 from ired_interp.report.printed import Printed
+from ired_interp.report.readable import read, readable
 from ired_interp.runs.run import Run
 from ired_interp.stats import Interval
 
@@ -14,13 +15,13 @@ __all__ = ["first_line", "results_table", "verdict_table"]
 
 def first_line(run: Run) -> str:
     """The first line of a finished run's report."""
-    results = run.tree
-    return headline(run.experiment, run.experiment.page(results).subject, results)
+    with read(run) as results:
+        return headline(run.experiment, run.experiment.page(results).subject, results)
 
 
 def verdict_table(run: Run) -> Printed | None:
     """The verdicts of a finished run, as its report has them; None where there are none."""
-    stored = read_verdicts(run.tree)
+    stored = read_verdicts(readable(run))
     if not stored:
         return None
     rows = [
@@ -53,4 +54,5 @@ def _said(interval: Interval | None) -> str:
 
 def results_table(run: Run, title: str) -> Printed:
     """The experiment's listing of a finished run."""
-    return Printed(run.experiment.listing(run.tree), title)
+    with read(run) as results:
+        return Printed(run.experiment.listing(results), title)

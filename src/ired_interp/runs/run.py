@@ -18,7 +18,7 @@ from ired_interp.experiments import Experiment, Source, load
 from ired_interp.experiments.config import config_from_mapping, config_to_mapping
 from ired_interp.runs.named_files import places_of, read_named, relocated
 from ired_interp.runs.plan import code_of, config_differences, plan_hash, present_provenance
-from ired_interp.runs.results import read_results
+from ired_interp.runs.results import READ_VERSIONS, read_results
 from ired_interp.runs.shards import ShardFault, find_fault, read_record, shard_path
 from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
 
@@ -28,7 +28,6 @@ FORMAT = "ired-interp-run"
 # Version 2: eigenvalues may be those of the ends only, and each has its certificate.
 # Version 3: a hash of the plan, where the experiment is defined, and a record beside each shard.
 VERSION = 3
-_READ = (1, 2, 3)
 _WITH_PLAN_HASH = 3
 _PATCH = "uncommitted.patch"
 
@@ -256,8 +255,8 @@ def open_run(path: str | Path, *, project: Path | None = None, files: Path | Non
     """
     folder = Path(path)
     head = read_json(folder / "run.json")
-    if head.get("format") != FORMAT or head.get("version") not in _READ:
-        *first, last = map(str, _READ)
+    if head.get("format") != FORMAT or head.get("version") not in READ_VERSIONS:
+        *first, last = map(str, READ_VERSIONS)
         raise RunFolderError(
             f"{folder}: expected {FORMAT} version {', '.join(first)} or {last}, found "
             f"{head.get('format')!r} version {head.get('version')!r}."
