@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from plain_training import PlainBatch, PlainEnergy, plain_steps
+from precision import rounded_product
 
 from ired_interp.energy.exact import exact_model
 from ired_interp.errors import ConfigError, EnergyError
@@ -49,6 +50,22 @@ def test_bfloat16_rounds_factors_to_eight_bits_and_sums_in_more() -> None:
     scale = a.abs().double() @ b.abs().double()
     assert float(((found - rounded) / scale).abs().max()) <= 2**-8
     assert float(((found - a @ b) / scale).abs().max()) > 2**-14  # it does round
+
+
+def test_bfloat16_for_measurements_is_the_processor_s_own() -> None:
+    generator = torch.Generator().manual_seed(2)
+    a, b, weights = (
+        torch.randn(*shape, generator=generator) for shape in ((20, 30), (30, 9), (20, 9))
+    )
+    found = []
+    for product in (rounded_product, bfloat16_product):
+        one, other = a.clone().requires_grad_(), b.clone().requires_grad_()
+        total = product(one, other)
+        found.append((total.detach(), *torch.autograd.grad((total * weights).sum(), (one, other))))
+    for ours, own in zip(*found, strict=True):
+        # Sums in another order may round another way: one unit in 2^8.
+        assert float((ours - own).abs().max() / own.abs().max()) <= 2**-8
+    assert not torch.equal(found[0][0], a @ b)
 
 
 def test_a_step_in_bfloat16_has_nearly_the_same_losses_and_gradients() -> None:

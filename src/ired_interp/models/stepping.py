@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ired_interp.draws import BatchDraws
 from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.energy.mlp_conditioned import Product
 from ired_interp.models.train_config import TrainConfig
 from ired_interp.negatives import NEGATIVES
 from ired_interp.training import PRODUCTS, Batch, Losses, average_decay, losses
@@ -20,6 +21,10 @@ _ADAM_BETAS = (0.9, 0.99)
 class Stepper:
     """Everything that the next step depends on, but for the files.
 
+    Args:
+        config: What to train and how.
+        product: How to multiply matrices, in place of the config's precision: for measurements.
+
     Attributes:
         config: What to train and how.
         task: Where problems come from.
@@ -29,7 +34,7 @@ class Stepper:
         window: Sums since `start_window`: denoising loss, contrastive loss, number of steps.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, *, product: Product | None = None) -> None:
         self.config = config
         self.task = config.make_task()
         self.step = 0
@@ -43,6 +48,7 @@ class Stepper:
         self._optimiser = torch.optim.Adam(
             self.online.parameters(), lr=config.learning_rate, betas=_ADAM_BETAS, fused=True
         )
+        self._product = PRODUCTS[config.precision] if product is None else product
         self._losses = torch.compile(losses) if config.compile else losses
 
     def take(self) -> Losses:
@@ -52,7 +58,7 @@ class Stepper:
             self.online,
             self.draw(),
             bound=config.bound,
-            product=PRODUCTS[config.precision],
+            product=self._product,
             negative_fn=NEGATIVES[config.negatives],
         )
         self._optimiser.zero_grad()
