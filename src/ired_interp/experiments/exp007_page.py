@@ -143,12 +143,13 @@ def _in_words(results: xr.DataTree) -> list[Text]:
             f"{number(_mean(last['effective_rank']), 3)}; that of the truth is "
             f"{number(truth, 3)}."
         ),
-        _penalty_in_words(data, steps),
         (
             f"Mean σλ at typical points goes from {number(_mean(first['curvature']), 3)} to "
             f"{number(_mean(last['curvature']), 3)}, mean over levels."
         ),
     ]
+    if "penalised_distance" in data:  # not in results of before it was measured
+        said.append(_penalty_in_words(data, steps))
     return said
 
 

@@ -170,7 +170,8 @@ def _table(results: xr.DataTree) -> Table:
         ],
         note="Means over problems [95\u00a0% bootstrap interval]. Change: distance of the answer "
         "from that of the released rule from the same start, over the latter’s error. Minima: how "
-        "many the starts of a problem lead to. Gradients: a Hessian counts as 2·d.",
+        "many the starts of a problem lead to; of untrained weights they are looked for behind the "
+        "released rule’s answers alone. Gradients: a Hessian counts as 2·d.",
     )
 
 
