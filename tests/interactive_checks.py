@@ -130,7 +130,7 @@ def _check_ends_of_spectra(run: Run) -> None:
         for here in found.values[0]:
             assert [len(here[i]["y"]), len(here[half + i]["y"])] == [3, 1]
     shown = found.values[0][0][half + half // 2]["y"]  # the model's median
-    expected = tree["summary/model/scaled_eigenvalues"].sel(quantile=0.5)[0, 3:]
+    expected = tree["summary/model"].to_dataset()["scaled_eigenvalues"].sel(quantile=0.5)[0, 3:]
     np.testing.assert_allclose(shown, expected, rtol=1e-3)
     go.Figure(in_theme(found.traces, 0), in_theme(found.layout, 0))  # raises
 
@@ -161,12 +161,13 @@ def _check_training(run: Run, figure: Mapping[str, Any]) -> None:
                     np.array(shown["y"], float) + np.array(shown["error_y"]["array"], float),
                 ]
                 kept = here.sel(statistic=["low", "high"]).transpose("step", "statistic")
-                close = {"rtol": 2e-3, "atol": 2e-3}
                 np.testing.assert_allclose(
-                    np.array(shown["y"], float), here.sel(statistic="mean"), **close
+                    np.array(shown["y"], float), here.sel(statistic="mean"), rtol=2e-3, atol=2e-3
                 )
-                np.testing.assert_allclose(np.stack(ends, axis=1), kept, **close)
-                np.testing.assert_allclose(np.array(shown["customdata"], float), kept, **close)
+                np.testing.assert_allclose(np.stack(ends, axis=1), kept, rtol=2e-3, atol=2e-3)
+                np.testing.assert_allclose(
+                    np.array(shown["customdata"], float), kept, rtol=2e-3, atol=2e-3
+                )
 
 
 def _check_costs(run: Run, figure: Mapping[str, Any]) -> None:

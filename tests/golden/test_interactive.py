@@ -75,8 +75,7 @@ def test_what_a_page_cannot_hold_is_refused_in_words(number: Any) -> None:
 
 
 def test_a_figure_of_another_kind_is_refused_in_words() -> None:
-    spec = FigureSpec(
-        "mine", "t", "c", lambda *_: Figure((2, 1)), interactive_fn=lambda *_: {"data": []}
-    )
+    wrong: Any = lambda *_: {"data": []}  # noqa: E731 - of another type than it must be
+    spec = FigureSpec("mine", "t", "c", lambda *_: Figure((2, 1)), interactive_fn=wrong)
     with pytest.raises(ExperimentError, match=r"figure mine: interactive_fn: .*returned dict"):
         picture_of(spec, xr.DataTree())
