@@ -1,6 +1,7 @@
 """Verdicts over models: each counts once, on planted results and on runs of tiny networks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,8 @@ def test_models_are_what_is_tested() -> None:
     assert over.outcome == "inconclusive"
     pooled = joined([CLAIM.statistic(one) for one in mixed])
     problems = Evidence(effect=pooled.effect, control=np.full(8 * N, -9.0))
-    told = Hypothesis(**{**_fields(CLAIM), "statistic": lambda _: problems, "needs": ()})
+    told = replace(CLAIM, statistic=lambda _: problems, needs=())
     assert judge([told], xr.DataTree())[0].outcome == "supported"
-
-
-def _fields(hypothesis: Hypothesis) -> dict[str, object]:
-    return {name: getattr(hypothesis, name) for name in Hypothesis.__slots__}
 
 
 def test_what_one_run_lacks_is_not_judged() -> None:
@@ -87,10 +84,7 @@ def test_runs_of_six_networks_are_judged_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = {"problems": 2, "levels": (10,), "moves": 4}
-    paths = [
-        run_of("exp004", tmp_path / str(i), weights=i, **few).path  # type: ignore[arg-type]
-        for i in range(6)
-    ]
+    paths = [run_of("exp004", tmp_path / str(i), weights=i, **few).path for i in range(6)]
     words = [str(path) for path in paths]
     assert main(["compare", *words, "--over-models", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -112,6 +106,6 @@ def test_runs_of_six_networks_are_judged_together(
     assert "expected two runs, found 6" in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"found that of .* again"):
         judge_runs([*paths, paths[0]])
-    other = run_of("exp004", tmp_path / "other", weights=7, **{**few, "seed": 1}).path  # type: ignore[arg-type]
+    other = run_of("exp004", tmp_path / "other", weights=7, **{**few, "seed": 1}).path
     with pytest.raises(ConfigError, match="another seed in"):
         judge_runs([*paths, other])
