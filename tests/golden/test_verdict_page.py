@@ -148,7 +148,15 @@ def test_the_page_has_a_card_for_each(run: Run) -> None:
             interval = one.verdict.estimate
             value, ends = with_interval(interval.mean, interval.low, interval.high)
             assert f"{value} degrees {ends} verdicts/estimate" in card
-            for path in ("null", "control", "contrast", "p_for", "adjusted_p", "num_problems"):
+            for path in (
+                "null",
+                "control",
+                "contrast",
+                "hedges_g",
+                "p_for",
+                "adjusted_p",
+                "num_problems",
+            ):
                 assert f"verdicts/{path}" in card
             assert f'tree["verdicts"].to_dataset().sel(hypothesis="{one.verdict.id}")' in (
                 card.replace("&#34;", '"')

@@ -139,6 +139,7 @@ def _facts(one: StoredVerdict) -> list[Fact]:
         Fact("null", f"{number(verdict.null)}{unit}", "", f"{VERDICTS}/null"),
         fact("control", verdict.control, "control"),
         fact("effect − control", verdict.contrast, "contrast"),
+        Fact("Hedges' g", number(verdict.hedges_g, 2), "", f"{VERDICTS}/hedges_g"),
         Fact("p for", _p(verdict.p_for), "", f"{VERDICTS}/p_for"),
         Fact("p against", _p(verdict.p_against), "", f"{VERDICTS}/p_against"),
         Fact("p, adjusted", _adjusted(one), "", f"{VERDICTS}/adjusted_p"),
