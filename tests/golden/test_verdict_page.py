@@ -171,7 +171,7 @@ def test_the_page_has_a_card_for_each(run: Run) -> None:
 
 def test_every_path_on_a_card_is_a_variable(run: Run) -> None:
     paths = set(re.findall(r"<code>(verdicts/\w+)</code>", text_of(run)))
-    assert len(paths) == 9
+    assert len(paths) == 10
     for path in paths:
         group, name = path.split("/")
         assert name in run.tree[group].data_vars
