@@ -20,6 +20,7 @@ from ired_interp.report.html import write_report
 pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
+WAIT = 180_000  # ms; a machine that does other work draws slowly
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
@@ -79,6 +80,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def opened(browser: Any, report: Path, **settings: Any) -> Seen:
     context = browser.new_context(**settings)
+    context.set_default_timeout(WAIT)
     seen = Seen(context.new_page())
     seen.watch(report.as_uri())
     seen.page.goto(report.as_uri())
@@ -135,7 +137,7 @@ def test_the_slider_changes_the_picture(browser: Any, report: Path, size: dict[s
 
 
 def test_a_zoom_stays_while_the_slider_moves(browser: Any, report: Path) -> None:
-    """Until a double click, which goes back to the axes of the picture that is shown."""
+    """Until the axes are reset to those of the picture that is shown."""
     seen = opened(browser, report, viewport=WIDE)
     page = seen.page
     box = drawn(page)
@@ -151,7 +153,7 @@ def test_a_zoom_stays_while_the_slider_moves(browser: Any, report: Path) -> None
     assert page.evaluate(RANGES) == pytest.approx(zoomed)
     page.keyboard.press("ArrowLeft")
     assert page.evaluate(RANGES) == pytest.approx(zoomed)
-    page.mouse.dblclick(plot["x"] + 0.5 * plot["width"], plot["y"] + 0.5 * plot["height"])
+    box.locator(".modebar-btn[data-title='Reset axes']").click()
     assert changed_ranges(page, zoomed) == pytest.approx(whole)
     assert seen.faults == []
     page.context.close()
