@@ -105,7 +105,7 @@ def _nearest(here: xr.Dataset) -> str:
 
 def _lead(results: xr.DataTree, model: str, draws: int) -> Text:
     steps = _steps(results)
-    beside = f", beside {model_page.counted(draws, 'series')} of untrained weights" if draws else ""
+    beside = f", beside {draws} series of untrained weights" if draws else ""
     return (
         "What did training do to the answers and the landscape of ",
         Marked(model, "strong"),
