@@ -173,7 +173,7 @@ def _check_training(run: Run, figure: Mapping[str, Any]) -> None:
 def _check_costs(run: Run, figure: Mapping[str, Any]) -> None:
     for case, choice in zip(("model", "untrained"), figure["values"], strict=True):
         summary = run.tree[f"summary/{case}"].to_dataset()
-        for way, trace in enumerate(summary["arm"].values, start=1):
+        for trace, way in enumerate(summary["arm"].values, start=1):
             assert figure["traces"][trace]["name"] == way
             for place, level in zip(choice, tiny_runs.LEVELS, strict=True):
                 error = summary["path_error"].sel(arm=way, level=level)

@@ -118,7 +118,8 @@ def test_brackets_contain_the_count_of_every_probe(name: str, steps: int) -> Non
         land, y, estimator="quadrature", num_probes=8, num_steps=steps, num_points=99, seed=2
     )
     values, masses = _own_measures(a, 8, 2)
-    at = torch.linspace(float(values[0]) - 1, float(values[-1]) + 1, 41, dtype=torch.float64)
+    # At no eigenvalue: whether one lies below itself is round-off, another on each processor.
+    at = torch.linspace(float(values[0]) - 1, float(values[-1]) + 1.03, 41, dtype=torch.float64)
     counts = eigenvalues_below(found, at)
     truth = D * (masses[:, None] * (values < at[:, None])).sum(dim=2).mean(dim=0)
     assert (counts.low <= truth + 1e-9).all()
