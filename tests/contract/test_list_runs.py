@@ -71,6 +71,7 @@ def test_the_command_lists_what_is_sound_and_fails_for_what_is_not(
     runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(runs.parent)
+    monkeypatch.delenv("COLUMNS", raising=False)  # of a pipe, which breaks no line
     assert main(["list"]) == 1
     said = capsys.readouterr().out.splitlines()
     planned = next(line.split() for line in said if line.startswith("runs/planned "))

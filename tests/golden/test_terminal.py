@@ -72,7 +72,10 @@ def test_a_table_fits_its_terminal_with_nothing_cut(width: int) -> None:
     assert (sum("error" in line for line in lines) == 1) == (width >= 75)
 
 
-def test_paths_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_paths_are_printed_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # of a pipe, which breaks no line
     folder = shutil.copytree(DATA / "run-2", tmp_path / ODD / "run")
     (folder / "report.html").touch()
     assert main(["resume", str(folder)]) == 0
