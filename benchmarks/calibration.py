@@ -146,9 +146,13 @@ def seeds_of(case: Case, written: range, runs: int | None) -> range:
 
 def run(case: Case, kept: Kept, nulls: range, truths: range) -> None:
     """The landscapes of a case that are not kept yet."""
+    warm = False
     for kind, results_fn, seeds in sides(case, nulls, truths):
         for seed in seeds:
             if any(kept.find(case.name, kind, one.id, seed) is None for one in case.hypotheses):
+                if not warm:  # what it imports is no landscape's time
+                    landscape(case, kind, results_fn, seed)
+                    warm = True
                 kept.add(landscape(case, kind, results_fn, seed))
         print(f"{case.name}: {kind}, {case.landscape}: done", file=sys.stderr, flush=True)
 

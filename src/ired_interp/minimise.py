@@ -16,7 +16,8 @@ from ired_interp.landscape import Landscape
 __all__ = ["Minimum", "minimise"]
 
 _TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
-_BISECTIONS = 80
+_NEWTON_STEPS = 50  # of the secular equation; it takes three to eight
+_EDGE_ROUND_OFF = 16
 _ACCEPT, _SHRINK_BELOW, _GROW_ABOVE = 1e-4, 0.25, 0.75
 _LEAST_ALONG = 1e-8  # cosine below which a rank-one correction is left out
 
@@ -170,22 +171,9 @@ def _model_step(
 ) -> tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]:
     """The minimiser of gᵀp + ½pᵀHp over ‖p‖ ≤ radius, and the decrease it promises."""
     g = torch.einsum("nde,nd->ne", vectors, gradient)
-    scale = values.abs().amax(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
-    floor = (-values[:, 0]).clamp_min(0) + torch.finfo(values.dtype).eps * scale
-
-    def length(shift: Tensor) -> Tensor:
-        norm: Tensor = torch.linalg.vector_norm(g / (values + shift[:, None]), dim=1)
-        return norm
-
-    low, high = floor, floor + g.norm(dim=1) / radius + scale
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        too_long = length(middle) > radius
-        low = torch.where(too_long, middle, low)
-        high = torch.where(too_long, high, middle)
-    inside = (length(floor) <= radius) & (values[:, 0] > 0)
-    shift = torch.where(inside, torch.zeros_like(low), high)
-    p = -g / (values + shift[:, None])
+    # From the lowest eigenvalue on: a step along it alone keeps its digits however near the pole.
+    gaps = values - values[:, :1]
+    p = -g / (gaps + _from_pole(gaps, g, radius, values[:, 0])[:, None])
     # The hard case: negative curvature that the gradient hardly sees. Go along it to the edge.
     slack = (radius.square() - p.square().sum(dim=1)).clamp_min(0).sqrt()
     along = torch.where(g[:, 0] > 0, -slack, slack)
@@ -194,3 +182,31 @@ def _model_step(
     promised = -(g * p).sum(dim=1) - (values * p.square()).sum(dim=1) / 2
     step: Tensor = torch.einsum("nde,ne->nd", vectors, p)
     return step, promised
+
+
+def _from_pole(
+    gaps: Float[Tensor, "n d"],
+    g: Float[Tensor, "n d"],
+    radius: Float[Tensor, " n"],
+    lowest: Float[Tensor, " n"],
+) -> Float[Tensor, " n"]:
+    """The least μ > 0, μ ≥ lowest, at which ‖g/(gaps + μ)‖ is no longer than the radius.
+
+    Newton's method on 1/‖·‖, which is concave and increasing in μ: from the left of its root it
+    stays there (Conn, Gould & Toint 2000, section 7.3).
+    """
+    # Left of the root, and no coordinate is longer than the radius.
+    start = (g.abs() / radius[:, None] - gaps).amax(dim=1)
+    pole = torch.maximum(lowest, start).clamp_min(torch.finfo(g.dtype).tiny)
+    longest = (1 + _EDGE_ROUND_OFF * torch.finfo(g.dtype).eps) * radius
+    for _ in range(_NEWTON_STEPS):
+        p = g / (gaps + pole[:, None])
+        length = torch.linalg.vector_norm(p, dim=1)
+        too_long = length > longest
+        if not too_long.any():
+            break
+        slope = (p.square() / (gaps + pole[:, None])).sum(dim=1)
+        pole = torch.where(
+            too_long, pole + length.square() / slope * (length - radius) / radius, pole
+        )
+    return pole

@@ -242,3 +242,31 @@ def test_wrong_requests_are_refused() -> None:
         minimise(land, y, max_steps=0)
     with pytest.raises(NonFiniteError, match="y"):
         minimise(land, y * torch.nan)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("blind", [0.0, 1e-12, 1.0])
+@pytest.mark.parametrize("lowest", [-2.0, 0.0, 0.5])
+def test_the_first_step_solves_the_trust_region_problem(
+    lowest: float, blind: float, seed: int
+) -> None:
+    # On a quadratic the model is the energy and its step is taken. ``blind``: how far the starts
+    # lie along the lowest eigenvector; at 0 the gradient does not see it.
+    n, d, radius = 16, 5, 0.7
+    values = torch.cat([torch.tensor([lowest]).double(), 1 + planted.normal(d - 1, seed=seed) ** 2])
+    basis = torch.linalg.qr(planted.normal(d, d, seed=seed + 100)).Q
+    a = (basis * values) @ basis.T
+    start = planted.normal(n, d, seed=seed + 200)
+    start[:, 0] *= blind
+    start = start @ basis.T
+    found = minimise(planted.quadratic((a + a.T) / 2), start, max_steps=2, first_radius=radius)
+    step = found.y - start
+    # Conn, Gould & Toint (2000), theorem 7.2.1: (H + λ)p = -g, λ ≥ 0, H + λ positive
+    # semi-definite, and λ = 0 or ‖p‖ is the radius.
+    length = step.norm(dim=1)
+    pull = -found.y @ a
+    multiplier = (pull * step).sum(dim=1) / length.square()
+    assert bool((length <= radius * (1 + 1e-12)).all())
+    assert bool((multiplier >= max(0.0, -lowest) - 1e-9).all())
+    assert (pull - multiplier[:, None] * step).norm(dim=1).max() < 1e-9
+    assert bool(((multiplier.abs() < 1e-9) | (length > radius * (1 - 1e-9))).all())
