@@ -215,7 +215,8 @@ def _cells(move: Move) -> list[str]:
     by = f"by {_number(move.largest)}" + (f" of {_number(move.scale)}" if move.scale else "")
     errors, where = "", []
     if move.standard_errors is not None:
-        errors = f"{_number(move.standard_errors)} standard errors"
+        text = _number(move.standard_errors)
+        errors = f"{text} standard error" + "s" * (text != "1")
         where += [f"at {move.at}"] * bool(move.at)
         where += [f"the most of {move.places}"] * (move.places > 1)
     if move.problems:

@@ -16,7 +16,7 @@ from ired_interp.stats import FloatArray, Interval
 __all__ = ["evidence_figures"]
 
 # In inches: of the figure, of a row, of all that is above and below the rows, and of the margins.
-_WIDTH, _ROW, _FRAME = 5.0, 0.42, 0.7
+_WIDTH, _ROW, _FRAME = 4.0, 0.42, 0.7
 _BELOW, _LEFT, _RIGHT = 0.46, 0.62, 0.12
 _CAPTION = (
     "A dot is a problem, the bar its mean with the interval; the dashed line is the null, what the "

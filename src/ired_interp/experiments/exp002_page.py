@@ -141,7 +141,7 @@ def _in_words(results: xr.DataTree, config: Mapping[str, Any]) -> list[Text]:
             f"to {int(control.max())}."
         )
     kept = results["summary/model"].to_dataset()
-    shares = [number(float(kept[name].sel(statistic="mean")), 5) for name in _KEPT]
+    shares = [number(float(kept[name].sel(statistic="mean")), 3) for name in _KEPT]
     said.append(
         f"The plane of its own principal components keeps {shares[0]} of the solver’s path; of "
         f"random walks with the same step lengths theirs keep {shares[1]}; a random plane keeps "

@@ -69,8 +69,8 @@ def page(results: xr.DataTree) -> Page:
     return Page(
         lead=_lead(results, told.subject),
         facts=_facts(results, told.config),
-        findings=(Points(_in_words(results), _SAID), _table(results)),
-        sections=(_meaning(results),),
+        findings=(Points(_in_words(results), _SAID), _table(results, _compared(results))),
+        sections=(_meaning(results), *_others(results)),
         subject=told.subject,
         drawn_of=told.drawn_of,
         layout=_layout(results),
@@ -206,14 +206,35 @@ def _in_words(results: xr.DataTree) -> list[Text]:
     return said
 
 
-def _table(results: xr.DataTree) -> Table:
+def _compared(results: xr.DataTree) -> list[str]:
+    """The distances that the claims are about."""
+    metrics = [str(metric) for metric in results.coords["metric"].values]
+    return [metric for metric in metrics if metric in (GRASSMANN, FROBENIUS, AFFINE)]
+
+
+def _others(results: xr.DataTree) -> list[Section]:
+    """The distances that stand beside them, if there are any."""
+    compared = _compared(results)
+    others = [str(m) for m in results.coords["metric"].values if str(m) not in compared]
+    if not others:
+        return []
+    return [
+        Section(
+            "other-distances",
+            "Subspaces of other sides and dimensions",
+            (_table(results, others),),
+        )
+    ]
+
+
+def _table(results: xr.DataTree, metrics: Sequence[str]) -> Table:
     groups = []
-    for metric in results.coords["metric"].values:
+    for metric in metrics:
         for level in model_page.levels_of(results):
-            here = functools.partial(_cells, metric=str(metric), level=level)
-            groups.append(RowGroup((str(metric), str(level)), model_page.rows_of(results, here)))
+            here = functools.partial(_cells, metric=metric, level=level)
+            groups.append(RowGroup((metric, str(level)), model_page.rows_of(results, here)))
     return Table(
-        label="Distance as a predictor of energy, by metric and level",
+        label=f"Distance as a predictor of energy, by level: {', '.join(metrics)}",
         group_heads=("metric", ("level ", Marked("k", "i"))),
         row_head="case",
         columns=[Column(label, variable=f"summary/…/{name}") for name, _, label in _COLUMNS],

@@ -138,7 +138,7 @@ def _in_words(results: xr.DataTree) -> list[Text]:
         parts = []
         for case in model_page.cases_of(results):
             values = case.data[name].sel(place=place, space=space, statistic="mean").values
-            parts.append(f"{number(float(values.mean()), 5)} ({case.label})")
+            parts.append(f"{number(float(values.mean()), 3)} ({case.label})")
         said.append(f"{what} is {', '.join(parts)}, mean over levels; chance gives {null}.")
     return said
 

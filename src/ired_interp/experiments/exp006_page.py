@@ -133,7 +133,7 @@ def _in_words(results: xr.DataTree) -> list[Text]:
 
     def means(name: str, place: str, end: str = "") -> str:
         return ", ".join(
-            f"{number(float(_at(case.data, name, place, end).sel(statistic='mean').mean()), 5)} "
+            f"{number(float(_at(case.data, name, place, end).sel(statistic='mean').mean()), 3)} "
             f"({case.label})"
             for case in cases
         )
@@ -151,7 +151,7 @@ def _in_words(results: xr.DataTree) -> list[Text]:
     )
     return [
         *(f"{words} {means(name, place)}, mean over levels." for words, name, place in said),
-        f"The concentration of the noise itself is {number(chance, 5)}.",
+        f"The concentration of the noise itself is {number(chance, 3)}.",
         f"Share of the leading components in the own subspace: {own}; in others’: {others}.",
     ]
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from ired_interp.digits import number
 from ired_interp.experiments.hypothesis import Direction, Evidence, Outcome
 from ired_interp.stats import Interval, PairedEffect
 
@@ -84,8 +85,8 @@ def explored(tested: Tested) -> str:
     control = "" if tested.control is None else f", control {_interval(tested.control)}"
     text = (
         f"Exploratory, so neither supported nor refuted: {_estimate(tested)}, null "
-        f"{_number(tested.null)}{control} (unadjusted p = {tested.p_for:.2g} for, "
-        f"{tested.p_against:.2g} against, {_units(tested, tested.against_null)})"
+        f"{_number(tested.null)}{control} (unadjusted p = {number(tested.p_for, 2)} for, "
+        f"{number(tested.p_against, 2)} against, {_units(tested, tested.against_null)})"
     )
     return _with_note(text + _left_out(tested), tested.evidence.note)
 
@@ -138,7 +139,7 @@ def _inconclusive(tested: Tested, alpha: float, num_tested: int) -> str:
     if null.p_values[0] > alpha:
         return (
             f"{estimate} is not told from the null {_number(tested.null)} "
-            f"(p = {null.p_values[0]:.2g}, {_units(tested, null)})"
+            f"(p = {number(null.p_values[0], 2)}, {_units(tested, null)})"
         )
     if control is None:
         return (
@@ -149,18 +150,18 @@ def _inconclusive(tested: Tested, alpha: float, num_tested: int) -> str:
     if control.greater > alpha:
         return (
             f"The control does the same: {estimate} differs from it by {difference} "
-            f"(p = {control.greater:.2g}, {_units(tested, control)})"
+            f"(p = {number(control.greater, 2)}, {_units(tested, control)})"
         )
     if control.p_values[0] > alpha:
         return (
             f"{estimate} differs from the control by {difference}, but the control's "
             f"{control.num_draws} draws differ so much from one another that it could be one of "
-            f"them (p = {control.p_values[0]:.2g})"
+            f"them (p = {number(control.p_values[0], 2)})"
         )
     by_draws = control.among_draws_greater == tested.p_for
     return (
-        f"{estimate} lies {_side(tested.direction)} null and control, but p = {tested.p_for:.2g} "
-        f"does not suffice {others}"
+        f"{estimate} lies {_side(tested.direction)} null and control, but "
+        f"p = {number(tested.p_for, 2)} does not suffice {others}"
         + (f": {control.num_draws} draws of the control are too few" if by_draws else "")
     )
 
@@ -181,7 +182,7 @@ def _interval(interval: Interval) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return number(value, 3)
 
 
 def _units(tested: Tested, comparison: Comparison) -> str:

@@ -17,7 +17,7 @@ __all__ = ["NARROWEST_EVIDENCE", "Picture", "glyphs_of", "picture_of"]
 
 # A figure is as wide as the page up to the first, and scrolls rather than shrink below the second.
 _WIDEST, _NARROWEST = 1.75, 1.25
-NARROWEST_EVIDENCE = 1.15
+NARROWEST_EVIDENCE = 1.08
 """The figure of a verdict has little in it and may shrink further."""
 
 
