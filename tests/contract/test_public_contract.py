@@ -42,7 +42,9 @@ def test_the_example_of_the_design_runs(tmp_path: Path) -> None:
     spec = ii.curvature.spectrum(land, y, top=2, bottom=1, tol=1e-6)
     assert spec.eigenvalues.shape == spec.residuals.shape == (3, 3)
     assert spec.eigenvectors.shape == (3, 16, 3)
-    run = ii.run("exp001", model="inverse-4", out=tmp_path / "a", problems=2, controls=1)
+    run = ii.run(
+        "exp001", model="inverse-4", out=tmp_path / "a", problems=2, levels=[1, 10], controls=1
+    )
     assert ii.open_run(tmp_path / "a").results.identical(run.results)
 
 

@@ -93,9 +93,10 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
         for spec in (*run.experiment.figures, *evidence_figures(results)):
             if spec.missing(results):
                 continue
-            for suffix in ("svg", "pdf"):
-                with _own_style():
-                    content = _to_bytes(spec.draw_fn(results, LIGHT), suffix, ground="white")
+            with _own_style():
+                figure = spec.draw_fn(results, LIGHT)
+                contents = {one: _to_bytes(figure, one, ground="white") for one in ("svg", "pdf")}
+            for suffix, content in contents.items():
                 path = folder / f"{spec.name}.{suffix}"
                 write_file(path, content)
                 paths.append(path)
