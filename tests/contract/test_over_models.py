@@ -1,6 +1,7 @@
-"""Verdicts over models: each counts once, on planted results and on runs of tiny networks."""
+"""Verdicts over models: each counts once, on planted results and on those of a tiny network."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ired_interp.experiments.model_evidence import beside_untrained, rows
 from ired_interp.experiments.over_models import joined, judge_models
 from ired_interp.experiments.verdicts import judge
 from ired_interp.runs.over_models import judge_runs
+from ired_interp.runs.run import Run
 from tiny_runs import run_of
 
 N, DRAWS = 12, 6
@@ -80,11 +82,27 @@ def test_runs_that_do_not_belong_together_are_refused() -> None:
         judge_models([CLAIM], [*runs[:5], alone])
 
 
+def of_another_model(run: Run, folder: Path, number: int, **config: object) -> Path:
+    """As if another network had been measured: its correlations are a little other ones."""
+    shutil.copytree(run.path, folder)
+    plan = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    plan["config"] |= {"model_sha256": f"{number:064x}"} | config
+    (folder / "run.json").write_text(json.dumps(plan), encoding="utf-8")
+    tree = run.tree
+    root = tree.to_dataset()
+    root["spearman"] = root["spearman"] * (1 - number / 100)
+    results = xr.DataTree.from_dict({"/": root, "controls": tree["controls"]})
+    (folder / "results.h5").unlink()
+    results.to_netcdf(folder / "results.h5", engine="h5netcdf")
+    return folder
+
+
 def test_runs_of_six_networks_are_judged_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = {"problems": 2, "levels": (10,), "moves": 4}
-    paths = [run_of("exp004", tmp_path / str(i), weights=i, **few).path for i in range(6)]
+    first = run_of("exp004", tmp_path / "0", **few)
+    paths = [first.path, *(of_another_model(first, tmp_path / str(i), i) for i in range(1, 6))]
     words = [str(path) for path in paths]
     assert main(["compare", *words, "--over-models", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -106,6 +124,6 @@ def test_runs_of_six_networks_are_judged_together(
     assert "expected two runs, found 6" in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"found that of .* again"):
         judge_runs([*paths, paths[0]])
-    other = run_of("exp004", tmp_path / "other", weights=7, **{**few, "seed": 1}).path
+    other = of_another_model(first, tmp_path / "other", 7, seed=1)
     with pytest.raises(ConfigError, match="another seed in"):
         judge_runs([*paths, other])
