@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from ired_interp.experiments.model_evidence import beside_untrained, rows
 from ired_interp.experiments.over_models import joined, judge_models
 from ired_interp.experiments.verdicts import judge
 from ired_interp.runs.over_models import judge_runs
+from ired_interp.runs.plan import plan_hash
 from ired_interp.runs.run import Run
 from tiny_runs import run_of
 
@@ -87,6 +89,7 @@ def of_another_model(run: Run, folder: Path, number: int, **config: object) -> P
     shutil.copytree(run.path, folder)
     plan = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     plan["config"] |= {"model_sha256": f"{number:064x}"} | config
+    plan["plan_sha256"] = plan_hash(plan["source"]["reference"], plan["config"], plan["units"])
     (folder / "run.json").write_text(json.dumps(plan), encoding="utf-8")
     tree = run.tree
     root = tree.to_dataset()
@@ -100,7 +103,7 @@ def of_another_model(run: Run, folder: Path, number: int, **config: object) -> P
 def test_runs_of_six_networks_are_judged_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = {"problems": 2, "levels": (10,), "moves": 4}
+    few: dict[str, Any] = {"problems": 2, "levels": (10,), "moves": 4}
     first = run_of("exp004", tmp_path / "0", **few)
     paths = [first.path, *(of_another_model(first, tmp_path / str(i), i) for i in range(1, 6))]
     words = [str(path) for path in paths]

@@ -38,8 +38,8 @@ def _path_plane(results: xr.DataTree) -> Evidence:
     )
     note = (
         "logarithm of what random walks lose over what the path loses; the plane keeps "
-        f"{kept:.5g} of the variance on average, that of random walks with the same step lengths "
-        f"{walk:.5g} of theirs, a random plane {random:.2g} of the path's"
+        f"{kept:.3g} of the variance on average, that of random walks with the same step lengths "
+        f"{walk:.3g} of theirs, a random plane {random:.2g} of the path's"
     )
     return beside_untrained(results, lambda data: rows(data["path_flatness"]), null=0.0, note=note)
 
