@@ -40,7 +40,7 @@ _SMALL = TrainConfig(task="inverse", size=4, width=128, learning_rate=1e-3, step
 _KEPT = (10, 30, 100, 300, 1_000, 3_000)
 RECIPES: Mapping[str, TrainConfig] = {
     "inverse-4-small-0": dataclasses.replace(_SMALL, keep=_KEPT),
-    **{f"inverse-4-small-{seed}": dataclasses.replace(_SMALL, seed=seed) for seed in range(1, 5)},
+    **{f"inverse-4-small-{seed}": dataclasses.replace(_SMALL, seed=seed) for seed in range(1, 6)},
     **{
         f"inverse-4-small-{name}": dataclasses.replace(_SMALL, negatives=name)
         for name in ("none", "random", "hard")
