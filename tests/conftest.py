@@ -23,9 +23,10 @@ settings.load_profile("ired_interp")
 
 
 @pytest.fixture(scope="session")
-def shared_runs(tmp_path_factory: pytest.TempPathFactory) -> "Shared":
-    """Finished runs that tests read and do not change."""
+def shared_runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> "Shared":
+    """Finished runs that tests read and do not change; the workers of a session share them."""
     # Not above: what is imported before pytest is configured has its annotations unchecked.
     from tiny_runs import Shared
 
-    return Shared(tmp_path_factory.mktemp("shared"))
+    own = tmp_path_factory.getbasetemp()
+    return Shared((own if worker_id == "master" else own.parent) / "shared")

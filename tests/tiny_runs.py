@@ -1,5 +1,6 @@
 """The smallest run of each experiment that still has every figure and a slider to move."""
 
+import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import tiny
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.config import config_from_mapping
 from ired_interp.runs.execution import execute
-from ired_interp.runs.run import Run, plan_run
+from ired_interp.runs.run import Run, open_run, plan_run
 
 __all__ = ["CONFIGS", "Shared", "run_of"]
 
@@ -36,16 +37,19 @@ _STEPS = (10, 100)
 
 
 class Shared:
-    """The run of each experiment as `CONFIGS` has it, made once for all tests of a process."""
+    """The run of each experiment as `CONFIGS` has it, made once by whichever process asks first."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self._folder = folder
-        self._runs: dict[str, Run] = {}
 
     def __getitem__(self, name: str) -> Run:
-        if name not in self._runs:
-            self._runs[name] = run_of(name, self._folder / name)
-        return self._runs[name]
+        with (self._folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+            run = self._folder / name / "run"
+            if not (run / "results.h5").is_file():
+                run_of(name, self._folder / name)
+        return open_run(run)
 
 
 def run_of(name: str, folder: Path, *, weights: int = 0, **changes: object) -> Run:

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,14 +15,17 @@ from typing import Any
 import pytest
 
 import tiny_runs
-from ired_interp.report.figures import DARK, LIGHT
+from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.report.figures import DARK, LIGHT, save_figures
 from ired_interp.report.html import write_report
+from ired_interp.runs.run import open_run
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
 WAIT = 180_000  # ms; a machine that does other work draws slowly
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
+TO = ("svg", "pdf")
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
 INK = "() => getComputedStyle(document.querySelector('.xtick text')).fill"
@@ -214,3 +218,18 @@ def test_without_scripts_the_drawings_are_there(browser: Any, report: Path) -> N
     assert all(drawings.nth(i).is_visible() for i in range(drawings.count()))
     assert seen.faults == []
     seen.page.context.close()
+
+
+def test_every_figure_is_there_for_papers(report: Path, tmp_path: Path) -> None:
+    """As SVG, with axes and text, and as PDF: needs no browser, but the same runs."""
+    run = open_run(report.parent)
+    specs = [*run.experiment.figures, *evidence_figures(run.tree)]
+    paths = save_figures(run, tmp_path / "figures")
+    assert [path.name for path in paths] == [f"{s.name}.{to}" for s in specs for to in TO]
+    for path in paths:
+        content = path.read_bytes()
+        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        if path.suffix == ".svg":
+            groups = re.findall(rb'<g id="([^"]+)"', content)
+            assert b"axes_1" in groups
+            assert any(one.startswith(b"text_") for one in groups)

@@ -1,7 +1,6 @@
 """A figure is drawn once, and its dark drawing is derived: it equals the one that is drawn dark."""
 
 import re
-from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
@@ -11,11 +10,10 @@ import tiny_runs
 from interactive_checks import check_interactive
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.evidence_figures import evidence_figures
-from ired_interp.report.figures import DARK, LIGHT, THEMES, draw_svg, save_figures
+from ired_interp.report.figures import DARK, LIGHT, THEMES, draw_svg
 from ired_interp.report.html import write_report
 from ired_interp.report.inline import Inline, inline, merged, theme_colors
 
-TO = ("svg", "pdf")
 OWN = {"eigenvectors", "parts", "contributions", "slices", "path"}
 
 
@@ -55,24 +53,6 @@ def test_derived_is_drawn(name: str, shared_runs: tiny_runs.Shared) -> None:
             assert f"{variable}: {color};" in text
     assert len(text.encode()) < 5_000_000
     check_interactive(run, text)
-
-
-@pytest.mark.parametrize("name", sorted(set(tiny_runs.CONFIGS) - {"exp001"}))
-def test_every_figure_is_there_for_papers(
-    name: str, shared_runs: tiny_runs.Shared, tmp_path: Path
-) -> None:
-    """As SVG, whose text and shapes are all there, and as PDF; EXP-001's are in `test_report`."""
-    run = shared_runs[name]
-    specs = [*run.experiment.figures, *evidence_figures(run.tree)]
-    paths = save_figures(run, tmp_path / "figures")
-    assert [path.name for path in paths] == [f"{s.name}.{to}" for s in specs for to in TO]
-    for path in paths:
-        content = path.read_bytes()
-        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
-        if path.suffix == ".svg":
-            groups = re.findall(rb'<g id="([^"]+)"', content)
-            assert b"axes_1" in groups
-            assert any(one.startswith(b"text_") for one in groups)
 
 
 def test_colours_of_a_theme_differ_from_one_another() -> None:
