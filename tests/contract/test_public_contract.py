@@ -9,7 +9,6 @@ import xarray as xr
 import ired_interp as ii
 import tiny
 from ired_interp.models.checkpoint import read_checkpoint
-from tiny_runs import Shared
 
 
 def test_the_example_of_the_design_runs(tmp_path: Path) -> None:
@@ -43,33 +42,34 @@ def test_the_example_of_the_design_runs(tmp_path: Path) -> None:
     spec = ii.curvature.spectrum(land, y, top=2, bottom=1, tol=1e-6)
     assert spec.eigenvalues.shape == spec.residuals.shape == (3, 3)
     assert spec.eigenvectors.shape == (3, 16, 3)
-    run = ii.run(
-        "exp001", model="inverse-4", out=tmp_path / "a", problems=2, levels=[1, 10], controls=1
-    )
+    run = ii.run("exp001", model="inverse-4", out=tmp_path / "a", problems=2, controls=1)
     assert ii.open_run(tmp_path / "a").results.identical(run.results)
 
 
-def test_results_hold_what_the_design_says(shared_runs: Shared) -> None:
-    run = shared_runs["exp001"]
-    with xr.open_dataset(run.results_path) as data:
+def test_results_hold_what_the_design_says(tmp_path: Path) -> None:
+    model = tiny.checkpoint(tmp_path / "m.safetensors")
+    run = ii.run(
+        "exp001", model=model, out=tmp_path / "r", problems=3, levels=(1, 4, 10), controls=2
+    )
+    with xr.open_dataset(tmp_path / "r/results.h5") as data:
         assert data["x"].dims == ("problem", "x_dim")
         assert data["answer"].dims == ("problem", "y_dim")
         assert data["y"].dims == ("problem", "level", "y_dim")
         assert data["eigenvalues"].dims == ("problem", "level", "eigen")
-        assert data["level"].values.tolist() == [1, 10]
-        assert data["timestep"].values.tolist() == [9, 0]
+        assert data["level"].values.tolist() == [1, 4, 10]
+        assert data["timestep"].values.tolist() == [9, 6, 0]
         assert str(data["point"].values) == "typical"
         for name in ("package_version", "git_sha", "git_dirty", "model_sha256", "seed", "config"):
             assert name in data.attrs
         assert data.attrs["dtype"] == "float64"
-        land_model = ii.load_model(run.config.model)
+        land_model = ii.load_model(model)
         x, y = (torch.from_numpy(data[name].values) for name in ("x", "y"))
-        spec = ii.curvature.spectrum(ii.Landscape(land_model, x, 10), y[:, 1])
+        spec = ii.curvature.spectrum(ii.Landscape(land_model, x, 4), y[:, 1])
         torch.testing.assert_close(
             torch.from_numpy(data["eigenvalues"].values[:, 1]), spec.eigenvalues, rtol=0, atol=1e-14
         )
-    with h5py.File(run.results_path) as file:
-        assert file["controls/untrained/eigenvalues"].shape == (1, 3, 2, 4)
+    with h5py.File(tmp_path / "r/results.h5") as file:
+        assert file["controls/untrained/eigenvalues"].shape == (2, 3, 3, 4)
     assert list(run.controls) == ["untrained"]
 
 
@@ -107,7 +107,5 @@ def test_reference_run_through_the_command_line(tmp_path: Path) -> None:
         problems=2,
         levels=[1],
         controls=0,
-        parts="no",
-        eigenvectors=0,
     )
     assert run.results.sizes["problem"] == 2
