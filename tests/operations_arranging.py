@@ -22,12 +22,20 @@ def _put(y: Tensor) -> Tensor:
     return out
 
 
+def _row(row: Tensor) -> Tensor:
+    return row.sin() * row.sum()
+
+
 def _sequence(y: Tensor) -> Tensor:
     return y.view(-1, 1, 8)
 
 
 def _image(y: Tensor) -> Tensor:
     return y.view(-1, 1, 4, 4)
+
+
+def _last(y: Tensor) -> Tensor:
+    return y.view(-1, 2, 3, 3).to(memory_format=torch.channels_last)
 
 
 def _volume(y: Tensor) -> Tensor:
@@ -102,9 +110,18 @@ INDEXING: dict[str, Operation] = {
         of=lambda y: y.scatter_reduce(1, _order(y), y.sin(), "prod", include_self=True),
         zeros=(2,),
     ),
+    "segment_reduce": Operation(
+        of=lambda y: (
+            torch.segment_reduce(
+                y.mT.contiguous(), "sum", lengths=torch.tensor([1, 3]), unsafe=True
+            ).mT
+        )
+    ),
     "select_scatter": Operation(of=lambda y: y.select_scatter(y[:, 0].exp(), 1, 2)),
     "slice_scatter": Operation(of=lambda y: y.slice_scatter(y[:, :2].exp(), 1, 1, 3)),
-    "split": Operation(of=lambda y: torch.cat([p * p.sum(1, True) for p in y.split(3, 1)], 1)),
+    "split": Operation(
+        of=lambda y: torch.cat([p * p.sum(1, keepdim=True) for p in y.split(3, 1)], 1)
+    ),
     "stack": Operation(of=lambda y: torch.stack([y, y.cos()], 1)),
     "take": Operation(of=rows(lambda row: row.take(_ORDER))),
     "take_along_dim": Operation(of=lambda y: y.take_along_dim(y.argsort(1), 1)),
@@ -114,13 +131,16 @@ INDEXING: dict[str, Operation] = {
     "unbind": Operation(of=lambda y: torch.stack(y.unbind(1)[:2], 1).exp()),
     "unfold of a tensor": Operation(of=lambda y: y.unfold(1, 2, 1).prod(-1)),
     "unsqueeze and expand": Operation(of=lambda y: y[..., None].expand(-1, -1, 3).prod(-1)),
-    "vmap inside": Operation(of=torch.func.vmap(lambda row: row.sin() * row.sum())),
+    "vmap inside": Operation(of=torch.func.vmap(_row)),
 }
 
 IMAGES: dict[str, Operation] = {
     "adaptive_avg_pool1d": Operation(of=lambda y: F.adaptive_avg_pool1d(_sequence(y), 3), d=8),
     "adaptive_avg_pool2d": Operation(of=lambda y: F.adaptive_avg_pool2d(_image(y), 3), d=16),
     "adaptive_max_pool2d": Operation(of=lambda y: F.adaptive_max_pool2d(_image(y), 3), d=16),
+    "adaptive_max_pool2d, channels last": Operation(
+        of=lambda y: F.adaptive_max_pool2d(_last(y), 2), d=18
+    ),
     "affine_grid": Operation(of=_affine, d=6),
     "avg_pool1d": Operation(of=lambda y: F.avg_pool1d(_sequence(y), 3, 2), d=8),
     "avg_pool2d": Operation(of=lambda y: F.avg_pool2d(_image(y), 2), d=16),
@@ -137,6 +157,7 @@ IMAGES: dict[str, Operation] = {
         of=lambda y: F.conv1d(y.view(-1, 2, 4), weights(2, 1, 2), groups=2, dilation=2), d=8
     ),
     "conv2d": Operation(of=lambda y: F.conv2d(_image(y), weights(2, 1, 3, 3), padding=1), d=16),
+    "conv2d, channels last": Operation(of=lambda y: F.conv2d(_last(y), weights(2, 2, 2, 2)), d=18),
     "conv3d": Operation(of=lambda y: F.conv3d(_volume(y), weights(2, 1, 2, 2, 2)), d=12),
     "conv_transpose1d": Operation(
         of=lambda y: F.conv_transpose1d(_sequence(y), weights(1, 2, 3), stride=2), d=8
@@ -222,11 +243,14 @@ IMAGES: dict[str, Operation] = {
     "max_pool1d": Operation(of=lambda y: F.max_pool1d(_sequence(y), 3, 2), d=8),
     "max_pool2d": Operation(of=lambda y: F.max_pool2d(_image(y), 2), d=16),
     "max_pool2d, overlapping": Operation(of=lambda y: F.max_pool2d(_image(y), 3, 1), d=16, low=-3),
+    "max_pool2d, channels last": Operation(of=lambda y: F.max_pool2d(_last(y), 2, 1), d=18),
     "max_pool3d": Operation(of=lambda y: F.max_pool3d(_volume(y), 2), d=12),
     "max_unpool2d": Operation(
-        of=lambda y: F.max_unpool2d(*F.max_pool2d(_image(y), 2, return_indices=True), 2), d=16
+        of=lambda y: F.max_unpool2d(*F.max_pool2d(_image(y), 2, return_indices=True), (2, 2)), d=16
     ),
-    "pad, reflect 2-D": Operation(of=lambda y: F.pad(_image(y), (1, 1, 2, 0), mode="reflect"), d=16),
+    "pad, reflect 2-D": Operation(
+        of=lambda y: F.pad(_image(y), (1, 1, 2, 0), mode="reflect"), d=16
+    ),
     "pad, replicate 2-D": Operation(
         of=lambda y: F.pad(_image(y), (1, 1, 2, 0), mode="replicate"), d=16
     ),

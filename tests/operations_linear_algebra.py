@@ -9,19 +9,34 @@ from scanned_operation import Operation, matrix, positive, rows, weights
 __all__ = ["DISTANCES", "FACTORS", "PRODUCTS"]
 
 
+def _product(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    return a @ b @ c
+
+
+def _chain(row: Tensor) -> Tensor:
+    a = row.view(2, 2)
+    out: Tensor = torch.chain_matmul(a, a, a)  # type: ignore[no-untyped-call]
+    return out
+
+
+def _blocks(row: Tensor) -> Tensor:
+    out: Tensor = torch.block_diag(row.view(2, 2), row[:1])  # type: ignore[no-untyped-call]
+    return out @ weights(3, 2)
+
+
 def _by_eigh(y: Tensor) -> Tensor:
     values, vectors = linalg.eigh(positive(y))
-    return vectors @ torch.diag_embed(values.log()) @ vectors.mT
+    return _product(vectors, torch.diag_embed(values.log()), vectors.mT)
 
 
 def _by_svd(y: Tensor) -> Tensor:
     u, s, vh = linalg.svd(matrix(y))
-    return u @ torch.diag_embed(s.sqrt()) @ vh
+    return _product(u, torch.diag_embed(s.sqrt()), vh)
 
 
 def _by_eig(y: Tensor) -> Tensor:
     values, vectors = linalg.eig(_far_from_symmetric(y))
-    return vectors @ torch.diag_embed(values.exp()) @ linalg.inv(vectors)
+    return _product(vectors, torch.diag_embed(values.exp()), linalg.inv(vectors))
 
 
 def _far_from_symmetric(y: Tensor) -> Tensor:
@@ -61,15 +76,13 @@ PRODUCTS: dict[str, Operation] = {
     "baddbmm": Operation(of=lambda y: torch.baddbmm(_points(y), _points(y), _points(y)), d=9),
     "bilinear": Operation(of=lambda y: F.bilinear(y[:, :2], y[:, 2:], weights(3, 2, 2))),
     "bmm": Operation(of=lambda y: torch.bmm(_points(y), _points(y).mT), d=9),
-    "chain_matmul": Operation(
-        of=rows(lambda row: torch.chain_matmul(row.view(2, 2), row.view(2, 2), row.view(2, 2)))
-    ),
-    "block_diag": Operation(
-        of=rows(lambda row: torch.block_diag(row.view(2, 2), row[:1]) @ weights(3, 2))
-    ),
+    "block_diag": Operation(of=rows(_blocks)),
+    "chain_matmul": Operation(of=rows(_chain)),
     "cross": Operation(of=lambda y: linalg.cross(y[:, :3], y[:, 3:]), d=6),
     "dot": Operation(of=rows(lambda row: row[:2].dot(row[2:]))),
-    "einsum": Operation(of=lambda y: torch.einsum("nij,njk,lk->nil", *[_points(y)] * 2, weights(2, 3)), d=9),
+    "einsum": Operation(
+        of=lambda y: torch.einsum("nij,njk,lk->nil", *[_points(y)] * 2, weights(2, 3)), d=9
+    ),
     "einsum, trace": Operation(of=lambda y: torch.einsum("nij,nji->n", *[_points(y)] * 2), d=9),
     "inner": Operation(of=lambda y: torch.inner(y, weights(3, 4))),
     "kron": Operation(of=lambda y: torch.kron(_points(y), weights(1, 2, 2)), d=9),
@@ -91,6 +104,7 @@ PRODUCTS: dict[str, Operation] = {
 
 FACTORS: dict[str, Operation] = {
     "cholesky": Operation(of=lambda y: linalg.cholesky(positive(y)), d=9),
+    "cholesky of what is not symmetric": Operation(of=lambda y: linalg.cholesky(matrix(y)), d=9),
     "cholesky_inverse": Operation(
         of=lambda y: torch.cholesky_inverse(linalg.cholesky(positive(y))), d=9
     ),
@@ -106,6 +120,7 @@ FACTORS: dict[str, Operation] = {
     "eigh, reconstructed": Operation(of=_by_eigh, d=9),
     "eigvals": Operation(of=lambda y: linalg.eigvals(_far_from_symmetric(y / 2)).abs(), d=9),
     "eigvalsh": Operation(of=lambda y: linalg.eigvalsh(positive(y)) / 9, d=9),
+    "eigvalsh of what is not symmetric": Operation(of=lambda y: linalg.eigvalsh(_points(y)), d=9),
     "householder_product": Operation(
         of=lambda y: linalg.householder_product(_reflections(y), _tau(y)), d=12
     ),
@@ -148,9 +163,7 @@ FACTORS: dict[str, Operation] = {
     ),
     "svdvals": Operation(of=lambda y: linalg.svdvals(matrix(y)), d=9),
     "tensorinv": Operation(of=rows(lambda row: linalg.tensorinv(matrix(row)[0], ind=1)), d=9),
-    "tensorsolve": Operation(
-        of=rows(lambda row: linalg.tensorsolve(matrix(row)[0], row[:3])), d=9
-    ),
+    "tensorsolve": Operation(of=rows(lambda row: linalg.tensorsolve(matrix(row)[0], row[:3])), d=9),
 }
 
 DISTANCES: dict[str, Operation] = {

@@ -1,7 +1,5 @@
 """Operations to scan that networks are built of: normalisation, modules, attention, losses."""
 
-import warnings
-
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
@@ -15,12 +13,6 @@ __all__ = ["LOSSES", "MODULES", "NORMALISATIONS", "TRAINING"]
 def _call(module: nn.Module, y: Tensor) -> Tensor:
     out: Tensor = module(y)
     return out
-
-
-def _weight_norm(module: nn.Module) -> nn.Module:
-    with warnings.catch_warnings(action="ignore"):  # deprecated, and in use
-        wrapped: nn.Module = nn.utils.weight_norm(module)
-    return wrapped
 
 
 def _tokens(y: Tensor) -> Tensor:
@@ -47,6 +39,15 @@ def _sum(loss: Tensor) -> Tensor:
     return loss.view(len(loss), -1).sum(1)
 
 
+def _linear_cross_entropy(y: Tensor, options: nn.LinearCrossEntropyOptions | None = None) -> Tensor:
+    target = torch.tensor([2])
+    losses = [
+        F.linear_cross_entropy(row[None], weights(3, 4), target, reduction="sum", options=options)
+        for row in y
+    ]
+    return torch.stack(losses)
+
+
 def _ctc(y: Tensor) -> Tensor:
     n = len(y)
     log_probabilities = y.view(n, 4, 3).log_softmax(2).transpose(0, 1)
@@ -69,6 +70,16 @@ NORMALISATIONS: dict[str, Operation] = {
     "BatchNorm1d in evaluation mode": Operation(module=lambda: nn.BatchNorm1d(4), of=_call),
     "group_norm": Operation(of=lambda y: F.group_norm(y, 2, weights(8), weights(8)), d=8),
     "group_norm of one group": Operation(of=lambda y: F.group_norm(y, 1, weights(4), weights(4))),
+    # A batch of vectors is mistaken where sizes agree, and raises where they do not.
+    "group_norm of two channels": Operation(
+        of=lambda y: F.group_norm(y.view(-1, 2, 2), 2, eps=0.1)
+    ),
+    "group_norm of two channels and three places": Operation(
+        of=lambda y: F.group_norm(y.view(-1, 2, 3), 1), d=6
+    ),
+    "group_norm of four channels and places": Operation(
+        module=lambda: nn.GroupNorm(1, 4), of=lambda m, y: m(y.view(-1, 4, 4)), d=16
+    ),
     "group_norm of sequences": Operation(
         of=lambda y: F.group_norm(y.view(-1, 4, 3), 2, weights(4), weights(4)), d=12
     ),
@@ -172,13 +183,11 @@ MODULES: dict[str, Operation] = {
     "weight_norm in training mode": Operation(
         module=lambda: parametrizations.weight_norm(nn.Linear(4, 3)), of=_call, training=True
     ),
-    "weight_norm of old": Operation(module=lambda: _weight_norm(nn.Linear(4, 3)), of=_call),
+    "weight_norm of old": Operation(module=lambda: nn.utils.weight_norm(nn.Linear(4, 3)), of=_call),
     "spectral_norm in evaluation mode": Operation(
         module=lambda: parametrizations.spectral_norm(nn.Linear(4, 3)), of=_call
     ),
-    "orthogonal": Operation(
-        module=lambda: parametrizations.orthogonal(nn.Linear(4, 4)), of=_call
-    ),
+    "orthogonal": Operation(module=lambda: parametrizations.orthogonal(nn.Linear(4, 4)), of=_call),
 }
 
 TRAINING: dict[str, Operation] = {
@@ -234,14 +243,17 @@ LOSSES: dict[str, Operation] = {
     "huber_loss": Operation(
         of=lambda y: F.huber_loss(2 * y, weights(1, 4).expand_as(y), reduction="none")
     ),
-    "kl_div": Operation(
-        of=lambda y: F.kl_div(y.log_softmax(1), _target(y), reduction="none")
-    ),
+    "kl_div": Operation(of=lambda y: F.kl_div(y.log_softmax(1), _target(y), reduction="none")),
     "kl_div of the target": Operation(
         of=lambda y: F.kl_div(_target(y).log(), _mixture(y), reduction="none")
     ),
-    "l1_loss": Operation(
-        of=lambda y: F.l1_loss(y, weights(1, 4).expand_as(y), reduction="none")
+    "l1_loss": Operation(of=lambda y: F.l1_loss(y, weights(1, 4).expand_as(y), reduction="none")),
+    "linear_cross_entropy": Operation(of=_linear_cross_entropy),
+    "linear_cross_entropy in chunks": Operation(
+        of=lambda y: _linear_cross_entropy(y, nn.LinearCrossEntropyOptions())
+    ),
+    "linear_cross_entropy in chunks, retained": Operation(
+        of=lambda y: _linear_cross_entropy(y, nn.LinearCrossEntropyOptions(allow_retain_graph=True))
     ),
     "margin_ranking_loss": Operation(
         of=lambda y: F.margin_ranking_loss(
@@ -263,9 +275,7 @@ LOSSES: dict[str, Operation] = {
     "nll_loss": Operation(
         of=lambda y: F.nll_loss(y.log_softmax(1), torch.full((len(y),), 2), reduction="none")
     ),
-    "poisson_nll_loss": Operation(
-        of=lambda y: F.poisson_nll_loss(y, _target(y), reduction="none")
-    ),
+    "poisson_nll_loss": Operation(of=lambda y: F.poisson_nll_loss(y, _target(y), reduction="none")),
     "smooth_l1_loss": Operation(
         of=lambda y: F.smooth_l1_loss(2 * y, weights(1, 4).expand_as(y), reduction="none")
     ),

@@ -20,6 +20,7 @@ class Operation:
         d: Entries of y.
         low, high: Bounds of the entries.
         zeros: Entries that are exactly 0.
+        rounding: The energy's own round-off as a share, if it is coarser than float64's.
         is_function: Whether two calls at one point give the same; if not, only a refusal is right.
     """
 
@@ -30,6 +31,7 @@ class Operation:
     low: float = -1.0
     high: float = 1.0
     zeros: tuple[int, ...] = ()
+    rounding: float = 0.0
     is_function: bool = True
 
     def points(self, num_rows: int) -> Tensor:
@@ -53,7 +55,7 @@ class Operation:
         draws = torch.Generator().manual_seed(0)
         for parameter in module.parameters():
             drawn = torch.randn(parameter.shape, generator=draws, dtype=torch.float64)
-            parameter.requires_grad_(requires_grad=False).copy_(drawn / 2)
+            parameter.requires_grad_(False).copy_(drawn / 2)  # noqa: FBT003 - torch's own signature
         return lambda y: _energy(self.of(module, y))
 
 

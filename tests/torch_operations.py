@@ -2,8 +2,8 @@
 
 Each operation of the lists becomes an energy, and its Hessian at one, two and four rows is held
 against two answers made without the landscape: a row and a vector at a time by autograd, and
-differences of gradients, which are themselves held against differences of the energy. Where autograd
-cannot differentiate twice, differences are the only truth.
+differences of gradients, which are themselves held against differences of the energy. Where
+autograd cannot differentiate twice, differences are the only truth.
 
     make scan                     # all of them, after a new torch
     make scan ONLY="cdist sparse" # those whose names contain one of the words
@@ -28,13 +28,25 @@ import operations_arranging as arranging
 import operations_elementwise as elementwise
 import operations_linear_algebra as linear_algebra
 import operations_networks as networks
-import operations_of_authors as of_authors
+import operations_own_backward as own_backward
+import operations_ways as ways
 from ired_interp.errors import IredInterpError
 from ired_interp.landscape import Landscape
 from scan_expectations import REFUSED, TORCH
 from scanned_operation import Operation
 
-__all__ = ["OPERATIONS", "ROWS", "Outcome", "Truth", "complaint", "scan", "truth"]
+__all__ = [
+    "GROUPS",
+    "NOW_RIGHT",
+    "OPERATIONS",
+    "ROWS",
+    "Outcome",
+    "Truth",
+    "complaint",
+    "scan",
+    "summary",
+    "truth",
+]
 
 ROWS = (1, 2, 4)
 GROUPS = (
@@ -51,8 +63,8 @@ GROUPS = (
     networks.MODULES,
     networks.TRAINING,
     networks.LOSSES,
-    of_authors.OWN_BACKWARDS,
-    of_authors.WAYS,
+    own_backward.OWN_BACKWARDS,
+    ways.WAYS,
 )
 OPERATIONS: dict[str, Operation] = {name: o for group in GROUPS for name, o in group.items()}
 
@@ -61,6 +73,7 @@ OPERATIONS: dict[str, Operation] = {name: o for group in GROUPS for name, o in g
 BY_VECTORS = 1e-9
 BY_DIFFERENCES = 1e-6
 STEP = 1e-3
+NOW_RIGHT = "right now: take it off scan_expectations.py"
 
 Kind = Literal["right", "refused", "wrong", "raw"]
 
@@ -100,22 +113,30 @@ def scan(name: str) -> tuple[Truth, list[Outcome]]:
         return found, [_outcome(operation, found, num_rows) for num_rows in ROWS]
 
 
-def complaint(name: str, found: Truth, outcomes: list[Outcome]) -> str | None:
+def complaint(name: str, outcomes: list[Outcome]) -> str | None:
     """How what came of an operation differs from what is expected; None if it does not."""
-    bad = [outcome for outcome in outcomes if outcome.kind in {"wrong", "raw"}]
-    if bad:
-        return "; ".join(f"{o.num_rows} rows: {o.kind} {o.words}" for o in bad)
     kinds = {outcome.kind for outcome in outcomes}
-    if len(kinds) > 1:
-        return "right at some numbers of rows and refused at others"
     refusal = REFUSED.get(name)
+    if kinds & {"wrong", "raw"} or len(kinds) > 1:
+        return summary(outcomes)
     if refusal is None:
-        return f"refused: {outcomes[0].words}" if kinds == {"refused"} else None
+        return summary(outcomes) if kinds == {"refused"} else None
     if kinds == {"right"}:
-        newer = not torch.__version__.startswith(f"{TORCH}.")
-        return None if newer and refusal.torch else "now right: take it off scan_expectations.py"
-    silent = [o for o in outcomes if not any(word in o.words.lower() for word in refusal.words)]
-    return f"refused without a word of {refusal.words}: {silent[0].words}" if silent else None
+        return NOW_RIGHT
+    if all(any(word in o.words.lower() for word in refusal.words) for o in outcomes):
+        return None
+    return f"refused without {' or '.join(map(repr, refusal.words))}: {summary(outcomes)}"
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """What came of an operation, in a line."""
+    rows: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        said = outcome.words[:100] if outcome.kind != "right" else ""
+        rows.setdefault(f"{outcome.kind} {said}".strip(), []).append(str(outcome.num_rows))
+    if len(rows) == 1:
+        return next(iter(rows))
+    return "; ".join(f"at {', '.join(where)} rows {said}" for said, where in rows.items())
 
 
 def truth(operation: Operation) -> Truth:
@@ -128,16 +149,17 @@ def truth(operation: Operation) -> Truth:
             return Truth(None, 0.0, f"no gradient: {_raw(error)}")
         if not operation.is_function:
             return Truth(None, 0.0, "not a function")
-        if gradient_gap > BY_DIFFERENCES:
+        coarse = BY_DIFFERENCES + operation.rounding / STEP
+        if gradient_gap > coarse:
             return Truth(None, 0.0, f"the gradient is off by {gradient_gap:.0e}")
         try:
             by_vectors = torch.cat([_by_vectors(fn, y[i : i + 1]) for i in range(y.shape[0])])
         except Exception as error:  # noqa: BLE001
-            return Truth(by_differences, BY_DIFFERENCES, _raw(error))
+            return Truth(by_differences, coarse, _raw(error))
     gap = _share(by_vectors, by_differences)
-    if gap > BY_DIFFERENCES:
-        return Truth(by_differences, BY_DIFFERENCES, f"off by {gap:.0e}")
-    return Truth(by_vectors, BY_VECTORS, "right")
+    if gap > coarse:
+        return Truth(by_differences, coarse, f"off by {gap:.0e}")
+    return Truth(by_vectors, BY_VECTORS + operation.rounding, "right")
 
 
 def _outcome(operation: Operation, found: Truth, num_rows: int) -> Outcome:
@@ -184,8 +206,10 @@ def _by_differences(fn: Callable[[Tensor], Tensor], y: Tensor) -> tuple[Tensor, 
 def _energy_and_gradient(fn: Callable[[Tensor], Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
     leaf = y.clone().requires_grad_()
     energy = fn(leaf.clone())
-    # With a graph, as for a second derivative: det, for one, takes another backward pass then.
-    (gradient,) = torch.autograd.grad(energy.sum(), leaf, create_graph=True)
+    try:  # as for a second derivative: det, for one, takes another backward pass then
+        (gradient,) = torch.autograd.grad(energy.sum(), leaf, create_graph=True)
+    except RuntimeError:
+        (gradient,) = torch.autograd.grad(fn(leaf.clone()).sum(), leaf)
     return energy.detach(), gradient.detach()
 
 
@@ -210,16 +234,11 @@ def _lines(names: list[str], changes: dict[str, str]) -> Iterator[str]:
     width = max(map(len, names))
     for name in names:
         found, outcomes = scan(name)
-        change = complaint(name, found, outcomes)
+        change = complaint(name, outcomes)
         if change is not None:
             changes[name] = change
-        same = len({outcome.kind for outcome in outcomes}) == 1
-        shown = outcomes[-1:] if same else outcomes
-        text = "; ".join(
-            ("" if same else f"{o.num_rows} rows ") + f"{o.kind:7} {o.words[:100]}" for o in shown
-        )
         by_torch = "" if found.torch == "right" else f"   [torch: {found.torch[:80]}]"
-        yield f"{' ' if change is None else '!'} {name:{width}}  {text}{by_torch}"
+        yield f"{' ' if change is None else '!'} {name:{width}}  {summary(outcomes)}{by_torch}"
 
 
 def main() -> int:
