@@ -39,7 +39,9 @@ def _sum(loss: Tensor) -> Tensor:
     return loss.view(len(loss), -1).sum(1)
 
 
-def _linear_cross_entropy(y: Tensor, options: nn.LinearCrossEntropyOptions | None = None) -> Tensor:
+def _linear_cross_entropy(
+    y: Tensor, options: "nn.LinearCrossEntropyOptions | None" = None
+) -> Tensor:
     target = torch.tensor([2])
     losses = [
         F.linear_cross_entropy(row[None], weights(3, 4), target, reduction="sum", options=options)
