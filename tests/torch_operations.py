@@ -16,7 +16,7 @@ import argparse
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -245,6 +245,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     torch.set_num_threads(1)
     names = [n for n in OPERATIONS if not words or any(word in n for word in words)]
+    if not names:
+        parser.error(f"no operation has one of {words} in its name")
     changes: dict[str, str] = {}
     for name in names:
         found, outcomes = scan(name)
