@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-cluster test-browser check lint types examples bench soak soak-cluster golden clean
+.PHONY: demo test test-cluster test-browser check lint types examples bench scan soak soak-cluster golden clean
 
 demo: $(VENV)/.runtime
 	if [ -e runs/demo ]; then $(BIN)/ired-interp resume runs/demo; \
@@ -37,6 +37,11 @@ examples: $(VENV)/.examples
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/spectra.py
+
+# Hessians of torch operations, and what differs from what is expected: after a new torch.
+# ONLY="cdist sparse" takes those with one of the words in their names.
+scan: $(VENV)/.dev
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python tests/torch_operations.py $(ONLY)
 
 # Kill runs at 25 random moments; the first five are in the tests.
 soak: $(VENV)/.dev

@@ -17,14 +17,18 @@ from ired_interp.checks import (
 )
 from ired_interp.energy.autodiff import AutodiffField
 from ired_interp.energy.base import AnalyticEnergy, Energy, FixedProduct, SelectableProduct
-from ired_interp.energy.fields import AnalyticField, Field
+from ired_interp.energy.fields import AnalyticField, Field, where_defined
 from ired_interp.energy.parts import ModelParts, SplitEnergy, SplitField
 from ired_interp.energy.squares import SquaresField
 from ired_interp.errors import DtypeError, EnergyError, ShapeError
+from ired_interp.verification import NOT_ASKED, Verification
+from ired_interp.verification import verify as _verify
 
 __all__ = ["DEFAULT_MAX_BYTES", "HessianProduct", "Landscape"]
 
 DEFAULT_MAX_BYTES = 64 * 2**20
+_CLOSED_ULPS = 1e4
+_FEW_ROWS = 8
 
 
 class Landscape:
@@ -254,17 +258,29 @@ class Landscape:
         parts = tuple(self._field.select(rows).linearise(y[rows]) for rows in blocks)
         return HessianProduct(self, y, blocks, parts)
 
-    @torch.no_grad()
-    def hessian(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
+    def hessian(self, y: Float[Tensor, "n d"], *, verify: bool = True) -> Float[Tensor, "n d d"]:
         """∇²_yE at each row, symmetric.
 
-        Cost: one energy, and d Hessian products or the closed form.
+        Args:
+            y: The points.
+            verify: Whether it is first held against the energy, as `verify` does.
+
+        Cost: one energy, and d Hessian products or the closed form; the verification.
 
         Raises:
             ShapeError, DtypeError, NonFiniteError: y does not fit, or E or H is not finite.
+            EnergyError: Its derivatives are not those of the energy.
         """
+        return self.hessian_and_verification(y, verify=verify)[0]
+
+    @torch.no_grad()
+    def hessian_and_verification(
+        self, y: Float[Tensor, "n d"], *, verify: bool = True
+    ) -> tuple[Float[Tensor, "n d d"], Verification]:
+        """`hessian`, and how far it was held against the energy."""
         self.check_points(y)
         self.energy(y)  # no curvature where there is no energy
+        known = self.verification(y, verify=verify)
         n, d = y.shape
         blocks = self._blocks(y, d)
         if step := self._field.hessian_rows(self.max_bytes):
@@ -272,9 +288,90 @@ class Landscape:
         if any(columns != slice(0, d) for _, columns in blocks):  # not even one row fits
             eye = torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1)
             h = self._products(y, eye)
-            return (h + h.mT) / 2
-        parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
-        return finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian")
+            h = (h + h.mT) / 2
+        else:
+            parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
+            h = finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian")
+        if verify and isinstance(self._field, AnalyticField) and not self._field.is_tested:
+            self._check_closed_form(y, h)
+        return h, known
+
+    @torch.no_grad()
+    def verification(self, y: Float[Tensor, "n d"], *, verify: bool = True) -> Verification:
+        """How far the derivatives at each row of y are those of the energy (docs/certificates.md).
+
+        Closed forms of this package's own networks are verified by its tests, and not here.
+
+        Args:
+            y: The points.
+            verify: False says that nothing was looked at.
+
+        Raises:
+            ShapeError, DtypeError, NonFiniteError: y does not fit.
+            EnergyError: They are not, by more than the comparison's own error; or the energy is not
+                the same from call to call or in other company.
+
+        Cost: about 9 energies with gradients and a Hessian product; six times that at points where
+        one step does not do.
+        """
+        self.check_points(y)
+        if not verify:
+            return Verification.without(y, NOT_ASKED)
+        found = Verification.join(
+            [_verify(self._field.select(rows), y[rows]) for rows, _ in self._blocks(y, 1)]
+        )
+        return found
+
+    @torch.no_grad()
+    def check_closed_hessian(self, y: Float[Tensor, "n d"]) -> None:
+        """Hold a model's ``hessian`` and ``product`` against its ``hvp``, at the first rows.
+
+        Raises:
+            EnergyError: They differ by more than round-off.
+
+        Cost: nothing, unless the model brings closed forms of its own; then Hessians of 8 rows.
+        """
+        if isinstance(self._field, AnalyticField) and not self._field.is_tested:
+            first = slice(0, _FEW_ROWS)
+            few = self.select(first)
+            few._check_closed_form(y[first], few._field.hessian(y[first]))
+
+    @property
+    def note(self) -> str:
+        """What there is to say of how products were taken so far; mostly nothing."""
+        return self._field.note
+
+    @torch.no_grad()
+    def energy_and_gradient_where_defined(
+        self, y: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
+        """E and ∇_yE; not finite, where the energy is not, and NaN where fn refuses a row.
+
+        For trial points of a search. That rows are independent is not looked at again.
+        """
+        self.check_points(y)
+        step = max(1, self.max_bytes // max(self._field.memory(y)(0), 1))
+        blocks = [slice(row, row + step) for row in range(0, y.shape[0], step)]
+        parts = [where_defined(self._field.select(rows), y[rows]) for rows in blocks]
+        return torch.cat([e for e, _ in parts]), torch.cat([g for _, g in parts])
+
+    def _check_closed_form(self, y: Tensor, h: Tensor) -> None:
+        """A model's ``hessian`` and ``product`` against its ``hvp``, along one vector."""
+        places = torch.arange(1, y.shape[1] + 1, dtype=y.dtype, device=y.device)
+        vector = places.sqrt().cos().expand(y.shape[0], 1, -1).clone()
+        wanted = self._products(y, vector)
+        product = self.product(y)(vector)
+        size = torch.linalg.matrix_norm(h) * torch.linalg.vector_norm(vector[:, 0], dim=1)
+        limit = _CLOSED_ULPS * torch.finfo(y.dtype).eps * size
+        for name, found in (("hessian", vector @ h), ("product", product)):
+            gap = torch.linalg.vector_norm((found - wanted)[:, 0], dim=1)
+            if bool((gap > limit).any()):
+                row = int((gap - limit).argmax())
+                raise EnergyError(
+                    f"Landscape: the model's {name} and its hvp differ by {float(gap[row]):.1e} "
+                    f"(energy / y²) at row {row}. Expected closed forms of one and the same "
+                    "Hessian."
+                )
 
     @property
     def part_names(self) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ired_interp.errors import ShapeError
+from ired_interp.errors import NonFiniteError, ShapeError
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = ["Minimum", "minimise"]
 
@@ -33,6 +34,7 @@ class Minimum:
         converged: Whether it is a minimum to the tolerance: ‖∇E‖ ≤ tol·‖H‖·max(1, ‖start‖) and
             no eigenvalue below -tol·‖H‖.
         num_steps: Hessians that were computed for the row.
+        verification: How far the derivatives were held against the energy, where the row ended.
     """
 
     y: Float[Tensor, "n d"]
@@ -40,6 +42,7 @@ class Minimum:
     gradient_norm: Float[Tensor, " n"]
     converged: Bool[Tensor, " n"]
     num_steps: Tensor
+    verification: Verification
 
 
 def minimise(
@@ -50,11 +53,13 @@ def minimise(
     max_steps: int = 200,
     first_radius: float = 0.1,
     renew_every: int = 1,
+    verify: bool = True,
 ) -> Minimum:
     """Descend from each row of y to a local minimum of its own landscape.
 
-    Rows that do not converge are marked in the result, not raised. A step to where E is not finite
-    raises for all rows: such an energy wants a start nearer to its minimum.
+    Rows that do not converge are marked in the result, not raised. A step to where E or ∇E is not
+    finite, or where the energy refuses to be evaluated, is taken back and tried again at a quarter
+    of its length; a row whose Hessian is not finite stays where it is.
 
     Between exact Hessians the model follows the gradients by symmetric rank-one updates; a step
     that it failed to foresee renews it at once. Convergence is only ever told from an exact one.
@@ -66,10 +71,13 @@ def minimise(
         max_steps: Hessians a row may use; and it may take so many steps times ``renew_every``.
         first_radius: Length of the longest first step; it doubles where the model holds.
         renew_every: Steps from one Hessian to the next: 1 is Newton's method.
+        verify: Whether the derivatives are held against the energy (`Landscape.verification`)
+            where the rows start and where they end.
 
     Raises:
+        EnergyError: The derivatives are not those of the energy.
         ShapeError: ``tol``, ``max_steps``, ``first_radius`` or ``renew_every`` is not positive.
-        ShapeError, DtypeError, NonFiniteError: As the landscape's methods.
+        ShapeError, DtypeError, NonFiniteError: As the landscape's methods, at the start.
 
     Cost: one eigendecomposition, one gradient and one energy a step and row; a Hessian where one is
     due.
@@ -86,6 +94,7 @@ def minimise(
     n, d = y.shape
     scale = y.norm(dim=1).clamp_min(1)
     energy, gradient = land.energy_and_gradient(y)
+    known = land.verification(y, verify=verify)
     radius = torch.full_like(energy, first_radius)
     converged = torch.zeros_like(energy, dtype=torch.bool)
     model = _Model(y.new_zeros(n, d, d), torch.full_like(converged, renew_every, dtype=torch.long))
@@ -94,7 +103,10 @@ def minimise(
     for _ in range(max_steps * renew_every):
         due = model.due(open_rows, gradient, limit * scale, renew_every)
         num_steps[due] += 1
-        model.renew(land, due, y)
+        stuck = model.renew(land, due, y)
+        open_rows = open_rows[~torch.isin(open_rows, stuck)]
+        if open_rows.numel() == 0:
+            break
         values, vectors = torch.linalg.eigh(model.hessian[open_rows])
         done = _is_minimum(gradient[open_rows], values, limit, scale[open_rows])
         done &= model.age[open_rows] == 0
@@ -106,7 +118,8 @@ def minimise(
         here = land.select(open_rows)
         step, promised = _model_step(values, vectors, gradient[open_rows], radius[open_rows])
         trial = y[open_rows] + step
-        trial_energy, trial_gradient = here.energy_and_gradient(trial)
+        trial_energy, trial_gradient = here.energy_and_gradient_where_defined(trial)
+        defined = torch.isfinite(trial_energy) & torch.isfinite(trial_gradient).all(dim=1)
         # At the bottom of the valley differences drown in round-off; there a smaller gradient
         # decides, as ratio = 1.
         noise = 10 * torch.finfo(y.dtype).eps * energy[open_rows].abs()
@@ -114,6 +127,7 @@ def minimise(
         smaller = trial_gradient.norm(dim=1) < gradient[open_rows].norm(dim=1)
         ratio = (energy[open_rows] - trial_energy) / promised.clamp_min(torch.finfo(y.dtype).tiny)
         ratio = torch.where(flat, smaller.to(y.dtype), ratio)
+        ratio = torch.where(defined, ratio, -torch.inf)
         accepted = ratio > _ACCEPT
         rows = open_rows[accepted]
         model.follow(rows, step[accepted], trial_gradient[accepted] - gradient[rows])
@@ -124,7 +138,9 @@ def minimise(
         shrunk = torch.where(ratio < _SHRINK_BELOW, length / 4, radius[open_rows])
         at_edge = length > 0.99 * radius[open_rows]
         radius[open_rows] = torch.where((ratio > _GROW_ABOVE) & at_edge, 2 * length, shrunk)
-    return Minimum(y, energy, gradient.norm(dim=1), converged, num_steps)
+    if verify:
+        known = land.verification(y)
+    return Minimum(y, energy, gradient.norm(dim=1), converged, num_steps, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +157,18 @@ class _Model:
         age = self.age[rows]
         return rows[(age >= renew_every) | (still & (age > 0))]
 
-    def renew(self, land: Landscape, rows: Tensor, y: Tensor) -> None:
-        """Put exact Hessians in."""
-        if rows.numel():
-            self.hessian[rows] = land.select(rows).hessian(y[rows])
-            self.age[rows] = 0
+    def renew(self, land: Landscape, rows: Tensor, y: Tensor) -> Int[Tensor, " k"]:
+        """Put exact Hessians in; return the rows that have none, because it is not finite."""
+        if not rows.numel():
+            return rows
+        try:
+            self.hessian[rows] = land.select(rows).hessian(y[rows], verify=False)
+        except NonFiniteError:
+            if rows.numel() == 1:
+                return rows
+            return torch.cat([self.renew(land, row[None], y) for row in rows])
+        self.age[rows] = 0
+        return rows[:0]
 
     def follow(self, rows: Tensor, step: Tensor, change: Tensor) -> None:
         """Correct the model by what the gradient did along a step, by symmetric rank one."""

@@ -173,14 +173,51 @@ def test_an_energy_without_a_minimum_is_marked(name: str) -> None:
     assert not bool(found.converged.any())
 
 
-def test_leaving_the_energy_s_domain_is_an_error_that_says_so() -> None:
+def test_steps_out_of_the_energy_s_domain_are_taken_back() -> None:
     # A barrier: E is not a number beyond |y_i| = 1, and a first step of .1 crosses it.
     def energy(y: Tensor) -> Tensor:
         return -(1 - y.square()).log().sum(-1) + (y[:, 0] - 2).square() * 5
 
     start = torch.tensor([[0.5, 0.999], [0.0, 0.0]], dtype=torch.float64)
-    with pytest.raises(NonFiniteError, match="energy is NaN"):
-        minimise(Landscape.of(energy, 2), start)
+    found = minimise(Landscape.of(energy, 2), start)
+    assert bool(found.converged.all())
+    # 2a/(1 - a²) = 10·(2 - a), and the bowl of the other entry.
+    first = found.y[:, 0]
+    assert (2 * first / (1 - first.square()) - 10 * (2 - first)).abs().max() < 1e-6
+    assert float(found.y[:, 1].abs().max()) < 1e-10
+
+
+def test_a_start_out_of_the_domain_is_an_error_that_says_so() -> None:
+    start = torch.tensor([[2.0], [0.5]], dtype=torch.float64)
+    with pytest.raises(
+        NonFiniteError, match=r"energy is NaN or infinite at 1 of 2 rows \(first: row 0"
+    ):
+        minimise(Landscape.of(lambda y: -(1 - y.square()).log().sum(-1), 1), start)
+
+
+def test_steps_to_where_the_energy_refuses_are_taken_back() -> None:
+    # -log det of a matrix by its Cholesky factor, which torch refuses beyond the cone: an error
+    # and no NaN, of the whole batch.
+    def energy(y: Tensor) -> Tensor:
+        rows = torch.stack([y[:, 0], y[:, 1], y[:, 1], y[:, 2]], dim=1).view(-1, 2, 2)
+        factor = torch.linalg.cholesky(rows)
+        return rows.diagonal(dim1=1, dim2=2).sum(-1) - 2 * factor.diagonal(
+            dim1=1, dim2=2
+        ).log().sum(-1)
+
+    start = torch.tensor([[60.0, 0.3, 0.1], [1.5, 0.2, 0.9]], dtype=torch.float64)
+    found = minimise(Landscape.of(energy, 3), start)
+    assert bool(found.converged.all())
+    assert (found.y - torch.tensor([1.0, 0.0, 1.0])).abs().max() < 1e-8
+
+
+def test_a_row_whose_hessian_is_not_finite_does_not_stop_the_others() -> None:
+    # |y|^(3/2) has a slope of 0 at 0, and no second derivative there.
+    start = torch.tensor([[0.0], [1.5]], dtype=torch.float64)
+    found = minimise(
+        Landscape.of(lambda y: (y.abs() ** 1.5 + y.square() ** 2).sum(-1) - y[:, 0], 1), start
+    )
+    assert found.converged.tolist() == [False, True]
 
 
 def test_converged_rows_are_minima_by_the_stated_rule() -> None:

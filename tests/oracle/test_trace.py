@@ -307,7 +307,7 @@ def test_the_products_that_are_reported_are_those_that_were_made(
     model = Counting(planted.symmetric([0.5**i for i in range(d)], seed=0))
     land = Landscape(model, planted.normal(3, 1, seed=0), 1, max_bytes=3000)
     found = MEASURES[measure](
-        land, planted.normal(3, d, seed=1), estimator=name, num_products=products
+        land, planted.normal(3, d, seed=1), estimator=name, num_products=products, verify=False
     )
     assert model.products == int(found.num_products.sum())
     assert int(found.num_products.max()) <= products
@@ -319,7 +319,7 @@ def test_a_tolerance_is_reached_and_its_products_are_counted(measure: str, rtol:
     values = [0.8**i for i in range(150)]
     model = Counting(planted.symmetric(values, seed=0))
     land = Landscape(model, planted.normal(2, 1, seed=0), 1)
-    found = MEASURES[measure](land, planted.normal(2, 150, seed=1), rtol=rtol)
+    found = MEASURES[measure](land, planted.normal(2, 150, seed=1), rtol=rtol, verify=False)
     assert bool((found.standard_error <= rtol * found.value.abs()).all())
     assert model.products == int(found.num_products.sum())
     size = _truth(measure, values)
@@ -335,7 +335,7 @@ def test_a_tolerance_that_takes_several_tries_counts_them_all(rtol: float) -> No
     values = [0.8**i for i in range(500)]
     model = Counting(torch.diag(torch.tensor(values, dtype=torch.float64)))
     land = Landscape(model, planted.normal(1, 1, seed=0), 1)
-    found = trace(land, planted.normal(1, 500, seed=1), rtol=rtol)
+    found = trace(land, planted.normal(1, 500, seed=1), rtol=rtol, verify=False)
     assert found.estimator == ("xtrace",)
     assert float(found.standard_error) <= rtol * float(found.value)
     assert model.products == int(found.num_products)
@@ -448,7 +448,7 @@ def test_requests_that_cannot_be_met_are_refused(
 @pytest.mark.parametrize("options", [{"estimator": "hutch"}, {"estimator": "Exact"}])
 def test_an_unknown_estimator_is_refused(options: dict[str, str]) -> None:
     # Below the public door, where type checking is not in the way.
-    request = Request(options["estimator"], None, None, 0)
+    request = Request(options["estimator"], None, None, 0, verify=True)
     land, y = planted.quadratic(torch.eye(2).double()), planted.normal(1, 2, seed=0)
     methods: dict[Estimator, Method] = {"exact": Method(_never, 1)}
     message = f"expected one of 'exact', or None to choose, found '{options['estimator']}'"

@@ -1,6 +1,7 @@
 """What is not an energy, or does not fit one, is an error that names the thing."""
 
 import inspect
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -110,21 +111,31 @@ def test_coupling_through_x_is_refused(method: str) -> None:
 
 
 @methods
-def test_dropout_is_refused(method: str) -> None:
+@pytest.mark.parametrize("n", [1, 8])
+@pytest.mark.parametrize("kind", ["dropout", "spectral norm", "counter"])
+def test_what_is_no_function_is_refused_as_such(kind: str, n: int, method: str) -> None:
     torch.manual_seed(0)
-    with pytest.raises(EnergyError, match="influence one another"):
-        METHODS[method](
-            Landscape.of(lambda y: _square(nn.functional.dropout(y)), D),
-            planted.normal(8, D, seed=2),
-        )
+    normed = nn.utils.spectral_norm(nn.Linear(D, D)).double()
+    calls = itertools.count()
+    fns: dict[str, Callable[[Tensor], Tensor]] = {
+        "dropout": lambda y: _square(nn.functional.dropout(y)),
+        "spectral norm": lambda y: _square(torch.tanh(normed(y))),
+        "counter": lambda y: _square(y) * (1 + 1e-9 * next(calls)),
+    }
+    with pytest.raises(EnergyError, match=r"not the same function from call to call.*eval\(\)"):
+        METHODS[method](Landscape.of(fns[kind], D), planted.normal(n, D, seed=2))
 
+
+_MIXED = planted.symmetric([1.0, 2.0, 3.0], seed=3)
 
 INDEPENDENT: dict[str, Callable[[Tensor], Tensor]] = {
     "square": _square,
     "tiny": lambda y: 1e-200 * _square(y),
     "huge": lambda y: 1e200 * _square(y),
     "offset": lambda y: 1e9 + _square(y),
-    "zero at every row": lambda y: (y - y.detach()).square().sum(-1),
+    "zero at every row": lambda y: 0 * _square(y),
+    "near zero": lambda y: _square(y @ _MIXED - (y @ _MIXED + 1e-8)),
+    "cancelling": lambda y: (_square(y) + 1e6 * _square(y @ _MIXED)) - 1e6 * _square(y @ _MIXED),
     "layer norm": lambda y: _square(nn.functional.layer_norm(y, (D,)) - 1),
     "row-wise sort": lambda y: _square(y.sort(-1).values * torch.arange(D)),
     "linear layer": lambda y: _square(torch.tanh(y @ planted.symmetric([1.0, 2.0, 3.0], seed=0))),

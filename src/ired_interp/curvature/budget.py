@@ -15,6 +15,7 @@ from ired_interp.curvature.estimates import Estimate, Estimator, Method, SphereP
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, ConvergenceError, ShapeError, UnknownNameError
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = ["DEFAULT_PRODUCTS", "NUM_PILOT", "Request", "estimate"]
 
@@ -34,6 +35,7 @@ class Request:
     num_products: int | None
     rtol: float | None
     seed: int
+    verify: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ class _Problem:
     y: Tensor
     methods: Mapping[Estimator, Method]
     probes: SpherePoints
+    known: Verification
 
     @property
     def dim(self) -> int:
         return self.land.dim_y
 
     def at(self, rows: Tensor) -> "_Problem":
-        return _Problem(self.land.select(rows), self.y[rows], self.methods, self.probes)
+        known = self.known.select(rows)
+        return _Problem(self.land.select(rows), self.y[rows], self.methods, self.probes, known)
 
     def run(self, name: Estimator, num_products: int, spent: int, reason: str) -> Estimate:
         """One method at every point, after ``spent`` products on something else."""
@@ -75,6 +79,7 @@ class _Problem:
             estimator=(name,) * n,
             num_products=(full * (found.num_products + spent)).long(),
             reason=(f"{name}: {reason}",) * n,
+            verification=self.known,
         )
 
 
@@ -102,15 +107,19 @@ def estimate(
     """
     check_seed(request.seed)
     land.check_points(y)
-    problem = _Problem(land, y, methods, SpherePoints(request.seed, purpose))
     name, most = _checked(methods, request)
+    known = land.verification(y, verify=request.verify)
+    problem = _Problem(land, y, methods, SpherePoints(request.seed, purpose), known)
     if request.rtol is not None:
-        return _to_tolerance(problem, candidates, request.rtol, most)
-    if name is None:
-        return _within(problem, candidates, DEFAULT_PRODUCTS if most is None else most)
-    if name != "exact":
-        return problem.run(name, DEFAULT_PRODUCTS if most is None else most, 0, "as asked.")
-    return problem.run(name, problem.dim if most is None else most, 0, "as asked.")
+        found = _to_tolerance(problem, candidates, request.rtol, most)
+    elif name is None:
+        found = _within(problem, candidates, DEFAULT_PRODUCTS if most is None else most)
+    else:
+        usual = problem.dim if name == "exact" else DEFAULT_PRODUCTS
+        found = problem.run(name, usual if most is None else most, 0, "as asked.")
+    if request.verify and bool(found.exact.any()):
+        land.check_closed_hessian(y)
+    return found
 
 
 def _within(problem: _Problem, candidates: tuple[Estimator, ...], budget: int) -> Estimate:
@@ -217,6 +226,7 @@ def _select(found: Estimate, rows: Tensor) -> Estimate:
         estimator=tuple(found.estimator[i] for i in places),
         num_products=found.num_products[rows],
         reason=tuple(found.reason[i] for i in places),
+        verification=found.verification.select(rows),
     )
 
 
@@ -234,6 +244,7 @@ def _join(parts: list[tuple[Tensor, Estimate]]) -> Estimate:
         estimator=tuple(names[i] for i in order.tolist()),
         num_products=torch.cat([part.num_products for part in found])[order],
         reason=tuple(reasons[i] for i in order.tolist()),
+        verification=Verification.join([part.verification for part in found]).select(order),
     )
 
 

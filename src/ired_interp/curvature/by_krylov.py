@@ -16,6 +16,7 @@ from ired_interp.curvature.routes import Plan, Route, capacity_of, products
 from ired_interp.curvature.wanted import Wanted
 from ired_interp.errors import ConvergenceError
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = ["refined_by_krylov", "wanted_by_krylov"]
 
@@ -31,6 +32,7 @@ def wanted_by_krylov(
     *,
     keep: bool,
     index: bool,
+    verify: bool,
 ) -> Spectrum:
     """The wanted eigenpairs; points that the plan gives up are done with matrices.
 
@@ -40,14 +42,15 @@ def wanted_by_krylov(
     parts = []
     for rows in _chunks(land, y, wanted, plan):
         there, points = land.select(rows), y[rows]
+        known = there.verification(points, verify=verify)
         found = _extremes(there, points, wanted, tol, plan)
-        part = _certified(there, points, _pairs(found), found, "krylov")
+        part = _certified(there, points, _pairs(found), found, "krylov", known)
         missed = (~found.converged).nonzero().flatten()
         if missed.numel():
             if not plan.dense_fits:
                 raise ConvergenceError(_gave_up(missed.numel(), points.shape[0], plan))
             again = wanted_by_matrices(
-                there.select(missed), points[missed], wanted, keep=True, index=index
+                there.select(missed), points[missed], wanted, keep=True, index=index, verify=verify
             )
             part = part.with_rows(missed, again)
         parts.append(part if keep else part.without_vectors())
@@ -64,6 +67,7 @@ def refined_by_krylov(
     *,
     keep: bool,
     index: bool,
+    verify: bool,
 ) -> Spectrum:
     """The wanted eigenpairs in float64 from Krylov spaces in a lower precision.
 
@@ -76,7 +80,9 @@ def refined_by_krylov(
         for begin in range(0, found.norm.shape[0], step):
             few = slice(begin, min(begin + step, found.norm.shape[0]))
             there, points = land.select(rows).select(few), y[rows][few]
-            part = _refined(there, points, found.select(few), wanted, tol, plan, index=index)
+            part = _refined(
+                there, points, found.select(few), wanted, tol, plan, index=index, verify=verify
+            )
             parts.append(part if keep else part.without_vectors())
     return join(parts)
 
@@ -90,17 +96,19 @@ def _refined(
     plan: Plan,
     *,
     index: bool,
+    verify: bool,
 ) -> Spectrum:
+    known = land.verification(y, verify=verify)
     pairs, good, num_products = refine(
         _pairs(found), land.product(y), wanted, tol, norm=found.norm.double()
     )
-    part = _certified(land, y, pairs, found, "krylov, refined")
+    part = _certified(land, y, pairs, found, "krylov, refined", known)
     part = replace(part, num_products=part.num_products + num_products)
     missed = (~(good & found.converged)).nonzero().flatten()
     if not missed.numel():
         return part
     again = wanted_by_krylov(
-        land.select(missed), y[missed], wanted, tol, plan, keep=True, index=index
+        land.select(missed), y[missed], wanted, tol, plan, keep=True, index=index, verify=verify
     )
     return part.with_rows(missed, again)
 
@@ -122,7 +130,12 @@ def _pairs(found: Extremes) -> DensePairs:
 
 
 def _certified(
-    land: Landscape, y: Tensor, pairs: DensePairs, found: Extremes, route: Route
+    land: Landscape,
+    y: Tensor,
+    pairs: DensePairs,
+    found: Extremes,
+    route: Route,
+    known: Verification,
 ) -> Spectrum:
     norm = found.norm.to(y)
     error = roundoff(land, y, None, norm)
@@ -141,6 +154,7 @@ def _certified(
         ends_certain=False,
         route=route,
         num_products=found.num_products + 2 * num_probes(y.shape[1]),
+        verification=known,
     )
 
 

@@ -21,6 +21,7 @@ from ired_interp.curvature.refined import refine, rows_at_once
 from ired_interp.curvature.routes import MATRICES_OF_FEW, Route
 from ired_interp.curvature.wanted import Wanted
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = ["all_by_matrices", "refined_by_matrices", "wanted_by_matrices"]
 
@@ -28,27 +29,35 @@ _MATRICES_OF_ALL = 6  # H, its eigenvectors, LAPACK's work space, the residual's
 
 
 def all_by_matrices(
-    land: Landscape, y: Float[Tensor, "n d"], *, keep: bool, index: bool
+    land: Landscape, y: Float[Tensor, "n d"], *, keep: bool, index: bool, verify: bool
 ) -> Spectrum:
     """All eigenpairs, ascending. Cost: one dense Hessian and eigendecomposition a point."""
     parts = []
     for rows in _chunks(land, y, _MATRICES_OF_ALL):
-        h = land.select(rows).hessian(y[rows])
+        h, known = land.select(rows).hessian_and_verification(y[rows], verify=verify)
         pairs = all_pairs(h)
-        part = _certified(land.select(rows), y[rows], h, pairs, "dense", index=index, full=True)
+        part = _certified(
+            land.select(rows), y[rows], h, pairs, "dense", known, index=index, full=True
+        )
         parts.append(part if keep else part.without_vectors())
     return join(parts)
 
 
 def wanted_by_matrices(
-    land: Landscape, y: Float[Tensor, "n d"], wanted: Wanted, *, keep: bool, index: bool
+    land: Landscape,
+    y: Float[Tensor, "n d"],
+    wanted: Wanted,
+    *,
+    keep: bool,
+    index: bool,
+    verify: bool,
 ) -> Spectrum:
     """The wanted eigenpairs. Cost: one dense Hessian and its reduction a point."""
     parts = []
     for rows in _chunks(land, y, MATRICES_OF_FEW):
-        h = land.select(rows).hessian(y[rows])
+        h, known = land.select(rows).hessian_and_verification(y[rows], verify=verify)
         pairs = wanted_pairs(h, wanted)
-        part = _certified(land.select(rows), y[rows], h, pairs, "dense", index=index)
+        part = _certified(land.select(rows), y[rows], h, pairs, "dense", known, index=index)
         parts.append(part if keep else part.without_vectors())
     return join(parts)
 
@@ -62,6 +71,7 @@ def refined_by_matrices(
     *,
     keep: bool,
     index: bool,
+    verify: bool,
 ) -> Spectrum:
     """The wanted eigenpairs in float64 from Hessians in a lower precision.
 
@@ -71,15 +81,20 @@ def refined_by_matrices(
     """
     parts = []
     for rows in _chunks(rough, y.float(), MATRICES_OF_FEW, most=rows_at_once(land, y, wanted)):
-        h = rough.select(rows).hessian(y[rows].float())
+        known = land.select(rows).verification(y[rows], verify=verify)
+        h = rough.select(rows).hessian(y[rows].float(), verify=False)
         product = land.select(rows).product(y[rows])
         pairs, good, num_products = refine(wanted_pairs(h, wanted), product, wanted, tol)
-        part = _certified(land.select(rows), y[rows], h, pairs, "dense, refined", index=index)
+        part = _certified(
+            land.select(rows), y[rows], h, pairs, "dense, refined", known, index=index
+        )
         part = replace(part, num_products=part.num_products + num_products)
         if not bool(good.all()):
             bad = (~good).nonzero().flatten()
             there = torch.arange(rows.start, rows.start + good.shape[0])[bad]
-            again = wanted_by_matrices(land.select(there), y[there], wanted, keep=True, index=index)
+            again = wanted_by_matrices(
+                land.select(there), y[there], wanted, keep=True, index=index, verify=verify
+            )
             part = part.with_rows(bad, again)
         parts.append(part if keep else part.without_vectors())
     return join(parts)
@@ -91,6 +106,7 @@ def _certified(
     h: Tensor,
     pairs: DensePairs,
     route: Route,
+    known: Verification,
     *,
     index: bool,
     full: bool = False,
@@ -123,6 +139,7 @@ def _certified(
         ends_certain=True,
         route=route,
         num_products=torch.full((y.shape[0],), probes.shape[1]),
+        verification=known,
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ired_interp.curvature.certificates import Enclosure, MorseIndex
 from ired_interp.curvature.routes import Route
+from ired_interp.verification import Verification
 
 __all__ = ["Spectrum", "assemble", "join"]
 
@@ -38,6 +39,8 @@ class Spectrum:
             eigenvalues that differ by less than 4·tol·‖H‖ are the same.
         num_products: Hessian products of each point, certificates included, pilots not; a dense
             Hessian counts as none.
+        verification: How far the derivatives were held against the energy itself: what all of the
+            above is certain of is the Hessian that was computed.
         routes: Which way was taken, at each point.
         reason: Why, in one sentence.
     """
@@ -54,6 +57,7 @@ class Spectrum:
     index_high: Int[Tensor, " n"]
     ends_certain: Bool[Tensor, " n"]
     num_products: Int[Tensor, " n"]
+    verification: Verification
     routes: tuple[Route, ...]
     reason: str
 
@@ -70,7 +74,8 @@ class Spectrum:
         routes = list(self.routes)
         for row, route in zip(rows.tolist(), other.routes, strict=True):
             routes[row] = route
-        return replace(self, **columns, routes=tuple(routes))
+        known = self.verification.with_rows(rows, other.verification)
+        return replace(self, **columns, verification=known, routes=tuple(routes))
 
 
 def assemble(
@@ -85,6 +90,7 @@ def assemble(
     ends_certain: bool,
     route: Route,
     num_products: Int[Tensor, " n"],
+    verification: Verification,
 ) -> Spectrum:
     """A spectrum from pairs and what is known of them; the reason is left to the caller."""
     n = values.shape[0]
@@ -100,6 +106,7 @@ def assemble(
         index_low=index.low.to(values.device),
         index_high=index.high.to(values.device),
         ends_certain=torch.full((n,), ends_certain, device=values.device),
+        verification=verification,
         routes=(route,) * n,
         reason="",
         num_products=num_products.cpu(),
@@ -114,7 +121,9 @@ def join(parts: Sequence[Spectrum]) -> Spectrum:
         name: torch.cat([getattr(part, name) for part in parts]) for name in _COLUMNS
     }
     routes = tuple(route for part in parts for route in part.routes)
-    return replace(parts[0], **columns, routes=routes)
+    known = Verification.join([part.verification for part in parts])
+    return replace(parts[0], **columns, verification=known, routes=routes)
 
 
-_COLUMNS = tuple(f.name for f in fields(Spectrum) if f.name not in ("routes", "reason"))
+_APART = ("verification", "routes", "reason")
+_COLUMNS = tuple(f.name for f in fields(Spectrum) if f.name not in _APART)

@@ -11,6 +11,7 @@ from ired_interp.curvature.estimates import SpherePoints, chunks, mean_and_error
 from ired_interp.curvature.quadrature import Measure, QuadratureRoute, measure
 from ired_interp.errors import ConfigError, DtypeError, NonFiniteError, ShapeError
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = ["EigenvalueCount", "SpectralDensity", "eigenvalues_below", "spectral_density"]
 
@@ -42,6 +43,7 @@ class SpectralDensity:
         estimator: "exact" or "quadrature".
         num_products: Hessian products a point.
         reason: One sentence on why this estimator.
+        verification: How far the derivatives were held against the energy.
     """
 
     grid: Float[Tensor, "n g"]
@@ -56,6 +58,7 @@ class SpectralDensity:
     estimator: QuadratureRoute
     num_products: int
     reason: str
+    verification: Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def spectral_density(
     num_probes: int = 16,
     num_steps: int = 64,
     seed: int = 0,
+    verify: bool = True,
 ) -> SpectralDensity:
     """The density (1/d)·Σ_i g_w(λ - λ_i) of the eigenvalues of ∇²_yE at each row of y.
 
@@ -106,8 +110,10 @@ def spectral_density(
         num_probes: Random starts; at least 2.
         num_steps: Lanczos steps from each, at most d of which are taken.
         seed: Of the probes, which all points share.
+        verify: Whether the derivatives are held against the energy (`Landscape.verification`).
 
     Raises:
+        EnergyError: The derivatives are not those of the energy.
         UnknownNameError: No such estimator.
         ConfigError: ``width`` is not a positive number, or the seed is out of range.
         ShapeError: Fewer than 2 probes, 1 step or 2 grid points, or a grid too coarse for the
@@ -128,6 +134,7 @@ def spectral_density(
     land.check_points(y)
     if grid is not None:
         _check_values("grid", grid, y)
+    known = land.verification(y, verify=verify)
     found = measure(
         land,
         y,
@@ -137,6 +144,8 @@ def spectral_density(
         early_share=0.75,
         probes=SpherePoints(seed, "curvature.quadrature"),
     )
+    if verify and found.exact:
+        land.check_closed_hessian(y)
     low, high = _ends(found)
     widths = (
         _default_width(low, high, num_steps, y) if width is None else torch.full_like(low, width)
@@ -162,6 +171,7 @@ def spectral_density(
         estimator=found.estimator,
         num_products=found.num_products,
         reason=found.reason,
+        verification=known,
     )
 
 

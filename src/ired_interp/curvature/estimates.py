@@ -12,6 +12,7 @@ from torch import Tensor
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ConfigError
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = [
     "Estimate",
@@ -41,6 +42,7 @@ class Estimate:
         estimator: Which one was used.
         num_products: Hessian products spent, those of a pilot and of repetitions included.
         reason: One sentence on why this estimator.
+        verification: How far the derivatives were held against the energy.
     """
 
     value: Float[Tensor, " n"]
@@ -50,6 +52,7 @@ class Estimate:
     estimator: tuple[Estimator, ...]
     num_products: Int[Tensor, " n"]
     reason: tuple[str, ...]
+    verification: Verification
 
     def interval(self, coverage: float = 0.95) -> Float[Tensor, "n 2"]:
         """Low and high end of the interval of Student's t with that coverage.
@@ -133,14 +136,14 @@ def hessian_blocks(
     """Columns of the Hessians of some of the points at a time: (points, columns, block).
 
     Whole Hessians (in closed form, where there is one) if ``max_bytes`` holds one; otherwise
-    products with unit vectors, so that no Hessian is ever held.
+    products with unit vectors, so that no Hessian is ever held. They are not verified here.
 
     Cost: d products a point, or the closed form.
     """
     d, size = y.shape[1], y.element_size()
     if 3 * d * d * size <= land.max_bytes:
         for rows in chunks(y.shape[0], 3 * d * d * size, land.max_bytes):
-            yield rows, slice(0, d), land.select(rows).hessian(y[rows])
+            yield rows, slice(0, d), land.select(rows).hessian(y[rows], verify=False)
         return
     eye = torch.eye(d, dtype=y.dtype, device=y.device)
     for row in range(y.shape[0]):

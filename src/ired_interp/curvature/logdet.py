@@ -17,6 +17,7 @@ from ired_interp.curvature.quadrature import (
 )
 from ired_interp.errors import ConfigError
 from ired_interp.landscape import Landscape
+from ired_interp.verification import Verification
 
 __all__ = ["LogDeterminant", "log_abs_determinant", "log_determinant"]
 
@@ -42,6 +43,7 @@ class LogDeterminant:
         estimator: "exact" or "quadrature".
         num_products: Hessian products a point.
         reason: One sentence on why this estimator.
+        verification: How far the derivatives were held against the energy.
     """
 
     value: Float[Tensor, " n"]
@@ -53,6 +55,7 @@ class LogDeterminant:
     estimator: QuadratureRoute
     num_products: int
     reason: str
+    verification: Verification
 
 
 def log_determinant(
@@ -64,6 +67,7 @@ def log_determinant(
     num_probes: int = 16,
     num_steps: int = 64,
     seed: int = 0,
+    verify: bool = True,
 ) -> LogDeterminant:
     """log det(∇²_yE + shift·I) at each row of y, where that matrix is positive definite.
 
@@ -78,8 +82,10 @@ def log_determinant(
         num_probes: Random starts; at least 2.
         num_steps: Lanczos steps from each, at most d of which are taken.
         seed: Of the probes, which all points share.
+        verify: Whether the derivatives are held against the energy (`Landscape.verification`).
 
     Raises:
+        EnergyError: The derivatives are not those of the energy.
         ConfigError: An eigenvalue (quadrature: of those that Lanczos has seen) plus the shift is
             not above its round-off; or the shift is not finite, or the seed out of range.
         UnknownNameError: No such estimator.
@@ -92,6 +98,7 @@ def log_determinant(
     Source: Ubaru, Chen & Saad (2017), doi:10.1137/16M1104974.
     """
     _check_shift(shift)
+    known = land.verification(y, verify=verify)
     found = measure(
         land,
         y,
@@ -101,6 +108,8 @@ def log_determinant(
         early_share=_EARLY_SHARE,
         probes=SpherePoints(seed, "curvature.quadrature"),
     )
+    if verify and found.exact:
+        land.check_closed_hessian(y)
     _check_definite(found, shift, y)
     value, error, change = average(found, lambda nodes: (nodes + shift).log())
     d = y.shape[1]
@@ -115,18 +124,21 @@ def log_determinant(
         estimator=found.estimator,
         num_products=found.num_products,
         reason=found.reason,
+        verification=known,
     )
 
 
 def log_abs_determinant(
-    land: Landscape, y: Float[Tensor, "n d"], *, shift: float = 0.0
+    land: Landscape, y: Float[Tensor, "n d"], *, shift: float = 0.0, verify: bool = True
 ) -> LogDeterminant:
     """log |det(∇²_yE + shift·I)| and the determinant's sign, for any symmetric Hessian.
 
     Always exact: log |λ| has a pole inside an indefinite spectrum, where Gauss rules do not
-    converge, and probes do not know how many eigenvalues are negative.
+    converge, and probes do not know how many eigenvalues are negative. ``verify`` is as for
+    `log_determinant`.
 
     Raises:
+        EnergyError: The derivatives are not those of the energy.
         ConfigError: The shift is not finite.
         ShapeError, DtypeError, NonFiniteError: y does not fit, or E or H is not finite.
 
@@ -134,8 +146,11 @@ def log_abs_determinant(
     """
     _check_shift(shift)
     land.check_points(y)
+    known = land.verification(y, verify=verify)
     reason = "exact: of an indefinite matrix nothing else gives the sign."
     found = exact_measure(land, y, reason)
+    if verify:
+        land.check_closed_hessian(y)
     moved = found.nodes[:, 0] + shift
     open_sign = (moved.abs() <= _round_off(found, shift, y)[:, None]).any(dim=1)
     value = torch.where(open_sign, -torch.inf, moved.abs().log().sum(dim=1))
@@ -150,6 +165,7 @@ def log_abs_determinant(
         estimator="exact",
         num_products=found.num_products,
         reason=reason,
+        verification=known,
     )
 
 

@@ -38,6 +38,7 @@ def spectrum(
     *,
     vectors: bool = True,
     index: bool = True,
+    verify: bool = True,
 ) -> Spectrum:
     """Eigenvalues and eigenvectors of ∇²_yE(x, y) at each row of y.
 
@@ -56,14 +57,18 @@ def spectrum(
         vectors: Whether the eigenvectors are kept in the result.
         index: Whether the Morse index is certified where dense Hessians are at hand (a Cholesky
             or two LDLᵀ factorisations a point); else it is only bounded by the pairs found.
+        verify: Whether the derivatives are held against the energy at each point
+            (`Landscape.verification`); the result says where they were not.
 
     Raises:
         ShapeError: ``top`` or ``bottom`` is negative or above d, nothing is asked for, ``bottom``
             is given without ``top``, or ``tol`` is not positive.
         ShapeError, DtypeError, NonFiniteError: y does not fit, or the Hessian is not finite.
         ConvergenceError: An eigenpair's residual is above the tolerance.
+        EnergyError: The derivatives are not those of the energy.
 
-    Cost: one dense Hessian and eigendecomposition a point, or less by Krylov spaces.
+    Cost: one dense Hessian and eigendecomposition a point, or less by Krylov spaces; and the
+    verification.
     """
     d = land.dim_y
     _check_request(top, bottom, tol, d)
@@ -74,10 +79,12 @@ def spectrum(
     few = slice(0, _FIRST_ROWS)
     land.select(few).energy(y[few])  # shows rows that influence one another, whatever the chunks
     if top is None:
-        found = all_by_matrices(land, y, keep=vectors, index=index)
+        found = all_by_matrices(land, y, keep=vectors, index=index, verify=verify)
         found = replace(found, reason="all eigenpairs were asked for")
     else:
-        found = _ends(land, y, Wanted(top, bottom), limit, keep=vectors, index=index)
+        found = _ends(land, y, Wanted(top, bottom), limit, keep=vectors, index=index, verify=verify)
+    if land.note:
+        found = replace(found, reason=f"{found.reason}; {land.note}")
     missed = (found.residuals > limit * found.norm[:, None]).any(dim=1)
     if bool(missed.any()):
         worst = float((found.residuals[missed] / found.norm[missed, None]).max())
@@ -89,7 +96,14 @@ def spectrum(
 
 
 def _ends(
-    land: Landscape, y: Tensor, wanted: Wanted, tol: float, *, keep: bool, index: bool
+    land: Landscape,
+    y: Tensor,
+    wanted: Wanted,
+    tol: float,
+    *,
+    keep: bool,
+    index: bool,
+    verify: bool,
 ) -> Spectrum:
     # Float32 work with float64 products after it pays where the energy can be evaluated in both.
     mixed = y.dtype == torch.float64 and land.has_other_dtypes
@@ -97,24 +111,30 @@ def _ends(
     if not mixed:
         plan = choose_route(land, y, wanted, tol)
         if plan.krylov:
-            found = wanted_by_krylov(land, y, wanted, tol, plan, keep=keep, index=index)
+            found = wanted_by_krylov(
+                land, y, wanted, tol, plan, keep=keep, index=index, verify=verify
+            )
         else:
-            found = wanted_by_matrices(land, y, wanted, keep=keep, index=index)
+            found = wanted_by_matrices(land, y, wanted, keep=keep, index=index, verify=verify)
         return replace(found, reason=plan.reason)
     rough = land.in_dtype(torch.float32)
     if tol >= COARSE:
         plan = choose_route(rough, y.float(), wanted, _SHARE_OF_COARSE * tol)
         if plan.krylov:
-            found = refined_by_krylov(land, rough, y, wanted, tol, plan, keep=keep, index=index)
+            found = refined_by_krylov(
+                land, rough, y, wanted, tol, plan, keep=keep, index=index, verify=verify
+            )
             return replace(found, reason=plan.reason)
     else:
         # Krylov spaces would have to be float64; the dense route corrects float32 pairs.
         twice = 2 * wanted.num_pairs
         plan = choose_route(land, y, wanted, tol, dense_share=0.5, dense_products=twice)
         if plan.krylov:
-            found = wanted_by_krylov(land, y, wanted, tol, plan, keep=keep, index=index)
+            found = wanted_by_krylov(
+                land, y, wanted, tol, plan, keep=keep, index=index, verify=verify
+            )
             return replace(found, reason=plan.reason)
-    found = refined_by_matrices(land, rough, y, wanted, tol, keep=keep, index=index)
+    found = refined_by_matrices(land, rough, y, wanted, tol, keep=keep, index=index, verify=verify)
     return replace(found, reason=plan.reason)
 
 

@@ -30,6 +30,7 @@ def trace(
     rtol: float | None = None,
     estimator: Estimator | None = None,
     seed: int = 0,
+    verify: bool = True,
 ) -> Estimate:
     """tr ∇²_yE at each row of y, in energy / y².
 
@@ -46,8 +47,10 @@ def trace(
         rtol: The largest standard_error / |value|.
         estimator: "exact", "hutchinson", "hutch++" or "xtrace"; None chooses.
         seed: Of the probes, which all points share.
+        verify: Whether the derivatives are held against the energy (`Landscape.verification`).
 
     Raises:
+        EnergyError: The derivatives are not those of the energy.
         UnknownNameError: No such estimator.
         ShapeError: Too few products for a standard error, or fewer than d for the exact value.
         ConfigError: ``rtol`` is not positive or stands beside ``estimator``, or the seed is out of
@@ -65,7 +68,7 @@ def trace(
         land,
         y,
         _TRACE,
-        Request(estimator, num_products, rtol, seed),
+        Request(estimator, num_products, rtol, seed, verify),
         candidates=("hutchinson", "xtrace"),
         purpose="curvature.trace",
     )
@@ -79,6 +82,7 @@ def frobenius_norm(
     rtol: float | None = None,
     estimator: Estimator | None = None,
     seed: int = 0,
+    verify: bool = True,
 ) -> Estimate:
     """‖∇²_yE‖_F at each row of y, in energy / y².
 
@@ -92,8 +96,10 @@ def frobenius_norm(
         rtol: The largest standard_error / value.
         estimator: "exact" or "hutchinson"; None chooses.
         seed: Of the probes, which all points share.
+        verify: Whether the derivatives are held against the energy (`Landscape.verification`).
 
     Raises:
+        EnergyError: The derivatives are not those of the energy.
         UnknownNameError, ShapeError, ConfigError, ConvergenceError, DtypeError, NonFiniteError: As
             `trace`.
 
@@ -105,7 +111,7 @@ def frobenius_norm(
         land,
         y,
         _FROBENIUS,
-        Request(estimator, num_products, rtol, seed),
+        Request(estimator, num_products, rtol, seed, verify),
         candidates=("hutchinson",),
         purpose="curvature.frobenius_norm",
     )

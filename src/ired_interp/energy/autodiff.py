@@ -2,22 +2,85 @@
 
 The Hessian products are batched over vectors by `torch.autograd.grad(is_grads_batched=True)`: the
 energy itself runs once, as its author wrote it, so it need not be traceable or vmap-compatible.
+A batched product is held against one of a single vector; where torch cannot batch, or does so
+wrongly, the vectors are taken one at a time.
+
+The energy is always called as its derivatives need it: with grad mode on, and with copies of the
+rows, so that it may take gradients itself and work in place.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from ired_interp.energy.magnitude import largest_number
+from ired_interp.energy.torch_errors import is_of_attention, is_of_compilation, translated
 from ired_interp.errors import EnergyError
 
-__all__ = ["AutodiffField"]
+__all__ = ["AutodiffField", "Findings"]
 
 _MIN_GRAPH_BYTES = 1024
 _NUM_PROBE_ROWS = 8
 _FLOPS_PER_NUMBER = 8
+_BATCH_ULPS = 64.0
+_NOISE_ULPS = (1, 3, 8)
+_NOISES = 30.0
+_GOLDEN = (1 + 5**0.5) / 2
+# What a rule for batches may raise: torch's own errors, and those of a backward written in NumPy.
+_OF_BATCHING = (RuntimeError, TypeError, ValueError, AttributeError, IndexError)
+# torch's choice of an attention kernel belongs to the process: no two threads change it at once.
+_ATTENTION = threading.RLock()
+_T = TypeVar("_T")
+
+
+@dataclass
+class Findings:
+    """What has been learnt of an energy, shared by all selections of its rows.
+
+    It changes as the energy is called: what torch refused once is not tried again.
+
+    Attributes:
+        plain_attention: Fused attention cannot be differentiated twice; torch's plain one is used.
+        eager: A compiled function cannot be, and runs as it was written.
+        one_by_one: Why products are taken one vector at a time; empty where they are batched.
+        row_bytes: What the graph of a row's gradient holds, by the number of entries and the dtype.
+    """
+
+    plain_attention: bool = False
+    eager: bool = False
+    one_by_one: str = ""
+    row_bytes: dict[tuple[int, torch.dtype], int] = field(default_factory=dict)
+
+    def learn(self, error: RuntimeError) -> bool:
+        """Whether the error names something that has another way, not yet taken; it is then."""
+        if is_of_attention(error) and not self.plain_attention:
+            self.plain_attention = True
+            return True
+        if is_of_compilation(error) and not self.eager:
+            self.eager = True
+            return True
+        return False
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Call the energy in the ways that were found necessary, and with derivatives."""
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(mode=False))
+            stack.enter_context(torch.enable_grad())
+            if self.eager:
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            if self.plain_attention:
+                stack.enter_context(_ATTENTION)
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            yield
 
 
 @dataclass(frozen=True)
@@ -27,29 +90,41 @@ class AutodiffField:
     Attributes:
         energy_fn: (rows' arguments …, y) → [n].
         arguments: Tensors with one row a row of y, given to ``energy_fn`` before y.
+        findings: What has been learnt of ``energy_fn``.
     """
 
     energy_fn: Callable[..., Tensor]
     arguments: tuple[Tensor, ...]
+    findings: Findings = field(default_factory=Findings, compare=False)
+
+    @property
+    def is_tested(self) -> bool:
+        """No: autograd differentiates what it sees of the energy."""
+        return False
+
+    @property
+    def note(self) -> str:
+        """What there is to say of how products were taken."""
+        return self.findings.one_by_one
 
     def select(self, rows: slice | Tensor) -> "AutodiffField":
         """The same energy at some of the rows."""
-        return AutodiffField(self.energy_fn, tuple(a[rows] for a in self.arguments))
+        return AutodiffField(self.energy_fn, tuple(a[rows] for a in self.arguments), self.findings)
 
     def energy(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """E at each row."""
-        with torch.inference_mode(mode=False), torch.no_grad():
-            return self._call(y)
+        return self.computed(lambda: self._forward(y)[0].detach())
 
     def energy_and_gradient(
         self, y: Float[Tensor, "n d"]
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
         """E and ∇E."""
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            leaf = y.detach().clone().requires_grad_()
-            energy = self._call(leaf)
-            gradient = _gradient(energy, leaf, create_graph=False)
-        return energy.detach(), gradient
+
+        def both() -> tuple[Tensor, Tensor]:
+            energy, leaf = self._forward(y)
+            return energy.detach(), _gradient(energy, leaf, create_graph=False).detach()
+
+        return self.computed(both)
 
     def hvp(self, y: Float[Tensor, "n d"], v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
         """∇²E·v, one backward pass for all m vectors together."""
@@ -58,28 +133,26 @@ class AutodiffField:
     def linearise(
         self, y: Float[Tensor, "n d"]
     ) -> Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]:
-        """v ↦ ∇²E·v at fixed points; the graph of the gradient lives as long as the function."""
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            leaf = y.detach().clone().requires_grad_()
-            gradient = _gradient(self._call(leaf), leaf, create_graph=True)
+        """v ↦ ∇²E·v at fixed points; the graph of the gradient lives as long as the function.
+
+        Cost of the function: m products, and for m > 1 one more, against which they are held.
+        """
+
+        def graph() -> tuple[Tensor, Tensor]:
+            energy, leaf = self._forward(y)
+            return _gradient(energy, leaf, create_graph=True), leaf
+
+        held = [self.computed(graph)]
 
         def product(v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
-            if not gradient.requires_grad:  # an energy linear in y
-                return torch.zeros_like(v)
-            one = v.shape[1] == 1  # then the energy's operations need no batching rule
-            with torch.inference_mode(mode=False), torch.enable_grad():
-                products: tuple[Tensor | None, ...] = torch.autograd.grad(
-                    gradient,
-                    leaf,
-                    grad_outputs=_outside_inference(v[:, 0] if one else v.transpose(0, 1)),
-                    is_grads_batched=not one,
-                    retain_graph=True,
-                    allow_unused=True,
-                )
-            found = products[0]
-            if found is None:  # piecewise linear in y, as a ReLU is between its kinks
-                return torch.zeros_like(v)
-            return found[:, None] if one else found.transpose(0, 1)
+            while True:
+                with translated("the second derivative"), self.findings.applied():
+                    try:
+                        return self._products(*held[0], v)
+                    except RuntimeError as error:
+                        if not self.findings.learn(error):
+                            raise
+                held[0] = self.computed(graph)  # as the energy has to be called from now on
 
         return product
 
@@ -100,103 +173,243 @@ class AutodiffField:
 
         Cost: two energies, gradients and one product of one row.
         """
-        # Imported here: it takes half a second, which every start of the command line would pay.
-        from torch.utils.flop_counter import FlopCounterMode
-
-        first = self.select(slice(0, 1))
-        product = first.linearise(y[:1])
-        with FlopCounterMode(display=False) as counter:
-            product(torch.ones_like(y[:1, None]))
+        product = self.select(slice(0, 1)).linearise(y[:1])
+        one = torch.ones_like(y[:1, None])
+        product(one)  # in whatever way it can be had
+        with _FlopCount() as counter:
+            product(one)
         numbers = self.memory(y)(0) // y.element_size()
-        flops = int(counter.get_total_flops()) + _FLOPS_PER_NUMBER * numbers
+        flops = counter.total + _FLOPS_PER_NUMBER * numbers
         return flops, flops * y.shape[1]
 
     def memory(self, y: Float[Tensor, "n d"]) -> Callable[[int], int]:
         """Bytes a row needs for m Hessian products, as a function of m.
 
-        Estimated as 1 + m times what autograd saves for the first row's gradient.
+        Estimated as 1 + m times what the nodes of the graph of the first row's gradient give out.
 
-        Cost: one energy and one gradient of one row.
+        Cost: one energy and one gradient of one row, the first time.
         """
-        saved = 0
+        key = (y.shape[1], y.dtype)
+        known = self.findings.row_bytes
+        if key not in known:
+            first = self.select(slice(0, 1))
 
-        def count(tensor: Tensor) -> Tensor:
-            nonlocal saved
-            saved += tensor.numel() * tensor.element_size()
-            return tensor
+            def gradient() -> Tensor:
+                energy, leaf = first._forward(y[:1])
+                return _gradient(energy, leaf, create_graph=True)
 
-        first = self.select(slice(0, 1))
-        with (
-            torch.inference_mode(mode=False),
-            torch.enable_grad(),
-            torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
-        ):
-            leaf = y[:1].detach().clone().requires_grad_()
-            _gradient(first._call(leaf), leaf, create_graph=True)
-        graph = max(saved, _MIN_GRAPH_BYTES)
+            known[key] = max(_graph_bytes(self.computed(gradient)), _MIN_GRAPH_BYTES)
+        graph = known[key]
         return lambda num_vectors: graph * (1 + num_vectors)
 
     def check_rows(self, y: Float[Tensor, "n d"]) -> None:
-        """Raise EnergyError if the first rows of ``energy_fn`` influence one another.
+        """Raise EnergyError if ``energy_fn`` changes, or its first rows influence one another.
 
-        Of the first 8 rows, the even and the odd ones are evaluated again by themselves, in
-        reversed order, and the derivative of their energies by the others must be exactly zero.
+        The first 8 rows are evaluated twice. Then the even and the odd ones are evaluated by
+        themselves, in reversed order, and the derivative of their energies by the others must be
+        exactly zero. Energies that differ may do so by their own round-off: as much as they change
+        where y moves by a few units of the last place, or a few units of the last place of the
+        largest number that they pass through.
 
-        Cost: two energies and two gradients of at most 8 rows. A coupling of rows of equal parity
-        that moves no energy by a share of √ε escapes.
+        Cost: four energies and two gradients of at most 8 rows, for one row two energies. A
+        coupling of rows of equal parity that moves no energy by a share of √ε escapes.
         """
         probe = self.select(slice(0, _NUM_PROBE_ROWS))
         y = y[:_NUM_PROBE_ROWS]
+        first = probe.energy(y).nan_to_num(0, 0, 0)
+        probe._check_repeats(y, first)
+        if y.shape[0] == 1:
+            return
         order = torch.arange(y.shape[0], device=y.device).flip(0)
         for parity in (0, 1):
             inside, outside = order[order % 2 == parity], order[order % 2 != parity]
             if inside.numel() and outside.numel():
                 probe._check_split(y, inside, outside)
 
-    def _check_split(
-        self, y: Float[Tensor, "n d"], inside: Int[Tensor, " k"], outside: Int[Tensor, " l"]
-    ) -> None:
-        alone = self.select(inside).energy(y[inside])
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            leaf = y.detach().clone().requires_grad_()
-            together = self._call(leaf)
-            leak = _gradient(together[inside.clone()], leaf, create_graph=False)[outside]
-        together = together.detach()
-        # Rows that are not finite are named by whoever asked; at a kink a derivative is 0·∞.
-        together, alone = together.nan_to_num(0, 0, 0), alone.nan_to_num(0, 0, 0)
-        leak = leak.nan_to_num(0, 0, 0)
-        scale = together.abs().max().clamp_min(torch.finfo(y.dtype).tiny)
-        gap = (together[inside] - alone).abs().max() / scale
-        if bool((leak != 0).any()) or bool(gap > torch.finfo(y.dtype).eps ** 0.5):
+    def _check_repeats(self, y: Float[Tensor, "n d"], first: Float[Tensor, " n"]) -> None:
+        """The same rows once more: to the last bit, but for sums that a device takes in any order."""
+        gap = (self.energy(y).nan_to_num(0, 0, 0) - first).abs().max()
+        unit = _BATCH_ULPS * torch.finfo(y.dtype).eps
+        if bool(gap <= unit * first.abs().max()):
+            return
+        if float(gap) > unit * largest_number(lambda: self.energy(y)):
             raise EnergyError(
-                "Landscape: the rows of the energy influence one another (without its neighbours "
-                f"a row's energy changes by a share of {float(gap):.1e}). Expected the energy of a "
-                "row to depend on that row alone: look for a mean, a sum, a batch norm or a roll "
-                "over the first axis."
+                "Landscape: the energy is not the same function from call to call (at the same y "
+                f"it changes by {float(gap):.1e}). Expected no state and no randomness: call eval()"
+                " on a module (dropout, spectral norm and batch norm change in training mode), and "
+                "look for draws and caches inside fn."
             )
 
+    def _check_split(
+        self,
+        y: Float[Tensor, "n d"],
+        inside: Int[Tensor, " k"],
+        outside: Int[Tensor, " l"],
+    ) -> None:
+        alone = self.select(inside).energy(y[inside])
+
+        def leak() -> tuple[Tensor, Tensor]:
+            together, leaf = self._forward(y)
+            moved = _gradient(together[inside.clone()], leaf, create_graph=False)[outside]
+            return together.detach(), moved.detach()
+
+        together, moved = self.computed(leak)
+        # Rows that are not finite are named by whoever asked; at a kink a derivative is 0·∞.
+        together, alone = together.nan_to_num(0, 0, 0), alone.nan_to_num(0, 0, 0)
+        moved = moved.nan_to_num(0, 0, 0)
+        scale = together.abs().max().clamp_min(torch.finfo(y.dtype).tiny)
+        gap = (together[inside] - alone).abs().max()
+        changed = bool(gap > torch.finfo(y.dtype).eps ** 0.5 * scale)
+        if bool((moved != 0).any()) or (changed and float(gap) > self._round_off(y, together)):
+            raise EnergyError(
+                "Landscape: the rows of the energy influence one another (without its neighbours "
+                f"a row's energy changes by a share of {float(gap / scale):.1e}). Expected the "
+                "energy of a row to depend on that row alone: look for a mean, a sum, a batch norm "
+                "or a roll over the first axis."
+            )
+
+    def _round_off(self, y: Float[Tensor, "n d"], energy: Float[Tensor, " n"]) -> float:
+        """How far round-off may move an energy, by moving y and by the size of what it sums."""
+        eps = torch.finfo(y.dtype).eps
+        signs = torch.where(torch.arange(y.shape[1], device=y.device) % 2 == 0, 1, -1).to(y)
+        near = [self.energy(y * (1 + k * eps * signs)).nan_to_num(0, 0, 0) for k in _NOISE_ULPS]
+        moved = max(float((there - energy).abs().max()) for there in near)
+        return max(_NOISES * moved, _BATCH_ULPS * eps * largest_number(lambda: self.energy(y)))
+
+    def _products(self, gradient: Tensor, leaf: Tensor, v: Tensor) -> Tensor:
+        """Products with the vectors, all at once where that is right, else one by one."""
+        if not gradient.requires_grad:  # an energy linear in y
+            return torch.zeros_like(v)
+        if v.shape[1] == 1 or self.findings.one_by_one:
+            return _one_by_one(gradient, leaf, v)
+        try:
+            batched = _backward(gradient, leaf, v.transpose(0, 1), batched=True)
+        except torch.OutOfMemoryError:
+            raise
+        except _OF_BATCHING as error:
+            found = _one_by_one(gradient, leaf, v)  # raises where that is no cure
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            self.findings.one_by_one = (
+                "products one vector at a time, because the energy's backward cannot be batched "
+                f"({reason[0][:120]})"
+            )
+            return found
+        found = batched.transpose(0, 1)
+        weights = 1 + (_GOLDEN * torch.arange(1, v.shape[1] + 1, dtype=torch.float64)).frac()
+        weights = weights.to(v)
+        single = _backward(gradient, leaf, torch.einsum("m,nmd->nd", weights, v), batched=False)
+        sizes = torch.einsum("m,nm->n", weights, torch.linalg.vector_norm(found, dim=2))
+        limit = _BATCH_ULPS * torch.finfo(v.dtype).eps * v.shape[1] ** 0.5 * sizes
+
+        def off(products: Tensor) -> Tensor:
+            gap = torch.einsum("m,nmd->nd", weights, products) - single
+            return torch.linalg.vector_norm(gap, dim=1)
+
+        suspicious = ~(off(found) <= limit) & torch.isfinite(single).all(dim=1)
+        if not bool(suspicious.any()):
+            return found
+        slowly = _one_by_one(gradient, leaf, v)
+        # Round-off that is larger than usual, or the batch alone?
+        lies = off(found)[suspicious] > 2 * _NOISES * off(slowly)[suspicious] + limit[suspicious]
+        if bool(lies.any()):
+            self.findings.one_by_one = (
+                "products one vector at a time, because the energy's batched backward differs from "
+                "that of single vectors"
+            )
+        return slowly
+
+    def _forward(self, y: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
+        """E with its graph, and the leaf that it grew from."""
+        leaf = y.detach().clone().requires_grad_()
+        return self._call(leaf.clone()), leaf  # no leaf, so that fn may work in place
+
+    def computed(self, compute: Callable[[], _T]) -> _T:
+        """What ``compute`` returns, in another way where torch asks for one; its errors in our words."""
+        with translated():
+            while True:
+                with self.findings.applied():
+                    try:
+                        return compute()
+                    except RuntimeError as error:
+                        if not self.findings.learn(error):
+                            raise
+
     def _call(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        energy = self.energy_fn(*map(_outside_inference, self.arguments), y)
+        shape, dtype, device = y.shape[:1], y.dtype, y.device
+        energy = self.energy_fn(*(a.detach().clone() for a in self.arguments), y)
         if not isinstance(energy, Tensor):
             raise EnergyError(
                 f"Landscape: expected fn to return a tensor, found {type(energy).__name__}."
             )
-        if energy.shape != y.shape[:1]:
+        if energy.shape != shape:
             raise EnergyError(
-                f"Landscape: expected fn to return shape {tuple(y.shape[:1])}, one energy a "
+                f"Landscape: expected fn to return shape {tuple(shape)}, one energy a "
                 f"row of y, found {tuple(energy.shape)}."
             )
-        if energy.dtype != y.dtype or energy.device != y.device:
+        if energy.dtype != dtype or energy.device != device:
             raise EnergyError(
-                f"Landscape: expected fn to return {y.dtype} on {y.device} as y is, found "
+                f"Landscape: expected fn to return {dtype} on {device} as y is, found "
                 f"{energy.dtype} on {energy.device}."
             )
         return energy
 
 
-def _outside_inference(tensor: Tensor) -> Tensor:
-    """A tensor that autograd may save: one made in inference mode is copied."""
-    return tensor.clone() if tensor.is_inference() else tensor.detach()
+class _FlopCount(TorchDispatchMode):
+    """Counts the operations of matrix products and convolutions, and nothing of modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Imported here: it takes time that every start of the command line would pay.
+        from torch.utils.flop_counter import flop_registry
+
+        self._registry = flop_registry
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # torch's own signature
+        out = func(*args, **(kwargs or {}))
+        if count := self._registry.get(func._overloadpacket):
+            self.total += int(count(*args, **(kwargs or {}), out_val=out))
+        return out
+
+
+def _one_by_one(gradient: Tensor, leaf: Tensor, v: Tensor) -> Tensor:
+    rows = [_backward(gradient, leaf, v[:, j], batched=False) for j in range(v.shape[1])]
+    return torch.stack(rows, dim=1)
+
+
+def _backward(gradient: Tensor, leaf: Tensor, v: Tensor, *, batched: bool) -> Tensor:
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        products: tuple[Tensor | None, ...] = torch.autograd.grad(
+            gradient,
+            leaf,
+            grad_outputs=v.clone() if v.is_inference() else v.detach(),
+            is_grads_batched=batched,
+            retain_graph=True,
+            allow_unused=True,
+        )
+    # None: piecewise linear in y, as a ReLU is between its kinks.
+    found = products[0]
+    return torch.zeros_like(v) if found is None else found.detach()
+
+
+def _graph_bytes(tensor: Tensor) -> int:
+    """Bytes of what the nodes below a tensor gave out in their forward pass."""
+    seen, waiting, total = set(), [tensor.grad_fn], 0
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        try:
+            total += sum(
+                torch.Size(m.shape).numel() * m.dtype.itemsize for m in node._input_metadata
+            )
+        except RuntimeError:  # a nested tensor has no one shape
+            total += _MIN_GRAPH_BYTES
+        waiting.extend(parent for parent, _ in node.next_functions)
+    return total
 
 
 def _gradient(

@@ -5,6 +5,7 @@ constant. For y* | x ~ N(Mx, Σ) that is E = (σ_t/2)·rᵀ(s_t²Σ + σ_t²I)�
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +29,7 @@ class GaussianEnergy(nn.Module):
         schedule: The levels; IRED's by default.
     """
 
+    has_tested_derivatives: ClassVar[bool] = True
     mean_map: Tensor
     eigenvectors: Tensor
     eigenvalues: Tensor

@@ -4,16 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from ired_interp.energy.base import AnalyticEnergy, FixedProduct, LinearisedEnergy
+from ired_interp.errors import EnergyError
 
-__all__ = ["AnalyticField", "Field"]
+__all__ = ["AnalyticField", "Field", "where_defined"]
+
+_CLOSED_FORMS = ("energy", "energy_and_gradient", "hvp", "hessian", "product")
 
 
 @runtime_checkable
 class Field(Protocol):
     """E and its derivatives at fixed rows; tangents and vectors as rows."""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the derivatives are closed forms that this package's own tests verify."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What a result should say of how its products were taken; mostly nothing."""
+        ...
 
     def select(self, rows: slice | Tensor) -> "Field":
         """The same at some of the rows."""
@@ -64,6 +78,17 @@ class AnalyticField:
     x: Tensor
     t: Tensor
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether the model's own class, not one that it derives from, is tested here."""
+        own = vars(type(self.model)).get("has_tested_derivatives", False)
+        return bool(own) and vars(self.model).keys().isdisjoint(_CLOSED_FORMS)
+
+    @property
+    def note(self) -> str:
+        """Nothing."""
+        return ""
+
     def select(self, rows: slice | Tensor) -> "AnalyticField":
         """The same at some of the rows."""
         return AnalyticField(self.model, self.x[rows], self.t[rows])
@@ -109,3 +134,18 @@ class AnalyticField:
 
     def check_rows(self, y: Tensor) -> None:
         """A model's rows are independent by its protocol."""
+
+
+def where_defined(field: Field, y: Tensor) -> tuple[Tensor, Tensor]:
+    """E and ∇E; NaN at rows where the energy refuses to be evaluated.
+
+    Cost: one energy and gradient; one a row where it refuses some row.
+    """
+    try:
+        return field.energy_and_gradient(y)
+    except EnergyError:
+        if y.shape[0] == 1:
+            return torch.full_like(y[:, 0], torch.nan), torch.full_like(y, torch.nan)
+    rows = [slice(row, row + 1) for row in range(y.shape[0])]
+    parts = [where_defined(field.select(row), y[row]) for row in rows]
+    return torch.cat([energy for energy, _ in parts]), torch.cat([slope for _, slope in parts])

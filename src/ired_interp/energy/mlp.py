@@ -11,6 +11,7 @@ A_l = ∂a_l/∂y, δ_l = ∂E/∂h_l and J = ∂f/∂y. Then ∇E = A_1ᵀ(δ_1
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -85,6 +86,8 @@ class EnergyMLP(nn.Module):
     Raises:
         ShapeError: A dimension below 1.
     """
+
+    has_tested_derivatives: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -10,13 +10,13 @@ Hessian product for both, and no forward-mode derivative of f is needed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.energy.autodiff import AutodiffField
+from ired_interp.energy.autodiff import AutodiffField, Findings
 from ired_interp.energy.parts import GAUSS_NEWTON, RESIDUAL
 from ired_interp.errors import EnergyError
 
@@ -32,10 +32,22 @@ class SquaresField:
     Attributes:
         residual_fn: (rows' arguments …, y) → f, [n, r].
         arguments: Tensors with one row a row of y, given to ``residual_fn`` before y.
+        findings: What has been learnt of ``residual_fn``.
     """
 
     residual_fn: Callable[..., Tensor]
     arguments: tuple[Tensor, ...]
+    findings: Findings = field(default_factory=Findings, compare=False)
+
+    @property
+    def is_tested(self) -> bool:
+        """No: autograd differentiates what it sees of f."""
+        return False
+
+    @property
+    def note(self) -> str:
+        """What there is to say of how products were taken."""
+        return self.findings.one_by_one
 
     @property
     def part_names(self) -> tuple[str, str]:
@@ -44,7 +56,8 @@ class SquaresField:
 
     def select(self, rows: slice | Tensor) -> "SquaresField":
         """The same energy at some of the rows."""
-        return SquaresField(self.residual_fn, tuple(a[rows] for a in self.arguments))
+        rows_of = tuple(a[rows] for a in self.arguments)
+        return SquaresField(self.residual_fn, rows_of, self.findings)
 
     def energy(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """‖f‖² at each row."""
@@ -130,7 +143,10 @@ class SquaresField:
         return both[..., :d], both[..., d:]
 
     def _whole(self) -> AutodiffField:
-        return AutodiffField(lambda *inputs: self._call(*inputs).square().sum(-1), self.arguments)
+        def total(*inputs: Tensor) -> Tensor:
+            return self._call(*inputs).square().sum(-1)
+
+        return AutodiffField(total, self.arguments, self.findings)
 
     def _bordered(self, d: int, *, offset: float = 0.0) -> AutodiffField:
         """G(y, u) = Σ_j u_j·f_j(y) + offset, as a function of (y, u) side by side."""
@@ -139,11 +155,14 @@ class SquaresField:
             *arguments, z = inputs
             return (self._call(*arguments, z[:, :d]) * z[:, d:]).sum(-1) + offset
 
-        return AutodiffField(weighted, self.arguments)
+        return AutodiffField(weighted, self.arguments, self.findings)
 
     def _residuals(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
-        with torch.inference_mode(mode=False), torch.no_grad():
-            return self._call(*self.arguments, y)
+        def residuals() -> Tensor:
+            copies = (a.detach().clone() for a in self.arguments)
+            return self._call(*copies, y.detach().clone().requires_grad_().clone()).detach()
+
+        return self._whole().computed(residuals)
 
     def _call(self, *inputs: Tensor) -> Float[Tensor, "n r"]:
         y = inputs[-1]
