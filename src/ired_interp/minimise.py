@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
 
@@ -46,10 +47,10 @@ def minimise(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    tol: float | None = None,
-    max_steps: int = 200,
-    first_radius: float = 0.1,
-    renew_every: int = 1,
+    tol: Real | None = None,
+    max_steps: Whole = 200,
+    first_radius: Real = 0.1,
+    renew_every: Whole = 1,
 ) -> Minimum:
     """Descend from each row of y to a local minimum of its own landscape.
 
@@ -75,6 +76,9 @@ def minimise(
     due.
     Source: of the updates, Conn, Gould & Toint (1991), doi:10.1007/BF01594934.
     """
+    max_steps, renew_every = whole_numbers(max_steps=max_steps, renew_every=renew_every)
+    tol = None if tol is None else real("tol", tol)
+    first_radius = real("first_radius", first_radius)
     limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
     if not (limit > 0 and first_radius > 0) or max_steps < 1 or renew_every < 1:
         raise ShapeError(

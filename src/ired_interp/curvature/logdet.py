@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.curvature.estimates import SpherePoints
 from ired_interp.curvature.quadrature import (
     Measure,
@@ -15,6 +16,7 @@ from ired_interp.curvature.quadrature import (
     exact_measure,
     measure,
 )
+from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.landscape import Landscape
 
@@ -59,11 +61,11 @@ def log_determinant(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    shift: float = 0.0,
+    shift: Real = 0.0,
     estimator: QuadratureRoute | None = None,
-    num_probes: int = 16,
-    num_steps: int = 64,
-    seed: int = 0,
+    num_probes: Whole = 16,
+    num_steps: Whole = 64,
+    seed: Whole = 0,
 ) -> LogDeterminant:
     """log det(∇²_yE + shift·I) at each row of y, where that matrix is positive definite.
 
@@ -91,6 +93,8 @@ def log_determinant(
 
     Source: Ubaru, Chen & Saad (2017), doi:10.1137/16M1104974.
     """
+    num_probes, num_steps = whole_numbers(num_probes=num_probes, num_steps=num_steps)
+    shift = real("shift", shift, error=ConfigError)
     _check_shift(shift)
     found = measure(
         land,
@@ -99,7 +103,7 @@ def log_determinant(
         num_probes=num_probes,
         num_steps=num_steps,
         early_share=_EARLY_SHARE,
-        probes=SpherePoints(seed, "curvature.quadrature"),
+        probes=SpherePoints(check_seed(seed), "curvature.quadrature"),
     )
     _check_definite(found, shift, y)
     value, error, change = average(found, lambda nodes: (nodes + shift).log())
@@ -119,7 +123,7 @@ def log_determinant(
 
 
 def log_abs_determinant(
-    land: Landscape, y: Float[Tensor, "n d"], *, shift: float = 0.0
+    land: Landscape, y: Float[Tensor, "n d"], *, shift: Real = 0.0
 ) -> LogDeterminant:
     """log |det(∇²_yE + shift·I)| and the determinant's sign, for any symmetric Hessian.
 
@@ -132,6 +136,7 @@ def log_abs_determinant(
 
     Cost: d Hessian products, or the closed form, and a tridiagonalisation a point.
     """
+    shift = real("shift", shift, error=ConfigError)
     _check_shift(shift)
     land.check_points(y)
     reason = "exact: of an indefinite matrix nothing else gives the sign."

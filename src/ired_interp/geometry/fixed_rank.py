@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, as_whole, whole_numbers
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry.checking import check_alike, check_frame, check_matrices
 
@@ -60,27 +61,29 @@ class FixedRank:
         return (self.u * self.s[..., None, :]) @ self.v.mT
 
 
-def dimension(m: int, n: int, rank: int) -> int:
+def dimension(m: Whole, n: Whole, rank: Whole) -> int:
     """r(m + n - r), the dimension of the manifold of m × n matrices of rank r.
 
     Raises:
         ShapeError: Not 1 ≤ r ≤ min(m, n).
     """
-    _check_rank(m, n, rank)
+    m, n = whole_numbers(m=m, n=n)
+    rank = _check_rank(m, n, rank)
     return rank * (m + n - rank)
 
 
-def codimension(m: int, n: int, rank: int) -> int:
+def codimension(m: Whole, n: Whole, rank: Whole) -> int:
     """(m - r)(n - r), the dimension of its normal space; 0 at full rank.
 
     Raises:
         ShapeError: Not 1 ≤ r ≤ min(m, n).
     """
-    _check_rank(m, n, rank)
+    m, n = whole_numbers(m=m, n=n)
+    rank = _check_rank(m, n, rank)
     return (m - rank) * (n - rank)
 
 
-def closest(x: Float[Tensor, "... m n"], rank: int) -> FixedRank:
+def closest(x: Float[Tensor, "... m n"], rank: Whole) -> FixedRank:
     """The closest matrices of rank r: the singular value decomposition, cut off.
 
     Raises:
@@ -92,7 +95,7 @@ def closest(x: Float[Tensor, "... m n"], rank: int) -> FixedRank:
     """
     check_matrices("x", x)
     m, n = x.shape[-2:]
-    _check_rank(m, n, rank)
+    rank = _check_rank(m, n, rank)
     u, s, vh = torch.linalg.svd(x, full_matrices=False)
     floor = max(m, n) * torch.finfo(x.dtype).eps * s[..., 0]
     low = s[..., rank - 1] <= floor
@@ -115,7 +118,7 @@ def closest(x: Float[Tensor, "... m n"], rank: int) -> FixedRank:
     return FixedRank(u[..., :rank], s[..., :rank], vh[..., :rank, :].mT)
 
 
-def distance(x: Float[Tensor, "... m n"], rank: int) -> Float[Tensor, "..."]:
+def distance(x: Float[Tensor, "... m n"], rank: Whole) -> Float[Tensor, "..."]:
     """‖x - closest matrix of rank ≤ r‖_F: the norm of the discarded singular values.
 
     Defined everywhere, also where several matrices are closest; not differentiable there.
@@ -124,7 +127,7 @@ def distance(x: Float[Tensor, "... m n"], rank: int) -> Float[Tensor, "..."]:
         ShapeError, DtypeError, NonFiniteError: As `closest`.
     """
     check_matrices("x", x)
-    _check_rank(x.shape[-2], x.shape[-1], rank)
+    rank = _check_rank(x.shape[-2], x.shape[-1], rank)
     discarded: Tensor = torch.linalg.svdvals(x)[..., rank:]
     return discarded.square().sum(dim=-1).sqrt()
 
@@ -263,11 +266,13 @@ def _whole(at: FixedRank) -> tuple[Tensor, Tensor]:
     return out[0], out[1]
 
 
-def _check_rank(m: int, n: int, rank: int) -> None:
-    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= min(m, n):
+def _check_rank(m: int, n: int, rank: Whole) -> int:
+    number = as_whole(rank)
+    if number is None or not 1 <= number <= min(m, n):
         raise ShapeError(
             f"rank: expected 1 … {min(m, n)}, as the matrices are {m} × {n}, found {rank!r}."
         )
+    return number
 
 
 def _check_vector(name: str, z: Tensor, at: FixedRank) -> None:

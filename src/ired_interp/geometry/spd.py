@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ired_interp.checks import Real, real
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry.checking import broadcast, check_alike, check_matrices
 
@@ -109,7 +110,7 @@ def skew_share(a: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
     return share
 
 
-def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
+def clip(a: Float[Tensor, "... n n"], *, floor: Real) -> Clipped:
     """The closest symmetric matrices with eigenvalues ≥ floor, and how many had to be raised.
 
     A repair to be asked for by name: the distances depend on the floor, which must be reported with
@@ -120,6 +121,7 @@ def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
             ε of its dtype: round-off of its entries alone would take it out of the cone again.
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
     """
+    floor = real("floor", floor)
     _check_square("a", a)
     if not floor > 0:
         raise ManifoldError(f"floor: expected a number above 0, found {floor}.")
@@ -202,7 +204,7 @@ def log_euclidean_geodesic(
 
 
 def eigen_parts(
-    at: Float[Tensor, "... n n"], z: Float[Tensor, "... n n"], *, tolerance: float = 1e-9
+    at: Float[Tensor, "... n n"], z: Float[Tensor, "... n n"], *, tolerance: Real = 1e-9
 ) -> EigenParts:
     """Split an error or a gradient Z at a symmetric matrix A = QΛQᵀ.
 
@@ -219,6 +221,7 @@ def eigen_parts(
         ManifoldError: A is not symmetric.
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices of one size and dtype.
     """
+    tolerance = real("tolerance", tolerance)
     _check_square("at", at)
     _check_square("z", z)
     _check_pair(at, z)

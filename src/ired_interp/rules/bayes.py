@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.draws import RowDraws
+from ired_interp.checks import Whole, whole
+from ired_interp.draws import RowDraws, check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.tasks import Difficulty, Task
 from ired_interp.tasks.completion import DIVISOR, Completion
@@ -34,7 +35,7 @@ class BestError:
 
 
 def best_error(
-    task: Task, *, difficulty: Difficulty = "same", num_problems: int = 200, seed: int = 0
+    task: Task, *, difficulty: Difficulty = "same", num_problems: Whole = 200, seed: Whole = 0
 ) -> BestError:
     """The error of the posterior mean, E[Var(y* | x)] an entry.
 
@@ -54,6 +55,7 @@ def best_error(
     Cost: for completion 800 sweeps, each 2·size systems of rank × rank a problem.
     Source: Salakhutdinov & Mnih (2008), doi:10.1145/1390156.1390267, with known variances.
     """
+    num_problems = whole("num_problems", num_problems)
     family = task.family
     if isinstance(family, Gaussian):
         known = float(family.eigenvalues().mean())
@@ -71,7 +73,7 @@ def best_error(
     target = problems.y.reshape(-1, size, size) / family.multiplier
     mask = problems.parts["mask"]
     prior = RowDraws(num_problems, seed=seed, purpose="bayes/start").normal(size, family.rank)
-    draws = torch.Generator().manual_seed(seed)
+    draws = torch.Generator().manual_seed(check_seed(seed))
     errors = []
     for start in (problems.parts["v"], prior):
         mean = _posterior_mean(target, mask, start, divisor, family.noise, draws)
