@@ -285,6 +285,9 @@ def path_components(path: Float[Tensor, "n m d"], num: Whole = 2) -> PathCompone
     largest = axes.abs().argmax(dim=2, keepdim=True)
     axes = axes * axes.gather(2, largest).sign()
     squares = sizes.square()
+    # A path that stays where it is has round-off for a spread.
+    still = max(path.shape[1:]) * torch.finfo(path.dtype).eps * path.abs().amax(dim=(1, 2))
+    squares = torch.where((sizes[:, :1] > still[:, None]), squares, 0)
     return PathComponents(axes, _share(squares[:, :num], squares.sum(dim=1, keepdim=True)))
 
 

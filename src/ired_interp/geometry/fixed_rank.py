@@ -29,6 +29,7 @@ from ired_interp.geometry.checking import check_alike, check_frame, check_matric
 
 __all__ = [
     "FixedRank",
+    "check_sizes",
     "closest",
     "codimension",
     "dimension",
@@ -217,18 +218,15 @@ def riemannian_hessian(
         hessian: ∇²E at Y.
 
     Raises:
-        ManifoldError: A singular value of 0, at which the bend is infinite.
+        ManifoldError: A singular value that is 0 to round-off (≤ max(m, n)·ε·σ_1), where the bend
+            is infinite.
         ShapeError, DtypeError, NonFiniteError: A derivative does not fit, or U or V is no frame.
 
     Source: Vandereycken (2013), doi:10.1137/110845768, proposition 2.3, for this retraction.
     """
-    if bool((at.s <= 0).any()):
-        raise ManifoldError(
-            "riemannian_hessian: expected singular values above 0, found one that is not: Y has "
-            "a lower rank than r."
-        )
     m, r = at.u.shape[-2:]
     n = at.v.shape[-2]
+    check_sizes("riemannian_hessian", at.s, m, n)
     check_matrices("hessian", hessian, shape=(m * n, m * n))
     check_matrices("gradient", gradient[..., None], shape=(m * n, 1))
     basis = tangent_basis(at)
@@ -247,6 +245,20 @@ def riemannian_hessian(
     coupling = torch.zeros_like(out)
     coupling[..., inner : inner + p * r, inner + p * r :] = bend
     return out + coupling + coupling.mT
+
+
+def check_sizes(name: str, s: Float[Tensor, "... r"], m: int, n: int) -> None:
+    """Refuse singular values of m × n matrices of rank r that are 0 to round-off, or below.
+
+    Raises:
+        ManifoldError: One is at most max(m, n)·ε times the largest.
+    """
+    low = s <= max(m, n) * torch.finfo(s.dtype).eps * s.abs().amax(dim=-1, keepdim=True)
+    if bool(low.any()):
+        raise ManifoldError(
+            f"{name}: expected singular values above 0 by more than max(m, n)·ε·σ_1, found "
+            f"{float(s[low].min()):.3g} beside {float(s.max()):.3g}: Y has a lower rank than r."
+        )
 
 
 def _products(a: Tensor, b: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ired_interp.checks import Real, Whole, real, whole, whole_numbers
 from ired_interp.errors import ShapeError
 from ired_interp.rules.base import Rule
+from ired_interp.rules.factors import factor_of
 from ired_interp.tasks import Problems
 
 __all__ = ["alternating_least_squares", "fit_low_rank", "soft_impute", "zero_fill"]
@@ -106,7 +107,7 @@ def alternating_least_squares(
         ridge: > 0, in units of y.
 
     Raises:
-        ShapeError: The rank or the ridge is out of range.
+        ShapeError: The rank or the ridge is out of range, or the ridge is lost in round-off.
 
     Cost: 50 sweeps, each with a rank × rank system a row and a column.
     Source: Koren, Bell & Volinsky (2009), doi:10.1109/MC.2009.263.
@@ -137,5 +138,12 @@ def _least_squares(
     gram = torch.einsum("nrc,nck,ncl->nrkl", weights, factor, factor)
     gram.diagonal(dim1=2, dim2=3).add_(ridge)
     sides = (known @ factor)[..., None]
-    solved: Tensor = torch.cholesky_solve(sides, torch.linalg.cholesky(gram))
+    root, drowned = factor_of(gram)
+    if drowned:
+        raise ShapeError(
+            f"ridge: expected one that round-off leaves, found {ridge:g} in {gram.dtype} beside "
+            f"squares of {float(gram.amax()):.3g}: the equations of {drowned} rows are singular. "
+            "Take a larger one."
+        )
+    solved: Tensor = torch.cholesky_solve(sides, root)
     return solved[..., 0]

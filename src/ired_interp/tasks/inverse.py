@@ -41,6 +41,12 @@ class Inverse:
         if not 1 <= real("condition", self.condition) < math.inf:
             raise ShapeError(f"condition: expected a finite number ≥ 1, found {self.condition!r}.")
         object.__setattr__(self, "condition", plain(self.condition))
+        most = 1 / (4 * self.size * torch.finfo(torch.float64).eps)
+        if self.condition > most:
+            raise ShapeError(
+                f"condition: expected at most {most:.1e}, 1/(4·size·ε) in float64, found "
+                f"{self.condition:g}: the smallest eigenvalue, and with it A⁻¹, would be round-off."
+            )
         if self.size == 1 and self.condition != 1:
             raise ShapeError(
                 f"condition: a 1 × 1 matrix has condition number 1, found {self.condition:g}."
