@@ -271,7 +271,12 @@ def _check(land: Landscape, images: Tensor, tol: float, max_steps: int) -> None:
 def _largest_curvature(land: Landscape, images: Tensor) -> Tensor:
     """The largest |λ| of each row, at five of its images: it sets time steps and tolerances."""
     n, m, d = images.shape
-    some = images[:, torch.linspace(0, m - 1, min(m, _MOST_LOOKED_AT)).round().long()]
+    some = images[
+        :,
+        torch.linspace(0, m - 1, min(m, _MOST_LOOKED_AT), dtype=torch.float32, device=images.device)
+        .round()
+        .long(),
+    ]
     rows = torch.arange(n, device=images.device).repeat_interleave(some.shape[1])
     found = spectrum(land.select(rows), some.reshape(-1, d), top=1, vectors=False, index=False)
     largest: Tensor = found.eigenvalues.abs().reshape(n, -1).amax(dim=1)

@@ -128,7 +128,7 @@ def rotation_directions(
     rank = whole("rank", rank)
     u, sizes, vh = _svd(matrix, shape)
     _check_rank(rank, sizes.shape[1])
-    fixed_rank.closest(matrix.reshape(-1, *shape), rank)
+    fixed_rank.closest(_matrices(matrix, shape), rank)
     inner, outer = rank - 1, rank
     left = u[:, :, outer, None] * vh[:, inner, None, :]
     right = u[:, :, inner, None] * vh[:, outer, None, :]
@@ -160,8 +160,8 @@ def rank_directions(
             f"rank_directions: move: expected shape {tuple(matrix.shape)}, found "
             f"{tuple(move.shape)}."
         )
-    at = fixed_rank.closest(matrix.reshape(-1, *shape), rank)
-    z = move.reshape(-1, *shape)
+    at = fixed_rank.closest(_matrices(matrix, shape), rank)
+    z = _matrices(move, shape)
     tangent = fixed_rank.tangent_part(at, z).flatten(1)
     normal = fixed_rank.normal_part(at, z).flatten(1)
     lengths = torch.stack([tangent.norm(dim=1), normal.norm(dim=1)], dim=1)
@@ -173,6 +173,10 @@ def rank_directions(
             f"it, found one without; lengths {lengths.min(dim=0).values.tolist()}."
         )
     return torch.stack([tangent, normal], dim=1) / lengths[:, :, None]
+
+
+def _matrices(rows: Tensor, shape: tuple[Whole, Whole]) -> Tensor:
+    return rows.reshape(-1, whole("shape", shape[0]), whole("shape", shape[1]))
 
 
 def _svd(matrix: Tensor, shape: tuple[Whole, Whole]) -> tuple[Tensor, Tensor, Tensor]:

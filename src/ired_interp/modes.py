@@ -210,7 +210,7 @@ def _told_apart(land: Landscape, ends: Minimum, mine: Bool[Tensor, " ends"], tol
         y[chosen],
         energy[chosen],
         softness,
-        torch.tensor([len(groups[i]) for i in order]),
+        torch.tensor([len(groups[i]) for i in order], device="cpu"),
         num_starts,
         spread,
         float(apart.min()),

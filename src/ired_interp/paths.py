@@ -220,7 +220,7 @@ def _steps(energy: Tensor, images: Tensor) -> Tensor:
 
 
 def _shares(num: int, like: Tensor) -> Tensor:
-    return torch.linspace(0, 1, num, dtype=torch.float64).to(like)
+    return torch.linspace(0, 1, num, dtype=torch.float64, device="cpu").to(like)
 
 
 def _check_ends(a: Tensor, b: Tensor, num: int) -> None:

@@ -201,7 +201,7 @@ def grid_axis(num: Whole, reach: Real) -> Float[Tensor, " num"]:
     reach = real("reach", reach)
     if num < 2 or not 0 < reach < math.inf:  # noqa: PLR2004
         raise ShapeError(f"grid_axis: expected num ≥ 2 and reach > 0, found {num} and {reach}.")
-    return torch.linspace(-reach, reach, num, dtype=torch.float64)
+    return torch.linspace(-reach, reach, num, dtype=torch.float64, device="cpu")
 
 
 def slice_energy(

@@ -81,8 +81,8 @@ def follow(
     groups = [clusters(pairs, tolerance) for pairs in path]
     rows = [_follow_row(path, groups, i) for i in range(path[0].eigenvalues.shape[0])]
     like = path[0].eigenvalues
-    columns = torch.as_tensor(np.stack([row.columns for row in rows])).to(like.device)
-    overlap = torch.as_tensor(np.stack([row.overlap for row in rows])).to(like)
+    columns = torch.as_tensor(np.stack([row.columns for row in rows]), device="cpu").to(like.device)
+    overlap = torch.as_tensor(np.stack([row.overlap for row in rows]), device="cpu").to(like)
     values = torch.stack([pairs.eigenvalues for pairs in path], dim=1).gather(2, columns)
     errors = torch.stack([pair_errors(pairs) for pairs in path], dim=1).gather(2, columns)
     angle = torch.stack([g.angle_error for g in groups], dim=1).gather(2, columns)

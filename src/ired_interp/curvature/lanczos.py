@@ -235,7 +235,7 @@ def lanczos(product: Product, start_vectors: Float[Tensor, "n d"], num_steps: Wh
     if not 1 <= num_steps <= d:
         raise ShapeError(f"num_steps: expected 1 … d = {d}, found {num_steps}.")
     space = grow_(start(start_vectors, num_steps), product, num_steps)
-    k = torch.arange(num_steps)
+    k = torch.arange(num_steps, device="cpu")
     return Tridiagonal(
         basis=space.basis[:, :num_steps],
         diagonal=space.projected[:, k, k].to(start_vectors),

@@ -33,7 +33,7 @@ _MAX_PERIOD = 10_000.0
 
 def _linear(num_in: int, num_out: int) -> nn.Linear:
     """A linear layer without values: nn.Linear would draw them from the global generator."""
-    return nn.Linear(num_in, num_out, device="meta").to_empty(device="cpu")
+    return nn.Linear(num_in, num_out, dtype=torch.float32, device="meta").to_empty(device="cpu")
 
 
 class _SinusoidalFeatures(nn.Module):
@@ -128,7 +128,12 @@ class EnergyMLP(nn.Module):
             if isinstance(layer, nn.Linear):
                 bound = gain / math.sqrt(layer.in_features)
                 for parameter in (layer.weight, layer.bias):
-                    draw = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
+                    draw = torch.rand(
+                        parameter.shape,
+                        generator=generator,
+                        dtype=torch.float64,
+                        device=generator.device,
+                    )
                     parameter.copy_((2 * draw - 1) * bound)
         return self
 

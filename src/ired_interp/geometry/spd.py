@@ -95,7 +95,8 @@ def is_spd(a: Float[Tensor, "... n n"]) -> Bool[Tensor, "..."]:
     symmetric = (wide - wide.mT).abs().amax(dim=(-2, -1)) <= _tolerance(a) * size
     values = torch.linalg.eigvalsh(_symmetrised(wide.detach()))
     least = _KNOWN * a.shape[-1] * torch.finfo(a.dtype).eps * values.abs().amax(dim=-1)
-    return symmetric & (values[..., 0] > least)
+    definite: Tensor = values[..., 0] > least
+    return symmetric & definite
 
 
 def symmetric_part(a: Float[Tensor, "... n n"]) -> Float[Tensor, "... n n"]:

@@ -218,7 +218,7 @@ def random_angles(
         draws = RowDraws(size, seed=seed, purpose="geometry/subspaces", first=start)
         frame = torch.linalg.qr(draws.normal(d, least)).Q
         cosines = torch.linalg.svdvals(frame[:, :most]).clamp(max=1)
-        sines = torch.linalg.svdvals(frame[:, most:]) if most < d else torch.zeros(size, 0)
+        sines = torch.linalg.svdvals(frame[:, most:]) if most < d else cosines.new_zeros(size, 0)
         missing = cosines.new_zeros(size, least - sines.shape[-1])
         sines = torch.cat([missing, sines.to(cosines).flip(-1)], dim=-1).clamp(max=1)
         parts.append(torch.where(cosines.square() < 1 / 2, cosines.acos(), sines.asin()))
@@ -252,7 +252,7 @@ def overlap_quantiles(
 
     low = [int(stats.binom.ppf(0.025, num_draws, p)) for p in wanted]
     high = [int(stats.binom.ppf(0.975, num_draws, p)) + 1 for p in wanted]
-    levels = torch.tensor(wanted, dtype=ordered.dtype)
+    levels = torch.tensor(wanted, dtype=ordered.dtype, device="cpu")
     return OverlapQuantiles(
         probabilities=wanted,
         values=tuple(torch.quantile(ordered, levels).tolist()),
@@ -296,12 +296,12 @@ def overlap_p_value(
         from scipy import special
 
         shares = observed.detach().cpu().to(torch.float64).clamp(0, 1).numpy()
-        tail = torch.as_tensor(special.betaincc(most / 2, (d - most) / 2, shares))
+        tail = torch.as_tensor(special.betaincc(most / 2, (d - most) / 2, shares), device="cpu")
         return tail.to(observed).reshape(observed.shape)
     ordered = _random_overlaps(d, k, l, num_draws, check_seed(seed)).sort().values
     values = observed.detach().cpu().to(torch.float64).contiguous()
     below = torch.searchsorted(ordered, values - _TIE)
-    return ((1 + num_draws - below) / (1 + num_draws)).to(observed)
+    return ((1 + num_draws - below).to(torch.float64) / (1 + num_draws)).to(observed)
 
 
 def _random_overlaps(d: int, k: int, l: int, num_draws: int, seed: int) -> Tensor:  # noqa: E741

@@ -119,7 +119,7 @@ def untrained_like(model: EnergyMLP, *, seed: Whole) -> EnergyMLP:
 
 
 def _initialised(model: EnergyMLP, seed: Whole, gain: float) -> EnergyMLP:
-    model.initialise(torch.Generator().manual_seed(check_seed(seed) % 2**63), gain=gain)
+    model.initialise(torch.Generator("cpu").manual_seed(check_seed(seed) % 2**63), gain=gain)
     model.requires_grad_(requires_grad=False)
     return model
 

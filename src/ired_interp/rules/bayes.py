@@ -75,7 +75,7 @@ def best_error(
     target = problems.y.reshape(-1, size, size) / family.multiplier
     mask = problems.parts["mask"]
     prior = RowDraws(num_problems, seed=seed, purpose="bayes/start").normal(size, family.rank)
-    draws = torch.Generator().manual_seed(check_seed(seed))
+    draws = torch.Generator("cpu").manual_seed(check_seed(seed))
     errors = []
     for start in (problems.parts["v"], prior):
         mean = _posterior_mean(target, mask, start, divisor, family.noise, draws)
@@ -125,6 +125,6 @@ def _draw_factor(
             "best error is 0 where the observed entries determine the rest."
         )
     mean = torch.cholesky_solve((known @ scaled / noise)[..., None], root)
-    normal = torch.randn(mean.shape, generator=draws, dtype=mean.dtype)
+    normal = torch.randn(mean.shape, generator=draws, dtype=mean.dtype, device="cpu")
     drawn: Tensor = mean + torch.linalg.solve_triangular(root.mT, normal, upper=True)
     return drawn[..., 0]

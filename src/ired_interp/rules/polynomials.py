@@ -48,7 +48,7 @@ def fit_polynomial(problems: Problems, size: Whole, degree: Whole) -> Rule:
 
 def _chebyshev(values: Float[Tensor, " k"], degree: int) -> Float[Tensor, "k c"]:
     """T_0 … T_p at numbers in [-1, 1], as columns."""
-    orders = torch.arange(degree + 1, dtype=values.dtype)
+    orders = torch.arange(degree + 1, dtype=values.dtype, device=values.device)
     return torch.cos(orders * torch.arccos(values.clamp(-1, 1))[:, None])
 
 

@@ -70,8 +70,8 @@ class Gaussian:
     def eigenvalues(self) -> Float[Tensor, " d"]:
         """Eigenvalues of Σ, in the order of the columns of `eigenvectors`, float64."""
         if self.spectrum:
-            return torch.tensor(self.spectrum, dtype=torch.float64)
-        exponents = torch.linspace(0, 1, self.dim_y, dtype=torch.float64)
+            return torch.tensor(self.spectrum, dtype=torch.float64, device="cpu")
+        exponents = torch.linspace(0, 1, self.dim_y, dtype=torch.float64, device="cpu")
         return _DEFAULT_SMALLEST**exponents
 
     def mean_map(self) -> Float[Tensor, "d d"]:
