@@ -1,6 +1,7 @@
 """What round-off alone would decide is refused, or counts as equal."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from ired_interp.rules.low_rank import alternating_least_squares
 from ired_interp.slices import path_components
 from ired_interp.stats import page_trend, paired_effect, spearman
 
-NEEDS_A_CONE = {
+NEEDS_A_CONE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "affine-invariant distance": spd.affine_invariant_distance,
     "log-Euclidean distance": spd.log_euclidean_distance,
     "affine-invariant geodesic": lambda a, b: spd.affine_invariant_geodesic(
