@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
+from ired_interp.checks import Real, Whole, check_matrix, real, whole
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
@@ -87,8 +87,8 @@ def infer(
     start: Float[Tensor, "n d"],
     arm: Arm,
     *,
-    levels: Sequence[int],
-    bound: float = BOUND,
+    levels: Sequence[Whole],
+    bound: Real = BOUND,
 ) -> Inferred:
     """Answer each row of x by an arm.
 
@@ -106,9 +106,10 @@ def infer(
 
     Cost: as ``cost`` says.
     """
+    bound = real("bound", bound)
     check_matrix("x", x, columns=model.dim_x, of="the model's dim_x")
     check_matrix("start", start, columns=model.dim_y, of="the model's dim_y")
-    chosen = tuple(arm.choose_fn(levels))
+    chosen = tuple(arm.choose_fn([whole("level", level) for level in levels]))
     if start.shape[0] != x.shape[0] or not chosen:
         raise ShapeError(
             f"infer: expected a start a row and a level, found {start.shape[0]} starts for "
@@ -139,8 +140,10 @@ def infer(
     return Inferred(answer, path, costs)
 
 
-def fixed_steps(num_steps: int, *, later_scale: float = 2.0) -> InnerFn:
+def fixed_steps(num_steps: Whole, *, later_scale: Real = 2.0) -> InnerFn:
     """Inner steps of the released rule: clamped, undone where the energy rises, ties kept."""
+    num_steps = whole("num_steps", num_steps)
+    later_scale = real("later_scale", later_scale)
 
     def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:
         energy, gradient = land.energy_and_gradient(y)
@@ -157,8 +160,9 @@ def fixed_steps(num_steps: int, *, later_scale: float = 2.0) -> InnerFn:
     return descend
 
 
-def plain_steps(num_steps: int) -> InnerFn:
+def plain_steps(num_steps: Whole) -> InnerFn:
     """Inner steps of the paper's rule: not clamped, kept only where the energy falls."""
+    num_steps = whole("num_steps", num_steps)
 
     def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:  # noqa: ARG001
         energy, gradient = land.energy_and_gradient(y)
@@ -174,8 +178,9 @@ def plain_steps(num_steps: int) -> InnerFn:
     return descend
 
 
-def adaptive_steps(num_steps: int) -> InnerFn:
+def adaptive_steps(num_steps: Whole) -> InnerFn:
     """As the released rule, with a step of each row's own: half of it where refused, else 1.5 ×."""
+    num_steps = whole("num_steps", num_steps)
 
     def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:
         energy, gradient = land.energy_and_gradient(y)
@@ -193,7 +198,7 @@ def adaptive_steps(num_steps: int) -> InnerFn:
     return descend
 
 
-def newton_steps(max_steps: int) -> InnerFn:
+def newton_steps(max_steps: Whole) -> InnerFn:
     """A trust-region Newton descent with exact Hessians (`ired_interp.minimise`), not clamped."""
 
     def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:  # noqa: ARG001

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ired_interp.checks import Whole, whole
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_from_mapping
@@ -20,8 +21,8 @@ def run(
     experiment: str,
     *,
     out: str | Path,
-    workers: int = 1,
-    max_memory: int | None = None,
+    workers: Whole = 1,
+    max_memory: Whole | None = None,
     track: Track = iter,
     **config: Any,
 ) -> Run:
@@ -46,6 +47,7 @@ def run(
         StorageError: The file system refused.
         IredInterpError: What the experiment itself cannot do.
     """
+    max_memory = None if max_memory is None else whole("max_memory", max_memory, error=ConfigError)
     source = locate(experiment)
     found = load(source)
     plain = {k: os.fspath(v) if isinstance(v, Path) else v for k, v in config.items()}
@@ -55,7 +57,7 @@ def run(
     return finish(planned, workers=workers, track=track)
 
 
-def resume(path: str | Path, *, workers: int = 1, track: Track = iter) -> Run:
+def resume(path: str | Path, *, workers: Whole = 1, track: Track = iter) -> Run:
     """Finish a run that was stopped; a finished one is left as it is.
 
     Raises:
@@ -68,7 +70,7 @@ def resume(path: str | Path, *, workers: int = 1, track: Track = iter) -> Run:
 def finish(
     planned: Run,
     *,
-    workers: int = 1,
+    workers: Whole = 1,
     track: Track = iter,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Run:
@@ -83,6 +85,7 @@ def finish(
     Raises:
         RunFolderError, StorageError, IredInterpError: As `run`.
     """
+    workers = whole("workers", workers, error=ConfigError)
     if workers < 1:
         raise ConfigError(f"workers: expected at least 1, found {workers}.")
     done = execute(planned, workers=workers, track=track, should_stop=should_stop)

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ired_interp.checks import check_finite
+from ired_interp.checks import Real, Whole, check_finite, real, whole
 from ired_interp.curvature import spectrum
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
@@ -84,8 +84,8 @@ def nudged_elastic_band(
     land: Landscape,
     images: Float[Tensor, "n m d"],
     *,
-    tol: float | None = None,
-    max_steps: int = 5_000,
+    tol: Real | None = None,
+    max_steps: Whole = 5_000,
 ) -> Band:
     """Relax a path between two minima; its ends stay where they are.
 
@@ -106,6 +106,8 @@ def nudged_elastic_band(
     Cost: one gradient an inner image and step, and extremal eigenvalues at five images a row to
     begin with.
     """
+    max_steps = whole("max_steps", max_steps)
+    tol = None if tol is None else real("tol", tol)
     share = _tolerance(tol, images, _BAND_TOLERANCE)
     _check(land, images, share, max_steps)
     n, m, _ = images.shape
@@ -141,7 +143,7 @@ def find_saddle(
     y: Float[Tensor, "n d"],
     *,
     within: Float[Tensor, " n"],
-    tol: float | None = None,
+    tol: Real | None = None,
 ) -> Saddle:
     """Newton's method from points near saddles, with the distance that it may go.
 
@@ -158,6 +160,7 @@ def find_saddle(
 
     Cost: at most 20 Hessians, eigendecompositions and gradients a row.
     """
+    tol = None if tol is None else real("tol", tol)
     limit = _tolerance(tol, y, _TOLERANCE)
     land.check_points(y)
     if within.shape != y.shape[:1] or not bool((within > 0).all()) or not limit > 0:
@@ -268,7 +271,12 @@ def _check(land: Landscape, images: Tensor, tol: float, max_steps: int) -> None:
 def _largest_curvature(land: Landscape, images: Tensor) -> Tensor:
     """The largest |λ| of each row, at five of its images: it sets time steps and tolerances."""
     n, m, d = images.shape
-    some = images[:, torch.linspace(0, m - 1, min(m, _MOST_LOOKED_AT)).round().long()]
+    some = images[
+        :,
+        torch.linspace(0, m - 1, min(m, _MOST_LOOKED_AT), dtype=torch.float32, device=images.device)
+        .round()
+        .long(),
+    ]
     rows = torch.arange(n, device=images.device).repeat_interleave(some.shape[1])
     found = spectrum(land.select(rows), some.reshape(-1, d), top=1, vectors=False, index=False)
     largest: Tensor = found.eigenvalues.abs().reshape(n, -1).amax(dim=1)

@@ -1,11 +1,18 @@
-"""Checks of the tensors that come in at public doors, and of those that go out."""
+"""Checks of the tensors and numbers that come in at public doors, and of those that go out."""
+
+import operator
+from typing import SupportsFloat, SupportsIndex, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
+from ired_interp.errors import DtypeError, IredInterpError, NonFiniteError, ShapeError
 
 __all__ = [
+    "Real",
+    "Whole",
+    "as_real",
+    "as_whole",
     "check_finite",
     "check_floating",
     "check_like",
@@ -13,7 +20,76 @@ __all__ = [
     "check_model_dtype",
     "check_vectors",
     "finite",
+    "plain",
+    "real",
+    "whole",
+    "whole_numbers",
 ]
+
+Whole: TypeAlias = SupportsIndex
+"""A whole number of any library, such as NumPy's, for `whole` to take."""
+
+Real: TypeAlias = SupportsFloat | SupportsIndex
+"""A real number of any library, for `real` to take."""
+
+
+def plain(value: object) -> object:
+    """A number of NumPy, torch or xarray as Python's own; anything else as it is."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+
+
+def as_whole(value: object) -> int | None:
+    """The whole number as Python's int, which never overflows; None for 2.0, True and any other."""
+    number = plain(value)
+    if isinstance(number, bool) or hasattr(number, "shape"):
+        return None
+    return operator.index(number) if isinstance(number, SupportsIndex) else None
+
+
+def as_real(value: object) -> float | None:
+    """The real number as Python's float; None for True, texts and any other."""
+    number = plain(value)
+    if isinstance(number, bool) or hasattr(number, "shape"):
+        return None
+    return float(number) if isinstance(number, SupportsFloat | SupportsIndex) else None
+
+
+def whole(
+    name: str,
+    value: object,
+    *,
+    least: int | None = None,
+    error: type[IredInterpError] = ShapeError,
+) -> int:
+    """The whole number as Python's int, whatever library it came from.
+
+    Raises:
+        ShapeError, or the given error: 2.0, True, a text or an array with axes; a number below
+            ``least``.
+    """
+    number = as_whole(value)
+    if number is None or (least is not None and number < least):
+        wanted = "" if least is None else f" ≥ {least}"
+        found = value if number is None else number
+        raise error(f"{name}: expected a whole number{wanted}, found {found!r}.")
+    return number
+
+
+def whole_numbers(**values: object) -> tuple[int, ...]:
+    """`whole` of each."""
+    return tuple(whole(name, value) for name, value in values.items())
+
+
+def real(name: str, value: object, *, error: type[IredInterpError] = ShapeError) -> float:
+    """The real number as Python's float, whatever library it came from.
+
+    Raises:
+        ShapeError, or the given error: True, a text or an array with axes.
+    """
+    number = as_real(value)
+    if number is None:
+        raise error(f"{name}: expected a number, found {value!r}.")
+    return number
 
 
 def check_matrix(

@@ -28,7 +28,7 @@ def check_device(name: str) -> None:
         DtypeError: torch does not know it, or has none here.
     """
     try:
-        torch.zeros(1, device=name).item()
+        torch.zeros(1, dtype=torch.float32, device=name).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise DtypeError(
             f"device: expected one that torch can compute on here, such as cpu, found {name!r}."

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
+from ired_interp.checks import Whole, check_matrix, whole, whole_numbers
 from ired_interp.curvature import spectrum
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ShapeError
@@ -76,7 +76,7 @@ def end_directions(
 
 
 def random_directions(
-    num_rows: int, dim_y: int, *, seed: int, purpose: str, first: int = 0
+    num_rows: Whole, dim_y: Whole, *, seed: Whole, purpose: str, first: Whole = 0
 ) -> Float[Tensor, "n 2 d"]:
     """Two orthonormal directions a row, uniformly random, float64 on the CPU.
 
@@ -90,6 +90,7 @@ def random_directions(
     Raises:
         ShapeError: Fewer than 2 entries.
     """
+    num_rows, dim_y = whole_numbers(num_rows=num_rows, dim_y=dim_y)
     if dim_y < _PAIR:
         raise ShapeError(f"random_directions: expected at least 2 entries of y, found {dim_y}.")
     draws = RowDraws(num_rows, seed=seed, purpose=purpose, first=first)
@@ -98,7 +99,7 @@ def random_directions(
 
 
 def singular_directions(
-    matrix: Float[Tensor, "n d"], shape: tuple[int, int]
+    matrix: Float[Tensor, "n d"], shape: tuple[Whole, Whole]
 ) -> Float[Tensor, "n 2 d"]:
     """u₁v₁ᵀ and u₂v₂ᵀ: the leading singular values grow along them and nothing else changes.
 
@@ -111,7 +112,7 @@ def singular_directions(
 
 
 def rotation_directions(
-    matrix: Float[Tensor, "n d"], shape: tuple[int, int], rank: int
+    matrix: Float[Tensor, "n d"], shape: tuple[Whole, Whole], rank: Whole
 ) -> Float[Tensor, "n 2 d"]:
     """The leading r left, and right, singular subspaces turn towards the next vector.
 
@@ -124,9 +125,10 @@ def rotation_directions(
         ShapeError: The matrix has not that shape, or not r + 1 singular values, or r < 1.
         ManifoldError: σ_r = σ_{r+1}, or σ_r = 0: which subspaces lead is not defined.
     """
+    rank = whole("rank", rank)
     u, sizes, vh = _svd(matrix, shape)
     _check_rank(rank, sizes.shape[1])
-    fixed_rank.closest(matrix.reshape(-1, *shape), rank)
+    fixed_rank.closest(_matrices(matrix, shape), rank)
     inner, outer = rank - 1, rank
     left = u[:, :, outer, None] * vh[:, inner, None, :]
     right = u[:, :, inner, None] * vh[:, outer, None, :]
@@ -135,8 +137,8 @@ def rotation_directions(
 
 def rank_directions(
     matrix: Float[Tensor, "n d"],
-    shape: tuple[int, int],
-    rank: int,
+    shape: tuple[Whole, Whole],
+    rank: Whole,
     *,
     move: Float[Tensor, "n d"],
 ) -> Float[Tensor, "n 2 d"]:
@@ -150,6 +152,7 @@ def rank_directions(
             at most √ε of it, and its course is round-off.
         ManifoldError: σ_r = σ_{r+1}, or σ_r = 0: where to cut is not defined.
     """
+    rank = whole("rank", rank)
     _, sizes, _ = _svd(matrix, shape)
     _check_rank(rank, sizes.shape[1])
     if move.shape != matrix.shape:
@@ -157,8 +160,8 @@ def rank_directions(
             f"rank_directions: move: expected shape {tuple(matrix.shape)}, found "
             f"{tuple(move.shape)}."
         )
-    at = fixed_rank.closest(matrix.reshape(-1, *shape), rank)
-    z = move.reshape(-1, *shape)
+    at = fixed_rank.closest(_matrices(matrix, shape), rank)
+    z = _matrices(move, shape)
     tangent = fixed_rank.tangent_part(at, z).flatten(1)
     normal = fixed_rank.normal_part(at, z).flatten(1)
     lengths = torch.stack([tangent.norm(dim=1), normal.norm(dim=1)], dim=1)
@@ -172,7 +175,12 @@ def rank_directions(
     return torch.stack([tangent, normal], dim=1) / lengths[:, :, None]
 
 
-def _svd(matrix: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def _matrices(rows: Tensor, shape: tuple[Whole, Whole]) -> Tensor:
+    return rows.reshape(-1, whole("shape", shape[0]), whole("shape", shape[1]))
+
+
+def _svd(matrix: Tensor, shape: tuple[Whole, Whole]) -> tuple[Tensor, Tensor, Tensor]:
+    shape = whole("shape", shape[0]), whole("shape", shape[1])
     check_matrix("matrix", matrix, columns=shape[0] * shape[1], of=f"{shape[0]} × {shape[1]}")
     if min(shape) < _PAIR:
         raise ShapeError(f"matrix: expected at least 2 singular values, found shape {shape}.")

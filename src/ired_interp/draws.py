@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ired_interp.checks import Whole, as_whole, whole_numbers
 from ired_interp.errors import ConfigError, ShapeError
 
 __all__ = ["BatchDraws", "Draws", "RowDraws", "check_seed"]
@@ -38,15 +39,16 @@ class Draws(Protocol):
         ...
 
 
-def check_seed(seed: int) -> int:
-    """The seed itself.
+def check_seed(seed: Whole) -> int:
+    """The seed itself, as Python's int.
 
     Raises:
         ConfigError: Not a whole number in 0 … 2⁶⁴ - 1.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < _MAX_SEED:
+    number = as_whole(seed)
+    if number is None or not 0 <= number < _MAX_SEED:
         raise ConfigError(f"seed: expected a whole number in 0 … 2^64 - 1, found {seed!r}.")
-    return seed
+    return number
 
 
 class RowDraws:
@@ -63,7 +65,8 @@ class RowDraws:
         ConfigError: The seed is out of range.
     """
 
-    def __init__(self, n: int, *, seed: int, purpose: str, first: int = 0) -> None:
+    def __init__(self, n: Whole, *, seed: Whole, purpose: str, first: Whole = 0) -> None:
+        n, first = whole_numbers(n=n, first=first)
         if n < 0 or first < 0:
             raise ShapeError(f"draws: expected n ≥ 0 and first ≥ 0, found n={n}, first={first}.")
         digest = hashlib.blake2b(purpose.encode(), digest_size=8).digest()

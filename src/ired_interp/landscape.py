@@ -1,7 +1,7 @@
 """A landscape: the energy E_θ^k(x, ·) as a function of the candidate answer y alone."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ired_interp.checks import (
+    Whole,
     check_like,
     check_matrix,
     check_model_dtype,
     check_vectors,
     finite,
+    whole,
 )
 from ired_interp.energy.autodiff import AutodiffField
 from ired_interp.energy.base import AnalyticEnergy, Energy, FixedProduct, SelectableProduct
@@ -21,6 +23,7 @@ from ired_interp.energy.fields import AnalyticField, Field, where_defined
 from ired_interp.energy.parts import ModelParts, SplitEnergy, SplitField
 from ired_interp.energy.squares import SquaresField
 from ired_interp.errors import DtypeError, EnergyError, ShapeError
+from ired_interp.schedule import Levels
 from ired_interp.verification import NOT_ASKED, Verification
 from ired_interp.verification import verify as _verify
 
@@ -54,9 +57,9 @@ class Landscape:
         self,
         model: Energy,
         x: Float[Tensor, "n dim_x"],
-        level: int | Sequence[int] | Int[Tensor, "..."],
+        level: Levels,
         *,
-        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_bytes: Whole = DEFAULT_MAX_BYTES,
     ) -> None:
         check_matrix("x", x, columns=model.dim_x, of="the model's dim_x")
         check_model_dtype(model, x)
@@ -77,10 +80,10 @@ class Landscape:
     def of(
         cls,
         fn: Callable[..., Tensor],
-        dim_y: int,
+        dim_y: Whole,
         x: Float[Tensor, "n dim_x"] | None = None,
         *,
-        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_bytes: Whole = DEFAULT_MAX_BYTES,
     ) -> "Landscape":
         """The landscape of any differentiable energy.
 
@@ -101,10 +104,10 @@ class Landscape:
     def of_squares(
         cls,
         fn: Callable[..., Tensor],
-        dim_y: int,
+        dim_y: Whole,
         x: Float[Tensor, "n dim_x"] | None = None,
         *,
-        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_bytes: Whole = DEFAULT_MAX_BYTES,
     ) -> "Landscape":
         """The landscape of E = ‖f‖², whose Hessian splits into 2·JᵀJ and 2·Σ_i f_i·∇²f_i.
 
@@ -121,9 +124,8 @@ class Landscape:
         return cls._of(SquaresField(fn, () if x is None else (x,)), dim_y, x, max_bytes)
 
     @classmethod
-    def _of(cls, field: Field, dim_y: int, x: Tensor | None, max_bytes: int) -> "Landscape":
-        if isinstance(dim_y, bool) or not isinstance(dim_y, int) or dim_y < 1:
-            raise ShapeError(f"dim_y: expected a whole number ≥ 1, found {dim_y!r}.")
+    def _of(cls, field: Field, dim_y: Whole, x: Tensor | None, max_bytes: Whole) -> "Landscape":
+        dim_y = whole("dim_y", dim_y, least=1)
         if x is not None:
             check_matrix("x", x)
         land = cls.__new__(cls)
@@ -144,8 +146,9 @@ class Landscape:
         dim_y: int,
         like: Tensor | None,
         num_rows: int | None,
-        max_bytes: int,
+        max_bytes: Whole,
     ) -> None:
+        max_bytes = whole("max_bytes", max_bytes)
         if max_bytes < 1:
             raise ShapeError(f"max_bytes: expected at least 1, found {max_bytes}.")
         self._field = field
@@ -317,10 +320,9 @@ class Landscape:
         self.check_points(y)
         if not verify:
             return Verification.without(y, NOT_ASKED)
-        found = Verification.join(
+        return Verification.join(
             [_verify(self._field.select(rows), y[rows]) for rows, _ in self._blocks(y, 1)]
         )
-        return found
 
     @torch.no_grad()
     def check_closed_hessian(self, y: Float[Tensor, "n d"]) -> None:

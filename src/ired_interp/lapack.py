@@ -261,7 +261,7 @@ def tridiagonal_eigh(
         ArithmeticError: LAPACK did not converge.
     """
     if diagonal.shape[0] == 1:
-        return diagonal.clone(), torch.ones(1, 1, dtype=diagonal.dtype)
+        return diagonal.clone(), torch.ones(1, 1, dtype=diagonal.dtype, device=diagonal.device)
     values, vectors, info = _lapack("stevd", diagonal.dtype)(diagonal.numpy(), off_diagonal.numpy())
     _check("stevd", info)
     return torch.from_numpy(values), torch.from_numpy(vectors)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.errors import NonFiniteError, ShapeError
 from ired_interp.landscape import Landscape
 from ired_interp.verification import Verification
@@ -49,10 +50,10 @@ def minimise(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    tol: float | None = None,
-    max_steps: int = 200,
-    first_radius: float = 0.1,
-    renew_every: int = 1,
+    tol: Real | None = None,
+    max_steps: Whole = 200,
+    first_radius: Real = 0.1,
+    renew_every: Whole = 1,
     verify: bool = True,
 ) -> Minimum:
     """Descend from each row of y to a local minimum of its own landscape.
@@ -83,6 +84,9 @@ def minimise(
     due.
     Source: of the updates, Conn, Gould & Toint (1991), doi:10.1007/BF01594934.
     """
+    max_steps, renew_every = whole_numbers(max_steps=max_steps, renew_every=renew_every)
+    tol = None if tol is None else real("tol", tol)
+    first_radius = real("first_radius", first_radius)
     limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol
     if not (limit > 0 and first_radius > 0) or max_steps < 1 or renew_every < 1:
         raise ShapeError(
@@ -120,13 +124,8 @@ def minimise(
         trial = y[open_rows] + step
         trial_energy, trial_gradient = here.energy_and_gradient_where_defined(trial)
         defined = torch.isfinite(trial_energy) & torch.isfinite(trial_gradient).all(dim=1)
-        # At the bottom of the valley differences drown in round-off; there a smaller gradient
-        # decides, as ratio = 1.
-        noise = 10 * torch.finfo(y.dtype).eps * energy[open_rows].abs()
-        flat = promised <= noise
         smaller = trial_gradient.norm(dim=1) < gradient[open_rows].norm(dim=1)
-        ratio = (energy[open_rows] - trial_energy) / promised.clamp_min(torch.finfo(y.dtype).tiny)
-        ratio = torch.where(flat, smaller.to(y.dtype), ratio)
+        ratio = _kept(energy[open_rows], trial_energy, promised, smaller)
         ratio = torch.where(defined, ratio, -torch.inf)
         accepted = ratio > _ACCEPT
         rows = open_rows[accepted]
@@ -134,10 +133,7 @@ def minimise(
         model.age[open_rows[(ratio < _SHRINK_BELOW) & (model.age[open_rows] > 0)]] = renew_every
         y[rows], energy[rows] = trial[accepted], trial_energy[accepted]
         gradient[rows] = trial_gradient[accepted]
-        length = step.norm(dim=1)
-        shrunk = torch.where(ratio < _SHRINK_BELOW, length / 4, radius[open_rows])
-        at_edge = length > 0.99 * radius[open_rows]
-        radius[open_rows] = torch.where((ratio > _GROW_ABOVE) & at_edge, 2 * length, shrunk)
+        radius[open_rows] = _next_radius(radius[open_rows], step.norm(dim=1), ratio)
     if verify:
         known = land.verification(y)
     return Minimum(y, energy, gradient.norm(dim=1), converged, num_steps, known)
@@ -178,6 +174,24 @@ class _Model:
         share = torch.where(along.abs() > least, 1 / along, 0)
         self.hessian[rows] += share[:, None, None] * missed[:, :, None] * missed[:, None, :]
         self.age[rows] += 1
+
+
+def _kept(energy: Tensor, trial: Tensor, promised: Tensor, smaller: Tensor) -> Tensor:
+    """The share of the promised decrease that a trial point has.
+
+    At the bottom of the valley differences drown in round-off; there a smaller gradient decides, as
+    a share of 1.
+    """
+    eps, tiny = torch.finfo(energy.dtype).eps, torch.finfo(energy.dtype).tiny
+    flat = promised <= 10 * eps * energy.abs()
+    ratio = (energy - trial) / promised.clamp_min(tiny)
+    return torch.where(flat, smaller.to(energy.dtype), ratio)
+
+
+def _next_radius(radius: Tensor, length: Tensor, ratio: Tensor) -> Tensor:
+    shrunk = torch.where(ratio < _SHRINK_BELOW, length / 4, radius)
+    at_edge = length > 0.99 * radius
+    return torch.where((ratio > _GROW_ABOVE) & at_edge, 2 * length, shrunk)
 
 
 def _is_minimum(gradient: Tensor, values: Tensor, limit: float, scale: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import Minimum, minimise
@@ -105,8 +106,8 @@ def find_modes(
     land: Landscape,
     starts: Float[Tensor, "n s d"],
     *,
-    tol: float | None = None,
-    max_steps: int = 200,
+    tol: Real | None = None,
+    max_steps: Whole = 200,
 ) -> list[Modes]:
     """Descend from every start of every row, and tell the minima apart.
 
@@ -127,6 +128,7 @@ def find_modes(
 
     Cost: s descents a row, each as `minimise`, and one Hessian a minimum.
     """
+    tol = None if tol is None else real("tol", tol)
     if starts.ndim != 3 or starts.shape[1] < 1:  # noqa: PLR2004 - the number of axes
         raise ShapeError(
             f"find_modes: expected starts of shape [n, s, d] with s ≥ 1, found "
@@ -208,7 +210,7 @@ def _told_apart(land: Landscape, ends: Minimum, mine: Bool[Tensor, " ends"], tol
         y[chosen],
         energy[chosen],
         softness,
-        torch.tensor([len(groups[i]) for i in order]),
+        torch.tensor([len(groups[i]) for i in order], device="cpu"),
         num_starts,
         spread,
         float(apart.min()),

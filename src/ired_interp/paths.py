@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.checks import check_finite, check_like, check_matrix
+from ired_interp.checks import Whole, check_finite, check_like, check_matrix, whole, whole_numbers
 from ired_interp.errors import ShapeError
 from ired_interp.geometry import fixed_rank, grassmann, spd
 from ired_interp.landscape import Landscape
@@ -59,13 +59,14 @@ class Barrier:
 
 
 def straight_path(
-    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], num: int
+    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], num: Whole
 ) -> Float[Tensor, "n m d"]:
     """``num`` images in equal steps from a to b, both ends included and exact.
 
     Raises:
         ShapeError: Ends of different shapes, or fewer than 3 images.
     """
+    num = whole("num", num)
     _check_ends(a, b, num)
     share = _shares(num, a)[None, :, None]
     return (1 - share) * a[:, None, :] + share * b[:, None, :]
@@ -74,10 +75,10 @@ def straight_path(
 def low_rank_path(
     a: Float[Tensor, "n d"],
     b: Float[Tensor, "n d"],
-    num: int,
+    num: Whole,
     *,
-    shape: tuple[int, int],
-    rank: int,
+    shape: tuple[Whole, Whole],
+    rank: Whole,
 ) -> Float[Tensor, "n m d"]:
     """A path of matrices of rank ≤ r: both singular subspaces on their Grassmann geodesics.
 
@@ -93,6 +94,8 @@ def low_rank_path(
 
     Cost: an SVD of each end and of a few side × r matrices a row.
     """
+    num, rank = whole_numbers(num=num, rank=rank)
+    shape = whole("shape", shape[0]), whole("shape", shape[1])
     _check_ends(a, b, num)
     first = _of_rank(a, shape, rank, "a")
     last = _of_rank(b, shape, rank, "b")
@@ -107,7 +110,7 @@ def low_rank_path(
 
 
 def spd_path(
-    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], num: int, *, size: int
+    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], num: Whole, *, size: Whole
 ) -> Float[Tensor, "n m d"]:
     """The affine-invariant geodesic A^½(A^-½BA^-½)^s·A^½ of the ends' symmetric parts.
 
@@ -124,6 +127,7 @@ def spd_path(
     Cost: two Cholesky factors and a singular value decomposition a row.
     Source: Bhatia (2007), Positive Definite Matrices, theorem 6.1.6.
     """
+    num, size = whole_numbers(num=num, size=size)
     _check_ends(a, b, num)
     check_matrix("a", a, columns=size * size, of=f"{size} × {size}")
     first, last = a.reshape(-1, size, size), b.reshape(-1, size, size)
@@ -216,7 +220,7 @@ def _steps(energy: Tensor, images: Tensor) -> Tensor:
 
 
 def _shares(num: int, like: Tensor) -> Tensor:
-    return torch.linspace(0, 1, num, dtype=torch.float64).to(like)
+    return torch.linspace(0, 1, num, dtype=torch.float64, device="cpu").to(like)
 
 
 def _check_ends(a: Tensor, b: Tensor, num: int) -> None:

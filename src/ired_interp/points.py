@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
+from ired_interp.checks import Real, Whole, check_matrix
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
@@ -38,11 +38,11 @@ def locate(
     model: Energy,
     x: Float[Tensor, "n dim_x"],
     answer: Float[Tensor, "n d"],
-    levels: tuple[int, ...],
+    levels: tuple[Whole, ...],
     *,
-    seed: int,
-    first: int = 0,
-    bound: float = 2.0,
+    seed: Whole,
+    first: Whole = 0,
+    bound: Real = 2.0,
 ) -> Points:
     """The points at which to examine n problems at L levels.
 
@@ -76,6 +76,7 @@ def locate(
     if answer.shape[0] != x.shape[0]:
         raise ShapeError(f"answer: expected {x.shape[0]} rows as x has, found {answer.shape[0]}.")
     timesteps = [model.schedule.timestep(level) for level in levels]
+    numbers = [model.schedule.level(t) for t in timesteps]
     signal = model.schedule.signal[timesteps].to(answer)[:, None]
     sigma = model.schedule.sigma[timesteps].to(answer)[:, None]
     n, d = answer.shape
@@ -89,10 +90,10 @@ def locate(
         noise = RowDraws(n, seed=seed, purpose="points/noise", first=first).normal(d).to(answer)
         return Points(scaled + sigma * noise[:, None, :], found)
     path = solve(model, x, seed=seed, first=first, bound=bound).trajectory
-    ends = torch.stack([path[level - 1] for level in levels], dim=1) * signal
+    ends = torch.stack([path[level - 1] for level in numbers], dim=1) * signal
     if kind == "trajectory":
         return Points(ends, found)
-    minima = [minimise(Landscape(model, x, level), ends[:, i]) for i, level in enumerate(levels)]
+    minima = [minimise(Landscape(model, x, level), ends[:, i]) for i, level in enumerate(numbers)]
     found = torch.stack([m.converged for m in minima], dim=1)
     y = torch.stack([m.y for m in minima], dim=1)
     return Points(torch.where(found[..., None], y, torch.nan), found)

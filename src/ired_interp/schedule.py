@@ -8,16 +8,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, as_whole, real, whole
 from ired_interp.errors import LevelError
 
-__all__ = ["NUM_LEVELS", "Schedule", "cosine_schedule"]
+__all__ = ["NUM_LEVELS", "Levels", "Schedule", "cosine_schedule"]
 
 NUM_LEVELS = 10
+
+Levels: TypeAlias = Whole | Sequence[Whole] | npt.NDArray[Any] | Int[Tensor, "..."]
+"""One level in 1 … K, or one a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,40 +59,42 @@ class Schedule:
         """λ_t = β_t / σ_t, the solver's step on ∇E."""
         return self.beta / self.sigma
 
-    def timestep(self, level: int) -> int:
+    def timestep(self, level: Whole) -> int:
         """t = K - k.
 
         Raises:
             LevelError: ``level`` is not a whole number in 1 … K.
         """
-        if isinstance(level, bool) or not isinstance(level, int):
+        number = as_whole(level)
+        if number is None:
             raise LevelError(
                 f"level: expected a whole number in 1 … {self.num_levels}, found {level!r}."
             )
-        if not 1 <= level <= self.num_levels:
+        if not 1 <= number <= self.num_levels:
             raise LevelError(
-                f"level {level} is outside 1 … {self.num_levels}: level 1 is the noisiest and "
+                f"level {number} is outside 1 … {self.num_levels}: level 1 is the noisiest and "
                 f"smoothest, level {self.num_levels} the sharpest. Give a level in that range."
             )
-        return self.num_levels - level
+        return self.num_levels - number
 
-    def level(self, timestep: int) -> int:
+    def level(self, timestep: Whole) -> int:
         """k = K - t.
 
         Raises:
             LevelError: ``timestep`` is not in 0 … K - 1.
         """
-        if isinstance(timestep, bool) or not isinstance(timestep, int):
+        number = as_whole(timestep)
+        if number is None:
             raise LevelError(
                 f"timestep: expected a whole number in 0 … {self.num_levels - 1}, found "
                 f"{timestep!r}."
             )
-        if not 0 <= timestep < self.num_levels:
+        if not 0 <= number < self.num_levels:
             raise LevelError(
-                f"timestep {timestep} is outside 0 … {self.num_levels - 1}: timestep "
+                f"timestep {number} is outside 0 … {self.num_levels - 1}: timestep "
                 f"{self.num_levels - 1} is the noisiest. Give a timestep in that range."
             )
-        return self.num_levels - timestep
+        return self.num_levels - number
 
     def at(self, table: Float[Tensor, "K *axes"], t: Int[Tensor, " n"]) -> Float[Tensor, "n *axes"]:
         """Rows of a table over the timesteps, for each of n timesteps.
@@ -101,16 +110,17 @@ class Schedule:
                 "that range."
             ) from error
 
-    def timesteps(
-        self, level: int | Sequence[int] | Int[Tensor, "..."], num_rows: int
-    ) -> Int[Tensor, " n"]:
+    def timesteps(self, level: Levels, num_rows: int) -> Int[Tensor, " n"]:
         """One timestep a row from one level or one level a row.
 
         Raises:
             LevelError: A level outside 1 … K, not whole, or not one per row.
         """
-        if isinstance(level, int):
-            return torch.full((num_rows,), self.timestep(level), dtype=torch.long)
+        if isinstance(level, np.ndarray):
+            level = list(level) if level.ndim == 1 else level
+        number = as_whole(level)
+        if number is not None:
+            return torch.full((num_rows,), self.timestep(number), dtype=torch.long, device="cpu")
         if isinstance(level, Tensor):
             if level.is_floating_point() or level.is_complex() or level.dtype == torch.bool:
                 raise LevelError(f"level: expected whole numbers, found dtype {level.dtype}.")
@@ -118,8 +128,6 @@ class Schedule:
                 raise LevelError(
                     f"level: expected one level or one a row, found shape {tuple(level.shape)}."
                 )
-            if level.ndim == 0:
-                return self.timesteps(int(level), num_rows)
         if not isinstance(level, Tensor | Sequence):
             raise LevelError(f"level: expected a whole number or one a row, found {level!r}.")
         values = [int(v) for v in level] if isinstance(level, Tensor) else list(level)
@@ -127,11 +135,11 @@ class Schedule:
             raise LevelError(
                 f"level: expected one level or {num_rows} of them (one a row), found {len(values)}."
             )
-        return torch.tensor([self.timestep(v) for v in values], dtype=torch.long)
+        return torch.tensor([self.timestep(v) for v in values], dtype=torch.long, device="cpu")
 
 
 def cosine_schedule(
-    num_levels: int = NUM_LEVELS, *, offset: float = 0.008, max_beta: float = 0.999
+    num_levels: Whole = NUM_LEVELS, *, offset: Real = 0.008, max_beta: Real = 0.999
 ) -> Schedule:
     """The cosine schedule of IRED, in float64.
 
@@ -143,9 +151,11 @@ def cosine_schedule(
     Raises:
         LevelError: ``num_levels`` < 1.
     """
+    num_levels = whole("num_levels", num_levels, error=LevelError)
+    offset, max_beta = real("offset", offset), real("max_beta", max_beta)
     if num_levels < 1:
         raise LevelError(f"num_levels: expected at least 1, found {num_levels}.")
-    grid = torch.linspace(0, 1, num_levels + 1, dtype=torch.float64)
+    grid = torch.linspace(0, 1, num_levels + 1, dtype=torch.float64, device="cpu")
     signal = torch.cos((grid + offset) / (1 + offset) * (math.pi / 2)) ** 2
     beta = (1 - signal[1:] / signal[:-1]).clamp(0, max_beta)
     return Schedule(alpha_bar=torch.cumprod(1 - beta, dim=0), beta=beta)

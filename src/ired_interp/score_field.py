@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, whole, whole_numbers
 from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
 
 __all__ = [
@@ -99,12 +100,13 @@ def participation_ratio(eigenvalues: Float[Tensor, "... e"]) -> Float[Tensor, ".
     return eigenvalues.sum(dim=-1).square() / eigenvalues.square().sum(dim=-1)
 
 
-def isotropic_participation(num_rows: int, num_entries: int) -> float:
+def isotropic_participation(num_rows: Whole, num_entries: Whole) -> float:
     """The participation ratio of isotropic normal rows: the harmonic mean, (md + 2)/(m + d + 1).
 
     Raises:
         ShapeError: Fewer than 3 rows or no entries.
     """
+    num_rows, num_entries = whole_numbers(num_rows=num_rows, num_entries=num_entries)
     m, d = _freedom(num_rows, num_entries), num_entries
     return (m * d + 2) / (m + d + 1)
 
@@ -118,7 +120,7 @@ def concentration(spectrum: SpectrumOfRows) -> Float[Tensor, "..."]:
     return null / participation_ratio(spectrum.eigenvalues)
 
 
-def marchenko_pastur_edge(num_rows: int, num_entries: int) -> float:
+def marchenko_pastur_edge(num_rows: Whole, num_entries: Whole) -> float:
     """(1 + √(d/m))², the upper end of the bulk of isotropic rows of variance 1.
 
     Raises:
@@ -126,11 +128,12 @@ def marchenko_pastur_edge(num_rows: int, num_entries: int) -> float:
 
     Source: Marchenko and Pastur (1967), doi:10.1070/SM1967v001n04ABEH001994.
     """
+    num_rows, num_entries = whole_numbers(num_rows=num_rows, num_entries=num_entries)
     m = _freedom(num_rows, num_entries)
     return 1 + num_entries / m + 2 * sqrt(num_entries / m)
 
 
-def largest_by_chance(num_rows: int, num_entries: int) -> float:
+def largest_by_chance(num_rows: Whole, num_entries: Whole) -> float:
     """What the largest eigenvalue of isotropic normal rows of variance 1 exceeds in 1 % of draws.
 
     With a = √(m - 1) and b = √d: ((a + b)² + 2.0234·(a + b)·(1/a + 1/b)^⅓)/m. One draw in six has
@@ -141,6 +144,7 @@ def largest_by_chance(num_rows: int, num_entries: int) -> float:
 
     Source: Johnstone (2001), theorem 1.1.
     """
+    num_rows, num_entries = whole_numbers(num_rows=num_rows, num_entries=num_entries)
     m = _freedom(num_rows, num_entries)
     a, b = sqrt(m - 1), sqrt(num_entries)
     scale = (a + b) * float((1 / a + 1 / b) ** (1 / 3))
@@ -168,7 +172,7 @@ def num_beyond_edge(spectrum: SpectrumOfRows) -> Float[Tensor, "..."]:
     return torch.where(values.isfinite().all(dim=-1), count, torch.nan)
 
 
-def held_out_share(rows: Float[Tensor, "n d"], num_components: int) -> Float[Tensor, " n"]:
+def held_out_share(rows: Float[Tensor, "n d"], num_components: Whole) -> Float[Tensor, " n"]:
     """How much of a row the leading components of *other* rows explain, over what chance gives.
 
     Every other row, from the first on, finds the components; the rest are projected on the first k
@@ -186,6 +190,7 @@ def held_out_share(rows: Float[Tensor, "n d"], num_components: int) -> Float[Ten
         ShapeError: Fewer than k + 2 rows find the components, or k is not in 1 … d.
         DtypeError, NonFiniteError: As `centred_svd`.
     """
+    num_components = whole("num_components", num_components)
     n, d = rows.shape
     finding, tested = rows[::2], rows[1::2]
     if not 1 <= num_components <= d or len(finding) < num_components + 2 or not len(tested):
@@ -205,8 +210,8 @@ def bootstrap_error(
     rows: Float[Tensor, "n d"],
     statistic_fn: Callable[[Float[Tensor, "n d"]], Float[Tensor, ""]],
     *,
-    seed: int,
-    num_resamples: int = 200,
+    seed: Whole,
+    num_resamples: Whole = 200,
 ) -> float:
     """The standard error of a number of n rows, by resampling the rows.
 
@@ -219,6 +224,7 @@ def bootstrap_error(
         seed: Of the resampling.
         num_resamples: How many.
     """
+    seed, num_resamples = whole_numbers(seed=seed, num_resamples=num_resamples)
     rng = np.random.default_rng(seed)
     n = rows.shape[0]
     found = [

@@ -19,7 +19,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.checks import check_finite, check_like, check_matrix
+from ired_interp.checks import (
+    Real,
+    Whole,
+    check_finite,
+    check_like,
+    check_matrix,
+    real,
+    whole,
+    whole_numbers,
+)
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
@@ -182,15 +191,17 @@ def plane_through(
     return Plane(origin, torch.stack([u, v], dim=1), unit.to(origin), names)
 
 
-def grid_axis(num: int, reach: float) -> Float[Tensor, " num"]:
+def grid_axis(num: Whole, reach: Real) -> Float[Tensor, " num"]:
     """``num`` coordinates from -reach to reach, float64; an odd number has 0 in the middle.
 
     Raises:
         ShapeError: Fewer than 2, or a reach that is not positive.
     """
+    num = whole("num", num)
+    reach = real("reach", reach)
     if num < 2 or not 0 < reach < math.inf:  # noqa: PLR2004
         raise ShapeError(f"grid_axis: expected num ≥ 2 and reach > 0, found {num} and {reach}.")
-    return torch.linspace(-reach, reach, num, dtype=torch.float64)
+    return torch.linspace(-reach, reach, num, dtype=torch.float64, device="cpu")
 
 
 def slice_energy(
@@ -248,7 +259,7 @@ def project_path(plane: Plane, path: Float[Tensor, "n m d"]) -> Projection:
     return Projection(coordinates, off.norm(dim=2), _share(inside, total))
 
 
-def path_components(path: Float[Tensor, "n m d"], num: int = 2) -> PathComponents:
+def path_components(path: Float[Tensor, "n m d"], num: Whole = 2) -> PathComponents:
     """The first principal components of each path, about its mean.
 
     Args:
@@ -261,6 +272,7 @@ def path_components(path: Float[Tensor, "n m d"], num: int = 2) -> PathComponent
 
     Cost: a singular value decomposition of an m × d matrix a row.
     """
+    num = whole("num", num)
     if path.ndim != 3 or not 1 <= num <= min(path.shape[1] - 1, path.shape[2]):  # noqa: PLR2004
         raise ShapeError(
             f"path_components: expected a path [n, m, d] with 1 ≤ num ≤ min(m - 1, d), found "
@@ -273,17 +285,20 @@ def path_components(path: Float[Tensor, "n m d"], num: int = 2) -> PathComponent
     largest = axes.abs().argmax(dim=2, keepdim=True)
     axes = axes * axes.gather(2, largest).sign()
     squares = sizes.square()
+    # A path that stays where it is has round-off for a spread.
+    still = max(path.shape[1:]) * torch.finfo(path.dtype).eps * path.abs().amax(dim=(1, 2))
+    squares = torch.where((sizes[:, :1] > still[:, None]), squares, 0)
     return PathComponents(axes, _share(squares[:, :num], squares.sum(dim=1, keepdim=True)))
 
 
 def random_walk_shares(
     steps: Float[Tensor, "n m"],
-    d: int,
+    d: Whole,
     *,
-    num: int = 2,
-    num_draws: int = 200,
-    seed: int = 0,
-    first: int = 0,
+    num: Whole = 2,
+    num_draws: Whole = 200,
+    seed: Whole = 0,
+    first: Whole = 0,
 ) -> Float[Tensor, "n draws"]:
     """What the first ``num`` principal components keep of random walks with given step lengths.
 
@@ -304,6 +319,7 @@ def random_walk_shares(
 
     Cost: num_draws singular value decompositions of an (m + 1) × d matrix a row.
     """
+    d, num, num_draws, first = whole_numbers(d=d, num=num, num_draws=num_draws, first=first)
     if steps.ndim != 2 or not 1 <= num <= min(steps.shape[1], d) or num_draws < 1:  # noqa: PLR2004
         raise ShapeError(
             f"random_walk_shares: expected steps [n, m] with num ≤ min(m, d) and num_draws ≥ 1, "

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
-from ired_interp.draws import RowDraws
+from ired_interp.checks import Real, Whole, check_matrix, real, whole
+from ired_interp.draws import RowDraws, check_seed
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
 from ired_interp.landscape import Landscape
@@ -53,12 +53,12 @@ def solve(
     model: Energy,
     x: Float[Tensor, "n dim_x"],
     *,
-    seed: int | None = None,
+    seed: Whole | None = None,
     start: Float[Tensor, "n d"] | None = None,
     rule: Rule = "released",
-    num_steps: int = _NUM_STEPS,
-    bound: float = BOUND,
-    first: int = 0,
+    num_steps: Whole = _NUM_STEPS,
+    bound: Real = BOUND,
+    first: Whole = 0,
     track: Track = iter,
 ) -> Solution:
     """Answer each row of x by annealed inference.
@@ -87,16 +87,19 @@ def solve(
 
     Cost: a gradient a level and one an inner step, plus one a level for ``released``.
     """
+    first = whole("first", first)
+    bound = real("bound", bound)
     check_matrix("x", x, columns=model.dim_x, of="the model's dim_x")
     if rule not in get_args(Rule):
         raise UnknownNameError(
             f"rule: expected one of {', '.join(get_args(Rule))}, found {rule!r}."
         )
-    if not isinstance(num_steps, int) or num_steps < 0 or not bound > 0:
+    num_steps = whole("num_steps", num_steps)
+    if num_steps < 0 or not bound > 0:
         raise ShapeError(
             f"solve: expected a whole num_steps ≥ 0 and bound > 0, found {num_steps}, {bound}."
         )
-    y = _start(model, x, seed, start, first)
+    y = _start(model, x, None if seed is None else check_seed(seed), start, first)
     schedule = model.schedule
     predictions, energies, norms, rejections = [], [], [], []
     for level in track(range(1, schedule.num_levels + 1)):

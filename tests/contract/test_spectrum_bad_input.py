@@ -146,7 +146,7 @@ def test_points_of_another_dtype_than_x_are_refused() -> None:
         spectrum(Landscape.of(lambda x, y: _square(y - x), D, x), _at(1.0).float(), 1)
 
 
-@pytest.mark.parametrize("value", [1.0, 2.5, True, False, "2", torch.tensor(1)])
+@pytest.mark.parametrize("value", [1.0, 2.5, True, False, "2", torch.tensor([1])])
 @pytest.mark.parametrize("name", ["top", "bottom"])
 def test_counts_that_are_no_whole_numbers_are_refused(name: str, value: object) -> None:
     counts = {"top": 1, "bottom": 1} | {name: value}

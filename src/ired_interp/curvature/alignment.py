@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, whole
 from ired_interp.curvature.eigenspaces import Eigenpairs, cluster_members, clusters
 from ired_interp.errors import ShapeError
 from ired_interp.geometry.subspaces import (
@@ -60,9 +61,9 @@ def alignment(
     pairs: Eigenpairs,
     basis: Float[Tensor, "d l"] | Float[Tensor, "n d l"],
     *,
-    tolerance: float = 0.0,
-    num_draws: int = 999,
-    seed: int = 0,
+    tolerance: Real = 0.0,
+    num_draws: Whole = 999,
+    seed: Whole = 0,
 ) -> Alignment:
     """Compare eigenvectors, cluster by cluster, with the span of a basis.
 
@@ -83,6 +84,7 @@ def alignment(
     Source: Björck & Golub (1973), doi:10.1090/S0025-5718-1973-0348991-3, for the angles; the null
     in `ired_interp.geometry`.
     """
+    num_draws = whole("num_draws", num_draws)
     groups = clusters(pairs, tolerance)
     n, d, held = pairs.eigenvectors.shape
     if basis.shape[-2] != d or (basis.ndim > 2 and basis.shape[0] != n):  # noqa: PLR2004 - axes

@@ -253,8 +253,6 @@ def _checked(
 ) -> tuple[Estimator | None, int | None]:
     """The estimator's name and the number of products, once they are known to make sense."""
     most, rtol = request.num_products, request.rtol
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-        raise ShapeError(f"num_products: expected a whole number ≥ 1, found {most!r}.")
     if rtol is not None and not rtol > 0:
         raise ConfigError(f"rtol: expected a positive share of the value, found {rtol}.")
     if request.estimator is None:

@@ -91,7 +91,7 @@ def refined_by_matrices(
         part = replace(part, num_products=part.num_products + num_products)
         if not bool(good.all()):
             bad = (~good).nonzero().flatten()
-            there = torch.arange(rows.start, rows.start + good.shape[0])[bad]
+            there = torch.arange(rows.start, rows.start + good.shape[0], device="cpu")[bad]
             again = wanted_by_matrices(
                 land.select(there), y[there], wanted, keep=True, index=index, verify=verify
             )
@@ -138,7 +138,7 @@ def _certified(
         roundoff=error,
         ends_certain=True,
         route=route,
-        num_products=torch.full((y.shape[0],), probes.shape[1]),
+        num_products=torch.full((y.shape[0],), probes.shape[1], device="cpu"),
         verification=known,
     )
 

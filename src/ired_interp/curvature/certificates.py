@@ -107,7 +107,7 @@ def roundoff(
     eps, d = torch.finfo(y.dtype).eps, y.shape[1]
     signs = random_start(y, "roundoff/signs").sign()
     # Multiples of the golden ratio: no short patterns of digits that round alike.
-    multiples = _GOLDEN * torch.arange(1, probes.shape[1] + 1, dtype=torch.float64)
+    multiples = _GOLDEN * torch.arange(1, probes.shape[1] + 1, dtype=torch.float64, device="cpu")
     factors = (1 + multiples.frac()).to(y)[:, None]
     again = land.product(y * (1 + eps * signs))(factors * probes) / factors
     first = land.product(y)(probes) if images is None else images
@@ -254,7 +254,7 @@ def morse_index(h: Float[Tensor, "n d d"], error: Float[Tensor, " n"]) -> MorseI
             least, most = _count(matrix, allowed)
             low.append(least)
             high.append(most)
-    return MorseIndex(torch.tensor(low), torch.tensor(high))
+    return MorseIndex(torch.tensor(low, device="cpu"), torch.tensor(high, device="cpu"))
 
 
 def _count(matrix: Tensor, allowed: float) -> tuple[int, int]:

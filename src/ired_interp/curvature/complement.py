@@ -91,7 +91,7 @@ def search(
     basis = explored.basis
     num_points = basis.shape[0]
     directions = torch.zeros_like(basis[:, 0])
-    spent = torch.zeros(num_points, dtype=torch.int64)
+    spent = torch.zeros(num_points, dtype=torch.int64, device="cpu")
     most = min(explored.num_free, most)
     if most < 1:
         return Search(directions, spent)
@@ -99,7 +99,7 @@ def search(
     outside = (locked, basis) if locked.shape[1] else (basis,)
     first = random_start(directions, stream)
     complement = start(first, most, outside=outside, stream=stream)
-    points = torch.arange(num_points)
+    points = torch.arange(num_points, device="cpu")
     while points.numel():
         size = min(complement.size + _STEP, most)
         complement = grow_(complement, restrict(points), size)
@@ -194,5 +194,5 @@ def _together(
     outside = vectors[:, k:].gather(2, own[:, None, :].expand(-1, c, -1))
     outside = outside * (chosen >= locked.shape[1])[:, None, :]
     most = outside.square().sum(dim=1).argmax(dim=1)
-    way: Tensor = outside[torch.arange(rows.shape[0]), :, most]
+    way: Tensor = outside[torch.arange(rows.shape[0], device="cpu"), :, most]
     return way * wanted.improved(found, again, tol)[:, None]

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.curvature.estimates import SpherePoints, chunks, mean_and_error
 from ired_interp.curvature.quadrature import Measure, QuadratureRoute, measure
+from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, DtypeError, NonFiniteError, ShapeError
 from ired_interp.landscape import Landscape
 from ired_interp.verification import Verification
@@ -83,13 +85,13 @@ def spectral_density(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    width: float | None = None,
+    width: Real | None = None,
     grid: Float[Tensor, " g"] | None = None,
-    num_points: int = 256,
+    num_points: Whole = 256,
     estimator: QuadratureRoute | None = None,
-    num_probes: int = 16,
-    num_steps: int = 64,
-    seed: int = 0,
+    num_probes: Whole = 16,
+    num_steps: Whole = 64,
+    seed: Whole = 0,
     verify: bool = True,
 ) -> SpectralDensity:
     """The density (1/d)·Σ_i g_w(λ - λ_i) of the eigenvalues of ∇²_yE at each row of y.
@@ -127,6 +129,10 @@ def spectral_density(
     Source: Lin, Saad & Yang (2016), doi:10.1137/130934283; Ubaru, Chen & Saad (2017),
     doi:10.1137/16M1104974.
     """
+    num_points, num_probes, num_steps = whole_numbers(
+        num_points=num_points, num_probes=num_probes, num_steps=num_steps
+    )
+    width = None if width is None else real("width", width, error=ConfigError)
     if width is not None and not 0 < width < math.inf:
         raise ConfigError(f"width: expected a positive number, found {width}.")
     if num_points < 2:  # noqa: PLR2004 - the ends
@@ -142,7 +148,7 @@ def spectral_density(
         num_probes=num_probes,
         num_steps=num_steps,
         early_share=0.75,
-        probes=SpherePoints(seed, "curvature.quadrature"),
+        probes=SpherePoints(check_seed(seed), "curvature.quadrature"),
     )
     if verify and found.exact:
         land.check_closed_hessian(y)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole
 from ired_interp.errors import NonFiniteError, ShapeError, UnknownNameError
 
 __all__ = [
@@ -134,7 +135,7 @@ def pair_errors(pairs: Eigenpairs) -> Float[Tensor, "n e"]:
     return pairs.residuals + d * torch.finfo(pairs.norm.dtype).eps * pairs.norm[:, None]
 
 
-def clusters(pairs: Eigenpairs, tolerance: float = 0.0) -> Clusters:
+def clusters(pairs: Eigenpairs, tolerance: Real = 0.0) -> Clusters:
     """Group eigenvalues that their errors, or a tolerance, do not tell apart.
 
     Neighbours on the line join where their distance is at most the sum of their errors, or at most
@@ -147,6 +148,7 @@ def clusters(pairs: Eigenpairs, tolerance: float = 0.0) -> Clusters:
     Raises:
         ShapeError: The tolerance is negative, the pairs are of both ends, or not orthonormal.
     """
+    tolerance = real("tolerance", tolerance)
     if not tolerance >= 0:
         raise ShapeError(f"tolerance: expected a share of ‖H‖ ≥ 0, found {tolerance}.")
     _check_pairs(pairs)
@@ -188,7 +190,7 @@ def cluster_members(groups: Clusters, size: int) -> tuple[Int[Tensor, " c"], Int
     return rows.reshape(-1, size)[:, 0], order[rows, places].reshape(-1, size)
 
 
-def eigenspace(pairs: Eigenpairs, num: int, end: End = "top") -> Eigenspace:
+def eigenspace(pairs: Eigenpairs, num: Whole, end: End = "top") -> Eigenspace:
     """The invariant subspace of the ``num`` first eigenpairs of an end.
 
     Args:
@@ -201,6 +203,7 @@ def eigenspace(pairs: Eigenpairs, num: int, end: End = "top") -> Eigenspace:
         UnknownNameError: No such end.
         ShapeError: ``num`` not in 1 … d, too few pairs, pairs of another end or of both.
     """
+    num = whole("num", num)
     if end not in get_args(End):
         raise UnknownNameError(f"end: expected one of {', '.join(get_args(End))}, found {end!r}.")
     _check_pairs(pairs)

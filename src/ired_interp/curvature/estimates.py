@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, real
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ConfigError
 from ired_interp.landscape import Landscape
@@ -54,12 +55,13 @@ class Estimate:
     reason: tuple[str, ...]
     verification: Verification
 
-    def interval(self, coverage: float = 0.95) -> Float[Tensor, "n 2"]:
+    def interval(self, coverage: Real = 0.95) -> Float[Tensor, "n 2"]:
         """Low and high end of the interval of Student's t with that coverage.
 
         Raises:
             ConfigError: ``coverage`` is not between 0 and 1.
         """
+        coverage = real("coverage", coverage, error=ConfigError)
         if not 0 < coverage < 1:
             raise ConfigError(f"coverage: expected a number between 0 and 1, found {coverage}.")
         from scipy.special import stdtrit

@@ -110,14 +110,14 @@ def extremes(
         vectors=like.new_full((n, e, d), torch.nan),
         images=like.new_full((n, e, d), torch.nan),
         norm=like.new_zeros(n),
-        num_products=torch.zeros(n, dtype=torch.int64),
-        dimensions=torch.zeros(n, dtype=torch.int64),
-        converged=torch.zeros(n, dtype=torch.bool),
+        num_products=torch.zeros(n, dtype=torch.int64, device="cpu"),
+        dimensions=torch.zeros(n, dtype=torch.int64, device="cpu"),
+        converged=torch.zeros(n, dtype=torch.bool, device="cpu"),
     )
     request = _Request(restrict, wanted, tol, capacity, most_products, first_look)
     nothing = like.new_zeros(n, 0, d)
     locked = _Found(nothing[..., 0], nothing, nothing)
-    waiting = [(torch.arange(n), random_start(like), locked)]
+    waiting = [(torch.arange(n, device="cpu"), random_start(like), locked)]
     num_rounds = 0
     while waiting:
         num_rounds += 1
@@ -195,7 +195,7 @@ def _scouts_done(request: _Request, space: KrylovSpace, locked: _Found) -> bool:
     n = space.basis.shape[0]
     if n <= _SCOUTS:
         return True
-    rows = torch.linspace(0, n - 1, _SCOUTS).round().long()
+    rows = torch.linspace(0, n - 1, _SCOUTS, dtype=torch.float32, device="cpu").round().long()
     scouts = replace(
         space,
         basis=space.basis[rows, :, :0],
@@ -245,7 +245,7 @@ def _leave(
     if number == 1:
         out.dimensions[points] = exit_.explored.basis.shape[1]
     if seen.chosen.shape[1] < request.wanted.num_pairs:  # invariant, and too small
-        rows = torch.arange(points.numel())
+        rows = torch.arange(points.numel(), device="cpu")
         onwards = random_start(exit_.explored.basis[:, 0], f"lanczos/onwards/{number}")
         return _locked(points, seen, found, rows, onwards)
     converged = seen.done.clone()

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, real
 from ired_interp.curvature.eigenspaces import Clusters, Eigenpairs, clusters, pair_errors
 from ired_interp.curvature.meetings import Curves, Meeting, meetings
 from ired_interp.errors import ShapeError
@@ -57,7 +58,7 @@ def follow(
     path: Sequence[Eigenpairs],
     *,
     positions: Sequence[float] | None = None,
-    tolerance: float = 0.0,
+    tolerance: Real = 0.0,
 ) -> Followed:
     """Follow the eigenpairs of n problems along a path: levels, or the solver's trajectory.
 
@@ -75,12 +76,13 @@ def follow(
     Cost: no Hessian product; an assignment of e pairs (e³ at worst) and d·e² a row and step.
     Source: the assignment by Crouse (2016), doi:10.1109/TAES.2016.140952, as in SciPy.
     """
+    tolerance = real("tolerance", tolerance)
     at = _positions(path, positions)
     groups = [clusters(pairs, tolerance) for pairs in path]
     rows = [_follow_row(path, groups, i) for i in range(path[0].eigenvalues.shape[0])]
     like = path[0].eigenvalues
-    columns = torch.as_tensor(np.stack([row.columns for row in rows])).to(like.device)
-    overlap = torch.as_tensor(np.stack([row.overlap for row in rows])).to(like)
+    columns = torch.as_tensor(np.stack([row.columns for row in rows]), device="cpu").to(like.device)
+    overlap = torch.as_tensor(np.stack([row.overlap for row in rows]), device="cpu").to(like)
     values = torch.stack([pairs.eigenvalues for pairs in path], dim=1).gather(2, columns)
     errors = torch.stack([pair_errors(pairs) for pairs in path], dim=1).gather(2, columns)
     angle = torch.stack([g.angle_error for g in groups], dim=1).gather(2, columns)

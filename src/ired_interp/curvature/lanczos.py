@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp import lapack
+from ired_interp.checks import Whole, whole
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ShapeError
 
@@ -216,7 +217,7 @@ def _advance_(space: KrylovSpace, product: Product) -> KrylovSpace:
     return replace(space, scale=scale, size=j + 1)
 
 
-def lanczos(product: Product, start_vectors: Float[Tensor, "n d"], num_steps: int) -> Tridiagonal:
+def lanczos(product: Product, start_vectors: Float[Tensor, "n d"], num_steps: Whole) -> Tridiagonal:
     """Run the recurrence with full reorthogonalisation.
 
     Args:
@@ -229,11 +230,12 @@ def lanczos(product: Product, start_vectors: Float[Tensor, "n d"], num_steps: in
 
     Cost: ``num_steps`` Hessian products; 2·n·d·num_steps numbers held.
     """
+    num_steps = whole("num_steps", num_steps)
     d = start_vectors.shape[1]
     if not 1 <= num_steps <= d:
         raise ShapeError(f"num_steps: expected 1 … d = {d}, found {num_steps}.")
     space = grow_(start(start_vectors, num_steps), product, num_steps)
-    k = torch.arange(num_steps)
+    k = torch.arange(num_steps, device="cpu")
     return Tridiagonal(
         basis=space.basis[:, :num_steps],
         diagonal=space.projected[:, k, k].to(start_vectors),

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.curvature.estimates import SpherePoints
 from ired_interp.curvature.quadrature import (
     Measure,
@@ -15,6 +16,7 @@ from ired_interp.curvature.quadrature import (
     exact_measure,
     measure,
 )
+from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.landscape import Landscape
 from ired_interp.verification import Verification
@@ -62,11 +64,11 @@ def log_determinant(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    shift: float = 0.0,
+    shift: Real = 0.0,
     estimator: QuadratureRoute | None = None,
-    num_probes: int = 16,
-    num_steps: int = 64,
-    seed: int = 0,
+    num_probes: Whole = 16,
+    num_steps: Whole = 64,
+    seed: Whole = 0,
     verify: bool = True,
 ) -> LogDeterminant:
     """log det(∇²_yE + shift·I) at each row of y, where that matrix is positive definite.
@@ -97,6 +99,8 @@ def log_determinant(
 
     Source: Ubaru, Chen & Saad (2017), doi:10.1137/16M1104974.
     """
+    num_probes, num_steps = whole_numbers(num_probes=num_probes, num_steps=num_steps)
+    shift = real("shift", shift, error=ConfigError)
     _check_shift(shift)
     known = land.verification(y, verify=verify)
     found = measure(
@@ -106,7 +110,7 @@ def log_determinant(
         num_probes=num_probes,
         num_steps=num_steps,
         early_share=_EARLY_SHARE,
-        probes=SpherePoints(seed, "curvature.quadrature"),
+        probes=SpherePoints(check_seed(seed), "curvature.quadrature"),
     )
     if verify and found.exact:
         land.check_closed_hessian(y)
@@ -129,7 +133,7 @@ def log_determinant(
 
 
 def log_abs_determinant(
-    land: Landscape, y: Float[Tensor, "n d"], *, shift: float = 0.0, verify: bool = True
+    land: Landscape, y: Float[Tensor, "n d"], *, shift: Real = 0.0, verify: bool = True
 ) -> LogDeterminant:
     """log |det(∇²_yE + shift·I)| and the determinant's sign, for any symmetric Hessian.
 
@@ -144,6 +148,7 @@ def log_abs_determinant(
 
     Cost: d Hessian products, or the closed form, and a tridiagonalisation a point.
     """
+    shift = real("shift", shift, error=ConfigError)
     _check_shift(shift)
     land.check_points(y)
     known = land.verification(y, verify=verify)

@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, whole
 from ired_interp.curvature.estimates import SpherePoints, chunks, mean_and_error
 from ired_interp.curvature.lanczos import lanczos
 from ired_interp.draws import check_seed
-from ired_interp.errors import ShapeError, UnknownNameError
+from ired_interp.errors import UnknownNameError
 from ired_interp.landscape import Landscape
 
 __all__ = ["Measure", "QuadratureRoute", "average", "exact_measure", "measure"]
@@ -60,8 +61,8 @@ def measure(
     y: Float[Tensor, "n d"],
     *,
     estimator: str | None,
-    num_probes: int,
-    num_steps: int,
+    num_probes: Whole,
+    num_steps: Whole,
     early_share: float,
     probes: SpherePoints,
 ) -> Measure:
@@ -78,9 +79,8 @@ def measure(
     Cost: d products, or the closed form, and all eigenvalues; or num_probes·num_steps products.
     """
     check_seed(probes.seed)
-    for name, value, least in (("num_probes", num_probes, 2), ("num_steps", num_steps, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ShapeError(f"{name}: expected a whole number ≥ {least}, found {value!r}.")
+    num_probes = whole("num_probes", num_probes, least=2)
+    num_steps = whole("num_steps", num_steps, least=1)
     if estimator not in ("exact", "quadrature", None):
         raise UnknownNameError(
             f"estimator: expected 'exact', 'quadrature', or None to choose, found {estimator!r}."

@@ -103,7 +103,7 @@ def choose_route(
         reason = f"a dense Hessian costs less than the {first} products a Krylov space begins with"
         return Plan(krylov=False, reason=reason, tol=tol, dense_fits=fits)
     num_pilots = min(_MOST_PILOTS, 1 + n // _SHARE_OF_PILOTS)
-    places = torch.linspace(0, n - 1, num_pilots).round().long()
+    places = torch.linspace(0, n - 1, num_pilots, dtype=torch.float32, device="cpu").round().long()
     pilots = (y @ random_start(y[:1], "routes/pilots")[0]).argsort()[places]  # in any order of y
     trial = _try(land.select(pilots), y[pilots], wanted, tol, first, budget)
     if not trial.converged:
@@ -144,7 +144,7 @@ def _try(land: Landscape, y: Tensor, wanted: Wanted, tol: float, first: int, bud
     of the budget, there are less than half as many as a steady pace would need, the others will not
     be there at its end. Few pairs have no pace.
     """
-    product = products(land, y)(torch.arange(y.shape[0]))
+    product = products(land, y)(torch.arange(y.shape[0], device="cpu"))
     space = start(random_start(y), budget)
     size = first
     while True:
@@ -162,7 +162,7 @@ def _try(land: Landscape, y: Tensor, wanted: Wanted, tol: float, first: int, bud
 
 def products(land: Landscape, y: Float[Tensor, "n d"]) -> Callable[[Int[Tensor, " k"]], Product]:
     """The product of one vector a point, at some of the points."""
-    whole, everything = land.product(y), torch.arange(y.shape[0])
+    whole, everything = land.product(y), torch.arange(y.shape[0], device="cpu")
 
     def restrict(rows: Int[Tensor, " k"]) -> Product:
         product = whole if torch.equal(rows, everything) else whole.select(rows)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ired_interp.checks import check_matrix
+from ired_interp.checks import Real, check_matrix, real
 from ired_interp.curvature.eigenspaces import (
     Clusters,
     Eigenpairs,
@@ -83,8 +83,8 @@ def slopes(
     pairs: Eigenpairs,
     direction: Float[Tensor, "n d"],
     *,
-    tolerance: float = 0.0,
-    step: float | None = None,
+    tolerance: Real = 0.0,
+    step: Real | None = None,
 ) -> Slopes:
     """dλ/ds at y along y + s·direction, by central differences of Hessian products.
 
@@ -106,6 +106,7 @@ def slopes(
 
     Cost: 4 Hessian products a pair.
     """
+    step = None if step is None else real("step", step)
     _check_pairs(y, pairs)
     check_matrix("direction", direction, columns=y.shape[1], of="dim_y")
     if direction.shape != y.shape or direction.dtype != y.dtype:
@@ -137,7 +138,7 @@ def exact_slopes(
     pairs: Eigenpairs,
     direction: Float[Tensor, "n d"],
     *,
-    tolerance: float = 0.0,
+    tolerance: Real = 0.0,
 ) -> Slopes:
     """dλ/ds at y along y + s·direction, with dH/ds by differentiating the energy three times.
 
@@ -192,7 +193,7 @@ def level_change(
     next_y: Float[Tensor, "n d"],
     *,
     next_pairs: Eigenpairs | None = None,
-    tolerance: float = 0.0,
+    tolerance: Real = 0.0,
 ) -> LevelChange:
     """From a level's eigenpairs to the next level's Hessian H⁺, taken at the next level's points.
 

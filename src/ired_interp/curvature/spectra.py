@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, as_real, as_whole
 from ired_interp.curvature.by_krylov import refined_by_krylov, wanted_by_krylov
 from ired_interp.curvature.by_matrices import (
     all_by_matrices,
@@ -32,9 +33,9 @@ _FEW = 4  # fewer than d / 4 pairs
 def spectrum(
     land: Landscape,
     y: Float[Tensor, "n d"],
-    top: int | None = None,
-    bottom: int = 0,
-    tol: float | None = None,
+    top: Whole | None = None,
+    bottom: Whole = 0,
+    tol: Real | None = None,
     *,
     vectors: bool = True,
     index: bool = True,
@@ -71,7 +72,7 @@ def spectrum(
     verification.
     """
     d = land.dim_y
-    _check_request(top, bottom, tol, d)
+    top, bottom, tol = _request(top, bottom, tol, d)
     land.check_points(y)
     if y.dtype not in _TOLERANCE:
         raise DtypeError(f"y: expected float64 or float32, found {y.dtype}; convert it with .to().")
@@ -138,18 +139,28 @@ def _ends(
     return replace(found, reason=plan.reason)
 
 
-def _check_request(top: object, bottom: object, tol: object, d: int) -> None:
-    for name, value in (("top", d if top is None else top), ("bottom", bottom)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ShapeError(f"{name}: expected a whole number of eigenpairs, found {value!r}.")
-        if not 0 <= value <= d:
-            raise ShapeError(f"{name}: expected 0 … d = {d} eigenpairs, found {value}.")
-    if top is None and bottom:
+def _request(
+    top: object, bottom: object, tol: object, d: int
+) -> tuple[int | None, int, float | None]:
+    most = None if top is None else _count("top", top, d)
+    lowest = _count("bottom", bottom, d)
+    if most is None and lowest:
         raise ShapeError(
             "spectrum: top=None asks for all eigenpairs, the lowest among them. Give top=0 for the "
             "lowest alone."
         )
-    if top == 0 and bottom == 0:
+    if most == 0 and lowest == 0:
         raise ShapeError("spectrum: expected top or bottom above 0, found nothing asked for.")
-    if tol is not None and not (isinstance(tol, float | int) and 0 < tol < math.inf):
+    share = as_real(tol)
+    if tol is not None and not (share is not None and 0 < share < math.inf):
         raise ShapeError(f"tol: expected a positive share of ‖H‖, found {tol!r}.")
+    return most, lowest, share
+
+
+def _count(name: str, given: object, d: int) -> int:
+    count = as_whole(given)
+    if count is None:
+        raise ShapeError(f"{name}: expected a whole number of eigenpairs, found {given!r}.")
+    if not 0 <= count <= d:
+        raise ShapeError(f"{name}: expected 0 … d = {d} eigenpairs, found {count}.")
+    return count

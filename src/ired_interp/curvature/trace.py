@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole
 from ired_interp.curvature.budget import Request, estimate
 from ired_interp.curvature.estimates import (
     Estimate,
@@ -17,6 +18,8 @@ from ired_interp.curvature.estimates import (
     hessian_blocks,
     mean_and_error,
 )
+from ired_interp.draws import check_seed
+from ired_interp.errors import ConfigError
 from ired_interp.landscape import Landscape
 
 __all__ = ["frobenius_norm", "trace"]
@@ -26,10 +29,10 @@ def trace(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    num_products: int | None = None,
-    rtol: float | None = None,
+    num_products: Whole | None = None,
+    rtol: Real | None = None,
     estimator: Estimator | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     verify: bool = True,
 ) -> Estimate:
     """tr ∇²_yE at each row of y, in energy / y².
@@ -64,11 +67,13 @@ def trace(
     Source: Hutchinson (1989), doi:10.1080/03610918908812806; Meyer, Musco, Musco & Woodruff (2021),
     arXiv:2010.09649; Epperly, Tropp & Webber (2024), doi:10.1137/23M1548323, arXiv:2301.07825.
     """
+    most = None if num_products is None else whole("num_products", num_products, least=1)
+    rtol = None if rtol is None else real("rtol", rtol, error=ConfigError)
     return estimate(
         land,
         y,
         _TRACE,
-        Request(estimator, num_products, rtol, seed, verify),
+        Request(estimator, most, rtol, check_seed(seed), verify),
         candidates=("hutchinson", "xtrace"),
         purpose="curvature.trace",
     )
@@ -78,10 +83,10 @@ def frobenius_norm(
     land: Landscape,
     y: Float[Tensor, "n d"],
     *,
-    num_products: int | None = None,
-    rtol: float | None = None,
+    num_products: Whole | None = None,
+    rtol: Real | None = None,
     estimator: Estimator | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     verify: bool = True,
 ) -> Estimate:
     """‖∇²_yE‖_F at each row of y, in energy / y².
@@ -107,11 +112,13 @@ def frobenius_norm(
 
     Source: E‖Hz‖² = ‖H‖_F² for any z with covariance I (Hutchinson 1989 applied to H²).
     """
+    most = None if num_products is None else whole("num_products", num_products, least=1)
+    rtol = None if rtol is None else real("rtol", rtol, error=ConfigError)
     return estimate(
         land,
         y,
         _FROBENIUS,
-        Request(estimator, num_products, rtol, seed, verify),
+        Request(estimator, most, rtol, check_seed(seed), verify),
         candidates=("hutchinson",),
         purpose="curvature.frobenius_norm",
     )

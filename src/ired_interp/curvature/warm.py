@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole
 from ired_interp.curvature.eigenspaces import End
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ConvergenceError, ShapeError, UnknownNameError
@@ -62,12 +63,12 @@ def warm_spectrum(
     y: Float[Tensor, "n d"],
     start: Float[Tensor, "n d m"] | None = None,
     *,
-    num: int | None = None,
+    num: Whole | None = None,
     end: End = "top",
-    tol: float | None = None,
-    num_probe: int = 10,
-    max_products: int | None = None,
-    seed: int = 0,
+    tol: Real | None = None,
+    num_probe: Whole = 10,
+    max_products: Whole | None = None,
+    seed: Whole = 0,
 ) -> WarmSpectrum:
     """The ``num`` first eigenpairs of an end of ∇²_yE at each row of y, from a start.
 
@@ -95,6 +96,10 @@ def warm_spectrum(
     restarts by Wu & Simon (2000), doi:10.1137/S0895479898334605; the probe's bound by Kuczyński &
     Woźniakowski (1992), doi:10.1137/0613066, theorem 4.2.
     """
+    num_probe = whole("num_probe", num_probe)
+    num = None if num is None else whole("num", num)
+    tol = None if tol is None else real("tol", tol)
+    max_products = None if max_products is None else whole("max_products", max_products)
     num = _check(land, y, start, num, end, tol, num_probe)
     n, d = y.shape
     limit = _TOLERANCE.get(y.dtype, _TOLERANCE[torch.float32]) if tol is None else tol

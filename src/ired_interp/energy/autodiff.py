@@ -113,7 +113,11 @@ class AutodiffField:
 
     def energy(self, y: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """E at each row."""
-        return self.computed(lambda: self._forward(y)[0].detach())
+
+        def alone() -> Tensor:
+            return self._forward(y)[0].detach()
+
+        return self.computed(alone)
 
     def energy_and_gradient(
         self, y: Float[Tensor, "n d"]
@@ -227,7 +231,7 @@ class AutodiffField:
                 probe._check_split(y, inside, outside)
 
     def _check_repeats(self, y: Float[Tensor, "n d"], first: Float[Tensor, " n"]) -> None:
-        """The same rows once more: to the last bit, but for sums that a device takes in any order."""
+        """The same rows again: to the last bit, but for sums that a device takes in any order."""
         gap = (self.energy(y).nan_to_num(0, 0, 0) - first).abs().max()
         unit = _BATCH_ULPS * torch.finfo(y.dtype).eps
         if bool(gap <= unit * first.abs().max()):
@@ -295,7 +299,12 @@ class AutodiffField:
             )
             return found
         found = batched.transpose(0, 1)
-        weights = 1 + (_GOLDEN * torch.arange(1, v.shape[1] + 1, dtype=torch.float64)).frac()
+        weights = (
+            1
+            + (
+                _GOLDEN * torch.arange(1, v.shape[1] + 1, dtype=torch.float64, device=v.device)
+            ).frac()
+        )
         weights = weights.to(v)
         single = _backward(gradient, leaf, torch.einsum("m,nmd->nd", weights, v), batched=False)
         sizes = torch.einsum("m,nm->n", weights, torch.linalg.vector_norm(found, dim=2))
@@ -303,7 +312,8 @@ class AutodiffField:
 
         def off(products: Tensor) -> Tensor:
             gap = torch.einsum("m,nmd->nd", weights, products) - single
-            return torch.linalg.vector_norm(gap, dim=1)
+            size: Tensor = torch.linalg.vector_norm(gap, dim=1)
+            return size
 
         suspicious = ~(off(found) <= limit) & torch.isfinite(single).all(dim=1)
         if not bool(suspicious.any()):
@@ -324,7 +334,7 @@ class AutodiffField:
         return self._call(leaf.clone()), leaf  # no leaf, so that fn may work in place
 
     def computed(self, compute: Callable[[], _T]) -> _T:
-        """What ``compute`` returns, in another way where torch asks for one; its errors in our words."""
+        """What ``compute`` returns, another way if torch asks for one; its errors in our words."""
         with translated():
             while True:
                 with self.findings.applied():
@@ -358,7 +368,7 @@ class _FlopCount(TorchDispatchMode):
     """Counts the operations of matrix products and convolutions, and nothing of modules."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         # Imported here: it takes time that every start of the command line would pay.
         from torch.utils.flop_counter import flop_registry
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ired_interp.checks import Whole
 from ired_interp.errors import UnknownNameError
 from ired_interp.schedule import Schedule, cosine_schedule
 from ired_interp.tasks import Task
@@ -128,7 +129,7 @@ def exact_model(
 
 
 def ideal_spectrum(
-    task: Task, schedule: Schedule, timesteps: Sequence[int]
+    task: Task, schedule: Schedule, timesteps: Sequence[Whole]
 ) -> Float[Tensor, "L d"]:
     """Eigenvalues, ascending, of the ideal Hessian at typical points, float64.
 
@@ -138,9 +139,8 @@ def ideal_spectrum(
     Raises:
         LevelError: A timestep outside the schedule.
     """
-    for timestep in timesteps:
-        schedule.level(timestep)
-    t = torch.tensor(list(timesteps), dtype=torch.long)
+    levels = [schedule.level(timestep) for timestep in timesteps]
+    t = schedule.timesteps(levels, len(levels))
     if isinstance(task.family, Gaussian):
         return exact_model(task, schedule=schedule).spectrum(t).sort(dim=1).values
     flat = (1 / schedule.sigma[t])[:, None].expand(-1, task.dim_y)

@@ -21,7 +21,8 @@ def largest_number(compute: Callable[[], object]) -> float:
 
     Cost: the computation, and a pass over each of its tensors.
     """
-    with _Magnitude() as seen:
+    seen = _Magnitude()
+    with seen:
         try:
             compute()
         except (EnergyError, RuntimeError):
@@ -33,7 +34,7 @@ class _Magnitude(TorchDispatchMode):
     """Looks at what operations return, and changes nothing."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0.0
 
     def __torch_dispatch__(

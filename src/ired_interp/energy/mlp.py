@@ -18,10 +18,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ired_interp.checks import Whole, whole, whole_numbers
 from ired_interp.energy.mlp_conditioned import ConditionedMLP, Product
 from ired_interp.energy.mlp_parts import dense_parts, layer_part_names, quadratic_forms
 from ired_interp.energy.mlp_products import MLPProduct, assemble
-from ired_interp.errors import ShapeError
+from ired_interp.errors import LevelError, ShapeError
 from ired_interp.schedule import Schedule, cosine_schedule
 
 __all__ = ["DEFAULT_WIDTH", "EnergyMLP"]
@@ -33,7 +34,7 @@ _MAX_PERIOD = 10_000.0
 
 def _linear(num_in: int, num_out: int) -> nn.Linear:
     """A linear layer without values: nn.Linear would draw them from the global generator."""
-    return nn.Linear(num_in, num_out, device="meta").to_empty(device="cpu")
+    return nn.Linear(num_in, num_out, dtype=torch.float32, device="meta").to_empty(device="cpu")
 
 
 class _SinusoidalFeatures(nn.Module):
@@ -91,13 +92,14 @@ class EnergyMLP(nn.Module):
 
     def __init__(
         self,
-        dim_x: int,
-        dim_y: int,
+        dim_x: Whole,
+        dim_y: Whole,
         *,
-        width: int = DEFAULT_WIDTH,
+        width: Whole = DEFAULT_WIDTH,
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__()
+        dim_x, dim_y, width = whole_numbers(dim_x=dim_x, dim_y=dim_y, width=width)
         if min(dim_x, dim_y, width) < 1:
             raise ShapeError(
                 f"EnergyMLP: expected dim_x, dim_y and width ≥ 1, found {dim_x}, {dim_y}, {width}."
@@ -129,7 +131,12 @@ class EnergyMLP(nn.Module):
             if isinstance(layer, nn.Linear):
                 bound = gain / math.sqrt(layer.in_features)
                 for parameter in (layer.weight, layer.bias):
-                    draw = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
+                    draw = torch.rand(
+                        parameter.shape,
+                        generator=generator,
+                        dtype=torch.float64,
+                        device=generator.device,
+                    )
                     parameter.copy_((2 * draw - 1) * bound)
         return self
 
@@ -140,7 +147,7 @@ class EnergyMLP(nn.Module):
         return self.energy(x, y, t)
 
     def energy(
-        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"] | int
+        self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"] | Whole
     ) -> Float[Tensor, " n"]:
         """E at each row.
 
@@ -275,7 +282,7 @@ class EnergyMLP(nn.Module):
         return weight[:, self.dim_x :]
 
     def _modulation(
-        self, t: Int[Tensor, " n"] | int, y: Float[Tensor, "n d"]
+        self, t: Int[Tensor, " n"] | Whole, y: Float[Tensor, "n d"]
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """(gain + 1, bias) of layers 2 and 3 at each row, from the table of all K timesteps."""
         weight = self.t_map_fc2.weight
@@ -283,7 +290,8 @@ class EnergyMLP(nn.Module):
         features: Tensor = self.time_mlp[0](steps).to(weight.dtype)
         for layer in list(self.time_mlp)[1:]:
             features = layer(features)
-        if isinstance(t, int):
+        if not isinstance(t, Tensor) or t.ndim == 0:
+            t = whole("t", t, error=LevelError)
             t = torch.full(y.shape[:-1], t, dtype=torch.long, device=y.device)
         tables = [self.schedule.at(m(features), t) for m in (self.t_map_fc2, self.t_map_fc3)]
         (gain2, bias2), (gain3, bias3) = (table.chunk(2, dim=-1) for table in tables)

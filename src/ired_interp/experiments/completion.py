@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from ired_interp.checks import as_whole
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import default_page, default_summary
 from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, LazyFigures
@@ -76,11 +77,12 @@ class _Completed:
 
     def units(self, config: Any) -> int:
         """The author's, checked."""
-        count = self.own.units(config)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        returned = self.own.units(config)
+        count = as_whole(returned)
+        if count is None or count < 1:
             raise ExperimentError(
                 f"{self.name}: units: expected a whole number of at least 1, returned "
-                f"{_described(count)}."
+                f"{_described(returned)}."
             )
         return count
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
+from ired_interp.checks import as_real, as_whole, plain
 from ired_interp.errors import ConfigError, ExperimentError
 
 __all__ = [
@@ -14,6 +17,7 @@ __all__ = [
     "config_from_mapping",
     "config_from_words",
     "config_to_mapping",
+    "take_plain",
     "word_of",
 ]
 
@@ -51,9 +55,26 @@ def config_from_words(cls: type[C], words: Mapping[str, str]) -> C:
 
 
 def config_to_mapping(config: Any) -> dict[str, Any]:
-    """The fields, tuples as lists, ready for JSON."""
+    """The fields, tuples as lists and numbers as Python's own, ready for JSON."""
     content = dataclasses.asdict(config)
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in content.items()}
+    return {
+        k: [plain(one) for one in v] if isinstance(v, tuple) else plain(v)
+        for k, v in content.items()
+    }
+
+
+def take_plain(config: Any) -> None:
+    """Make a config's fields what they are declared as: Python's own numbers, tuples.
+
+    For the ``__post_init__`` of a frozen config, before its checks: run.json holds no others.
+
+    Raises:
+        ConfigError: A value of the wrong type.
+    """
+    hints = get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = _from_value(hints[field.name], field.name, getattr(config, field.name))
+        object.__setattr__(config, field.name, value)
 
 
 def word_of(value: Any) -> str:
@@ -165,14 +186,12 @@ def _from_value(hint: Any, name: str, value: Any) -> Any:
                 f"{name}: expected one of {', '.join(map(str, arguments))}, found {value!r}."
             )
         return value
-    if origin is tuple and isinstance(value, (list, tuple)):
+    if origin is tuple and isinstance(value, (list, tuple, range, np.ndarray)):
         return tuple(_from_value(arguments[0], name, part) for part in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
     # A truth value is a whole number to Python, and not to a config.
-    right = isinstance(hint, type) and isinstance(value, hint)
-    if right and isinstance(value, bool) == (hint is bool):
-        return value
+    number = {int: as_whole, float: as_real}.get(hint, plain)(value)
+    if isinstance(hint, type) and isinstance(number, hint):
+        return number
     raise ConfigError(f"{name}: expected {_describe(hint)}, found {value!r}.")
 
 

@@ -66,7 +66,7 @@ def of_spectrum(spec: curvature.Spectrum, sigma: float, request: Request) -> dic
         "index_low": spec.index_low,
         "index_high": spec.index_high,
         "roundoff": spec.roundoff,
-        "route": torch.tensor([ROUTES.index(route) for route in spec.routes]),
+        "route": torch.tensor([ROUTES.index(route) for route in spec.routes], device="cpu"),
         "scaled_eigenvalues": sigma * values,
     }
     if request.top is not None:

@@ -199,7 +199,7 @@ def _at_level(
     for name in names:
         shape = (n, *(sizes[dim] for dim in dims_of(name)))
         dtype = COUNTS.get(name, y.dtype)
-        out = torch.full(shape, -1 if name in COUNTS else torch.nan, dtype=dtype)
+        out = torch.full(shape, -1 if name in COUNTS else torch.nan, dtype=dtype, device="cpu")
         if measured:
             out[found.cpu()] = measured[name].cpu().to(dtype)
         filled[name] = out

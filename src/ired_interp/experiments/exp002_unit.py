@@ -130,7 +130,10 @@ def _of_minima(
             values["mode_separation"] = modes.separation
         for name in _OF_MODES:
             numbers[name].append(values.get(name, math.nan))
-    measured = {name: torch.tensor(values).to(answer) for name, values in numbers.items()}
+    measured = {
+        name: torch.tensor(values, dtype=answer.dtype, device=answer.device)
+        for name, values in numbers.items()
+    }
     off = (minimum - signal[:, None] * answer).norm(dim=1)
     measured["minimum_offset"] = off / (sigma * math.sqrt(d))
     measured["minimum"] = minimum

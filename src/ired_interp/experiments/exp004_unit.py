@@ -52,9 +52,9 @@ def moves_of(
         for kind in kinds:
             # One length in each of so many equal steps, so that no two are the same.
             draws = RowDraws(n, seed=config.seed, purpose=f"exp004/lengths/{kind}", first=first)
-            steps = (torch.arange(each) + draws.uniform(0.1, 0.9, each)) / each
+            steps = (torch.arange(each, device="cpu") + draws.uniform(0.1, 0.9, each)) / each
             share = config.longest * steps if sweep == GROWING else config.length
-            lengths = size * share * torch.ones(n, each, dtype=torch.float64)
+            lengths = size * share * torch.ones(n, each, dtype=torch.float64, device="cpu")
             parts.append(
                 moved(
                     base,

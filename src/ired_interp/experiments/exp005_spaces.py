@@ -143,12 +143,12 @@ def _noiseless(problems: Problems, answers: Tensor) -> Tensor:
 
 
 def _symmetric_frames(side: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    rows, columns = torch.triu_indices(side, side, offset=1)
+    rows, columns = torch.triu_indices(side, side, offset=1, device="cpu")
     num = len(rows)
-    pairs = torch.arange(num)
+    pairs = torch.arange(num, device="cpu")
     tangent = like.new_zeros(side, side, side + num)
     skew = like.new_zeros(side, side, num)
-    diagonal = torch.arange(side)
+    diagonal = torch.arange(side, device="cpu")
     tangent[diagonal, diagonal, diagonal] = 1
     half = 0.5**0.5
     tangent[rows, columns, side + pairs] = tangent[columns, rows, side + pairs] = half

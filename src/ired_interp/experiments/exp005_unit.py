@@ -198,7 +198,7 @@ def _grouped(own: list[Split]) -> list[tuple[Tensor, Split]]:
             torch.stack([getattr(split, part) for split in some])
             for part in ("tangent", "normal", "base")
         )
-        out.append((torch.tensor(rows), Split(tangent, normal, base, at)))
+        out.append((torch.tensor(rows, device="cpu"), Split(tangent, normal, base, at)))
     return out
 
 

@@ -63,10 +63,15 @@ def shares(
         chance alone.
     """
     n, d = components.shape[0], components.shape[-2]
-    chance = torch.tensor([frame.shape[1] / d for frame in frames], dtype=components.dtype)
+    chance = torch.tensor(
+        [frame.shape[1] / d for frame in frames], dtype=components.dtype, device=components.device
+    )
     usable = (chance > 0) & (chance < 1)
     own = components.new_full(components.shape[:-2], torch.nan)
-    total, count = torch.zeros_like(own), torch.zeros(n, dtype=components.dtype)
+    total, count = (
+        torch.zeros_like(own),
+        torch.zeros(n, dtype=components.dtype, device=components.device),
+    )
     for j, frame in enumerate(frames):
         if not bool(usable[j]):
             continue

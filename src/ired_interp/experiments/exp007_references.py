@@ -87,7 +87,7 @@ def penalised(truth: Float[Tensor, "n d"], error: Float[Tensor, " n"]) -> Float[
     u, values, vt = torch.linalg.svd(truth.reshape(n, side, side))
     rising = values.flip(1)
     below = torch.cumsum(rising.square(), dim=1) - rising.square()  # of those before
-    left = torch.arange(side, 0, -1).to(rising)
+    left = torch.arange(side, 0, -1, device="cpu").to(rising)
     # d·error where τ is the i-th smallest value: there it ceases to count by τ.
     at = below + left * rising.square()
     wanted = d * error[:, None]

@@ -64,7 +64,7 @@ def measure_problems(
         for arm in ARMS
     }
     reference = inferred[RELEASED].y.reshape(count, starts, -1)
-    not_looked_for = torch.full((count,), torch.nan, dtype=torch.float64)
+    not_looked_for = torch.full((count,), torch.nan, dtype=torch.float64, device="cpu")
     for arm, found in inferred.items():
         answer = found.y.reshape(count, starts, -1)
         measured = _of_arm(model, problems, answer, reference, levels[-1])
@@ -135,8 +135,8 @@ def _minima(model: Energy, problems: Problems, answer: Tensor, finest: int) -> d
     apart = [1 - same_minimum(one) for one in modes]
     return {
         "to_minimum": torch.where(ends.converged, gap, torch.nan).to("cpu", torch.float64),
-        "num_minima": torch.tensor(counts, dtype=torch.float64),
-        "apart": torch.tensor(apart, dtype=torch.float64),
+        "num_minima": torch.tensor(counts, dtype=torch.float64, device="cpu"),
+        "apart": torch.tensor(apart, dtype=torch.float64, device="cpu"),
     }
 
 

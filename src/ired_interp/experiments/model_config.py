@@ -14,6 +14,7 @@ import torch
 from ired_interp.devices import check_device_name
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
+from ired_interp.experiments.config import take_plain
 from ired_interp.models.checkpoint import Weights
 from ired_interp.solve import BOUND
 from ired_interp.tasks import Difficulty
@@ -118,11 +119,12 @@ C = TypeVar("C", bound=ModelConfig)
 
 
 def check_shared(config: ModelConfig) -> None:
-    """Check the fields of `ModelConfig`.
+    """Check the fields of `ModelConfig`, once all are of the types that are declared.
 
     Raises:
         ConfigError: One of them cannot be meant.
     """
+    take_plain(config)
     check_seed(config.seed)
     check_device_name(config.device)
     check_least(config, _LEAST)

@@ -23,11 +23,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, as_whole, whole_numbers
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry.checking import check_alike, check_frame, check_matrices
 
 __all__ = [
     "FixedRank",
+    "check_sizes",
     "closest",
     "codimension",
     "dimension",
@@ -60,27 +62,29 @@ class FixedRank:
         return (self.u * self.s[..., None, :]) @ self.v.mT
 
 
-def dimension(m: int, n: int, rank: int) -> int:
+def dimension(m: Whole, n: Whole, rank: Whole) -> int:
     """r(m + n - r), the dimension of the manifold of m × n matrices of rank r.
 
     Raises:
         ShapeError: Not 1 ≤ r ≤ min(m, n).
     """
-    _check_rank(m, n, rank)
+    m, n = whole_numbers(m=m, n=n)
+    rank = _check_rank(m, n, rank)
     return rank * (m + n - rank)
 
 
-def codimension(m: int, n: int, rank: int) -> int:
+def codimension(m: Whole, n: Whole, rank: Whole) -> int:
     """(m - r)(n - r), the dimension of its normal space; 0 at full rank.
 
     Raises:
         ShapeError: Not 1 ≤ r ≤ min(m, n).
     """
-    _check_rank(m, n, rank)
+    m, n = whole_numbers(m=m, n=n)
+    rank = _check_rank(m, n, rank)
     return (m - rank) * (n - rank)
 
 
-def closest(x: Float[Tensor, "... m n"], rank: int) -> FixedRank:
+def closest(x: Float[Tensor, "... m n"], rank: Whole) -> FixedRank:
     """The closest matrices of rank r: the singular value decomposition, cut off.
 
     Raises:
@@ -92,7 +96,7 @@ def closest(x: Float[Tensor, "... m n"], rank: int) -> FixedRank:
     """
     check_matrices("x", x)
     m, n = x.shape[-2:]
-    _check_rank(m, n, rank)
+    rank = _check_rank(m, n, rank)
     u, s, vh = torch.linalg.svd(x, full_matrices=False)
     floor = max(m, n) * torch.finfo(x.dtype).eps * s[..., 0]
     low = s[..., rank - 1] <= floor
@@ -115,7 +119,7 @@ def closest(x: Float[Tensor, "... m n"], rank: int) -> FixedRank:
     return FixedRank(u[..., :rank], s[..., :rank], vh[..., :rank, :].mT)
 
 
-def distance(x: Float[Tensor, "... m n"], rank: int) -> Float[Tensor, "..."]:
+def distance(x: Float[Tensor, "... m n"], rank: Whole) -> Float[Tensor, "..."]:
     """‖x - closest matrix of rank ≤ r‖_F: the norm of the discarded singular values.
 
     Defined everywhere, also where several matrices are closest; not differentiable there.
@@ -124,7 +128,7 @@ def distance(x: Float[Tensor, "... m n"], rank: int) -> Float[Tensor, "..."]:
         ShapeError, DtypeError, NonFiniteError: As `closest`.
     """
     check_matrices("x", x)
-    _check_rank(x.shape[-2], x.shape[-1], rank)
+    rank = _check_rank(x.shape[-2], x.shape[-1], rank)
     discarded: Tensor = torch.linalg.svdvals(x)[..., rank:]
     return discarded.square().sum(dim=-1).sqrt()
 
@@ -214,18 +218,15 @@ def riemannian_hessian(
         hessian: ∇²E at Y.
 
     Raises:
-        ManifoldError: A singular value of 0, at which the bend is infinite.
+        ManifoldError: A singular value that is 0 to round-off (≤ max(m, n)·ε·σ_1), where the bend
+            is infinite.
         ShapeError, DtypeError, NonFiniteError: A derivative does not fit, or U or V is no frame.
 
     Source: Vandereycken (2013), doi:10.1137/110845768, proposition 2.3, for this retraction.
     """
-    if bool((at.s <= 0).any()):
-        raise ManifoldError(
-            "riemannian_hessian: expected singular values above 0, found one that is not: Y has "
-            "a lower rank than r."
-        )
     m, r = at.u.shape[-2:]
     n = at.v.shape[-2]
+    check_sizes("riemannian_hessian", at.s, m, n)
     check_matrices("hessian", hessian, shape=(m * n, m * n))
     check_matrices("gradient", gradient[..., None], shape=(m * n, 1))
     basis = tangent_basis(at)
@@ -246,6 +247,20 @@ def riemannian_hessian(
     return out + coupling + coupling.mT
 
 
+def check_sizes(name: str, s: Float[Tensor, "... r"], m: int, n: int) -> None:
+    """Refuse singular values of m × n matrices of rank r that are 0 to round-off, or below.
+
+    Raises:
+        ManifoldError: One is at most max(m, n)·ε times the largest.
+    """
+    low = s <= max(m, n) * torch.finfo(s.dtype).eps * s.abs().amax(dim=-1, keepdim=True)
+    if bool(low.any()):
+        raise ManifoldError(
+            f"{name}: expected singular values above 0 by more than max(m, n)·ε·σ_1, found "
+            f"{float(s[low].min()):.3g} beside {float(s.max()):.3g}: Y has a lower rank than r."
+        )
+
+
 def _products(a: Tensor, b: Tensor) -> Tensor:
     """All a_i b_jᵀ, flat, as columns (i, then j)."""
     out = torch.einsum("...mi,...nj->...mnij", a, b)
@@ -263,11 +278,13 @@ def _whole(at: FixedRank) -> tuple[Tensor, Tensor]:
     return out[0], out[1]
 
 
-def _check_rank(m: int, n: int, rank: int) -> None:
-    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= min(m, n):
+def _check_rank(m: int, n: int, rank: Whole) -> int:
+    number = as_whole(rank)
+    if number is None or not 1 <= number <= min(m, n):
         raise ShapeError(
             f"rank: expected 1 … {min(m, n)}, as the matrices are {m} × {n}, found {rank!r}."
         )
+    return number
 
 
 def _check_vector(name: str, z: Tensor, at: FixedRank) -> None:

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole
 from ired_interp.errors import ConvergenceError, ManifoldError, ShapeError
 from ired_interp.geometry.checking import (
     broadcast,
@@ -244,7 +245,7 @@ def transport(
 
 
 def frechet_mean(
-    frames: Float[Tensor, "n d k"], *, tol: float = 1e-12, max_steps: int = 200
+    frames: Float[Tensor, "n d k"], *, tol: Real = 1e-12, max_steps: Whole = 200
 ) -> FrechetMean:
     """The mean of n subspaces, by steps along the mean logarithm from the mean projector's span.
 
@@ -263,6 +264,8 @@ def frechet_mean(
     Source: Karcher (1977), doi:10.1002/cpa.3160300502; Afsari (2011),
     doi:10.1090/S0002-9939-2010-10541-5, for the ball in which it is unique.
     """
+    max_steps = whole("max_steps", max_steps)
+    tol = real("tol", tol)
     check_frame("frames", frames)
     if frames.ndim != 3:  # noqa: PLR2004 - the number of axes
         raise ShapeError(f"frames: expected shape [n, d, k], found {tuple(frames.shape)}.")

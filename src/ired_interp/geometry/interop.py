@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry.checking import check_alike, check_frame, check_matrices
-from ired_interp.geometry.fixed_rank import FixedRank, tangent_part
+from ired_interp.geometry.fixed_rank import FixedRank, check_sizes, tangent_part
 
 __all__ = [
     "GEOMSTATS_FACTOR",
@@ -116,7 +116,7 @@ def from_pymanopt(point: tuple[_Array, _Array, _Array]) -> FixedRank:
     """The matrix of rank r that a triple (u, s, vt) stands for.
 
     Raises:
-        ManifoldError: A singular value that is not above 0.
+        ManifoldError: A singular value that is not above 0, or is so by round-off alone.
         ShapeError, DtypeError, NonFiniteError: u or vt has no orthonormal vectors.
     """
     u, s, vt = (torch.from_numpy(np.array(part)) for part in point)
@@ -127,8 +127,7 @@ def from_pymanopt(point: tuple[_Array, _Array, _Array]) -> FixedRank:
             f"point: expected (m × r, r, r × n), found {tuple(u.shape)}, {tuple(s.shape)} and "
             f"{tuple(vt.shape)}."
         )
-    if not bool((s > 0).all()):
-        raise ManifoldError(f"s: expected singular values above 0, found {float(s.min()):.3g}.")
+    check_sizes("s", s, u.shape[-2], vt.shape[-1])
     return FixedRank(u, s, vt.mT)
 
 

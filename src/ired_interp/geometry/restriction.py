@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, whole_numbers
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry.checking import check_alike, check_frame, check_matrices
@@ -89,13 +90,16 @@ def mean_square(
     return (frame.mT @ gradient[..., None]).square().sum(dim=(-2, -1)) / frame.shape[-1]
 
 
-def random_frames(n: int, d: int, q: int, *, seed: int, first: int = 0) -> Float[Tensor, "n d q"]:
+def random_frames(
+    n: Whole, d: Whole, q: Whole, *, seed: Whole, first: Whole = 0
+) -> Float[Tensor, "n d q"]:
     """Frames of n uniformly random subspaces (Haar), float64 on the CPU, one stream a row.
 
     Raises:
         ShapeError: Not 1 ≤ q ≤ d, or n < 1.
         ConfigError: The seed is out of range.
     """
+    n, d, q = whole_numbers(n=n, d=d, q=q)
     if not 1 <= q <= d or n < 1:
         raise ShapeError(f"random_frames: expected n ≥ 1 and 1 ≤ q ≤ d, found {n}, {q} and {d}.")
     draws = RowDraws(n, seed=seed, purpose="geometry/random frames", first=first)

@@ -2,8 +2,10 @@
 
 The affine-invariant metric has d(A, B) = ‖log eig(A⁻¹B)‖₂, with d(A, B) = d(A⁻¹, B⁻¹) =
 d(MAMᵀ, MBMᵀ); the log-Euclidean one ‖log A - log B‖_F. Both put singular matrices infinitely far
-away, so a matrix outside the cone is an error with a count, never NaN. `is_spd` says which ones
-are, `clip` moves the others in, and counts.
+away, so a matrix outside the cone is an error with a count, never NaN. So is one whose lowest
+eigenvalue is round-off, at most 3n·ε·max|λ| with ε of its dtype: whether a Cholesky factor of it
+exists is chance, and its distance would be that chance's. `is_spd` says which ones are inside,
+`clip` moves the others in, and counts.
 
 **Digits.** Logarithms are taken of singular values of Cholesky factors, A = L_A·L_Aᵀ: those of
 L_A⁻¹·L_B are the roots of eig(A⁻¹B), so that the smallest keeps digits as long as κ(A⁻¹B) is below
@@ -24,6 +26,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ired_interp.checks import Real, real
 from ired_interp.errors import ManifoldError, ShapeError
 from ired_interp.geometry.checking import broadcast, check_alike, check_matrices
 
@@ -43,6 +46,7 @@ __all__ = [
 
 
 _ROUND_OFF = 4  # times n·ε·max|λ|: below it an eigenvalue of a matrix with rounded entries drowns
+_KNOWN = _ROUND_OFF - 1  # what is clipped at that floor stays above this when it is rounded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +79,23 @@ class EigenParts:
 
 
 def is_spd(a: Float[Tensor, "... n n"]) -> Bool[Tensor, "..."]:
-    """Which matrices are symmetric (to √ε of their dtype) and have a Cholesky factor.
+    """Which matrices are symmetric (to √ε) and known to be positive definite: λ_1 > 3n·ε·max|λ|.
+
+    ε is that of their dtype. What lies below is round-off of the entries: half of the covariances
+    of data from which a mean was subtracted, which are singular, would have a Cholesky factor.
 
     Raises:
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
+
+    Cost: the eigenvalues of an n × n matrix each.
     """
     _check_square("a", a)
     wide = a.to(torch.float64)
     size = wide.abs().amax(dim=(-2, -1))
     symmetric = (wide - wide.mT).abs().amax(dim=(-2, -1)) <= _tolerance(a) * size
-    definite: Tensor = torch.linalg.cholesky_ex(_symmetrised(wide)).info == 0
+    values = torch.linalg.eigvalsh(_symmetrised(wide.detach()))
+    least = _KNOWN * a.shape[-1] * torch.finfo(a.dtype).eps * values.abs().amax(dim=-1)
+    definite: Tensor = values[..., 0] > least
     return symmetric & definite
 
 
@@ -105,11 +116,13 @@ def skew_share(a: Float[Tensor, "... n n"]) -> Float[Tensor, "..."]:
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
     """
     _check_square("a", a)
-    share: Tensor = torch.linalg.matrix_norm(a - a.mT) / 2 / torch.linalg.matrix_norm(a)
+    size = a.abs().amax(dim=(-2, -1), keepdim=True)
+    unit = a / torch.where(size > 0, size, 1)  # so that no square over- or underflows
+    share: Tensor = torch.linalg.matrix_norm(unit - unit.mT) / 2 / torch.linalg.matrix_norm(unit)
     return share
 
 
-def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
+def clip(a: Float[Tensor, "... n n"], *, floor: Real) -> Clipped:
     """The closest symmetric matrices with eigenvalues ≥ floor, and how many had to be raised.
 
     A repair to be asked for by name: the distances depend on the floor, which must be reported with
@@ -120,6 +133,7 @@ def clip(a: Float[Tensor, "... n n"], *, floor: float) -> Clipped:
             ε of its dtype: round-off of its entries alone would take it out of the cone again.
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices.
     """
+    floor = real("floor", floor)
     _check_square("a", a)
     if not floor > 0:
         raise ManifoldError(f"floor: expected a number above 0, found {floor}.")
@@ -202,7 +216,7 @@ def log_euclidean_geodesic(
 
 
 def eigen_parts(
-    at: Float[Tensor, "... n n"], z: Float[Tensor, "... n n"], *, tolerance: float = 1e-9
+    at: Float[Tensor, "... n n"], z: Float[Tensor, "... n n"], *, tolerance: Real = 1e-9
 ) -> EigenParts:
     """Split an error or a gradient Z at a symmetric matrix A = QΛQᵀ.
 
@@ -219,6 +233,7 @@ def eigen_parts(
         ManifoldError: A is not symmetric.
         ShapeError, DtypeError, NonFiniteError: Not finite square matrices of one size and dtype.
     """
+    tolerance = real("tolerance", tolerance)
     _check_square("at", at)
     _check_square("z", z)
     _check_pair(at, z)
@@ -252,8 +267,9 @@ def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
             raise ManifoldError(
                 f"{name}: expected symmetric positive definite matrices, found "
                 f"{int((~good).sum())} of {good.numel()} that are not (first: number {first}, "
-                f"lowest eigenvalue of its symmetric part {float(lowest.flatten()[first]):.3g}). "
-                "Leave them out with is_spd, or clip them and say how many."
+                f"lowest eigenvalue of its symmetric part {float(lowest.flatten()[first]):.3g}, of "
+                f"which {_KNOWN}n·ε·max|λ| in {matrix.dtype} is not known from 0). Leave them out "
+                "with is_spd, or clip them and say how many."
             )
     _check_pair(a, b)
     first_wide, second_wide = broadcast(a.to(torch.float64), b.to(torch.float64))
@@ -279,7 +295,7 @@ def _tolerance(a: Tensor) -> float:
 
 
 def _symmetrised(a: Tensor) -> Tensor:
-    return (a + a.mT) / 2
+    return a / 2 + a.mT / 2  # whose sum does not overflow
 
 
 def _logarithm(a: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.draws import RowDraws
+from ired_interp.checks import Whole, whole_numbers
+from ired_interp.draws import RowDraws, check_seed
 from ired_interp.errors import DtypeError, NonFiniteError, ShapeError
 
 __all__ = [
@@ -165,7 +166,7 @@ def explained_share(
     return (inside / wide.square().sum(dim=-2)).clamp(max=1).to(vectors.dtype)
 
 
-def overlap_null(d: int, k: int, l: int) -> OverlapNull:  # noqa: E741 - the formula's letter
+def overlap_null(d: Whole, k: Whole, l: Whole) -> OverlapNull:  # noqa: E741 - the formula's letter
     """The overlap of a subspace of dimension k with a random one of dimension l in ℝ^d, exactly.
 
     Raises:
@@ -173,6 +174,7 @@ def overlap_null(d: int, k: int, l: int) -> OverlapNull:  # noqa: E741 - the for
 
     Source: the module's text; for k = l = 1 the Beta(1/2, (d - 1)/2) law of a squared cosine.
     """
+    d, k, l = whole_numbers(d=d, k=k, l=l)  # noqa: E741 - the formula's letter
     _check_dims(d, k, l)
     least = min(k, l)
     if max(k, l) == d:  # one is the whole space
@@ -182,12 +184,12 @@ def overlap_null(d: int, k: int, l: int) -> OverlapNull:  # noqa: E741 - the for
 
 
 def random_angles(
-    d: int,
-    k: int,
-    l: int,  # noqa: E741 - the formula's letter
+    d: Whole,
+    k: Whole,
+    l: Whole,  # noqa: E741 - the formula's letter
     *,
-    num_draws: int,
-    seed: int,
+    num_draws: Whole,
+    seed: Whole,
 ) -> Float[Tensor, "draws j"]:
     """Principal angles of a subspace of dimension k with random ones of dimension l, ascending.
 
@@ -204,6 +206,7 @@ def random_angles(
 
     Cost: d·min(k, l) normal numbers and a QR a draw.
     """
+    d, k, l, num_draws = whole_numbers(d=d, k=k, l=l, num_draws=num_draws)  # noqa: E741
     _check_dims(d, k, l)
     if num_draws < 1:
         raise ShapeError(f"num_draws: expected at least 1, found {num_draws}.")
@@ -215,7 +218,7 @@ def random_angles(
         draws = RowDraws(size, seed=seed, purpose="geometry/subspaces", first=start)
         frame = torch.linalg.qr(draws.normal(d, least)).Q
         cosines = torch.linalg.svdvals(frame[:, :most]).clamp(max=1)
-        sines = torch.linalg.svdvals(frame[:, most:]) if most < d else torch.zeros(size, 0)
+        sines = torch.linalg.svdvals(frame[:, most:]) if most < d else cosines.new_zeros(size, 0)
         missing = cosines.new_zeros(size, least - sines.shape[-1])
         sines = torch.cat([missing, sines.to(cosines).flip(-1)], dim=-1).clamp(max=1)
         parts.append(torch.where(cosines.square() < 1 / 2, cosines.acos(), sines.asin()))
@@ -223,13 +226,13 @@ def random_angles(
 
 
 def overlap_quantiles(
-    d: int,
-    k: int,
-    l: int,  # noqa: E741 - the formula's letter
+    d: Whole,
+    k: Whole,
+    l: Whole,  # noqa: E741 - the formula's letter
     probabilities: Sequence[float],
     *,
-    num_draws: int = 999,
-    seed: int = 0,
+    num_draws: Whole = 999,
+    seed: Whole = 0,
 ) -> OverlapQuantiles:
     """Quantiles of the overlap with a random subspace, each with a 95 % interval.
 
@@ -238,17 +241,18 @@ def overlap_quantiles(
 
     Cost: as `random_angles`.
     """
+    d, k, l, num_draws = whole_numbers(d=d, k=k, l=l, num_draws=num_draws)  # noqa: E741
     wanted = tuple(float(p) for p in probabilities)
     if not all(0 < p < 1 for p in wanted):
         raise ShapeError(f"probabilities: expected numbers in (0, 1), found {wanted}.")
-    ordered = _random_overlaps(d, k, l, num_draws, seed).sort().values
+    ordered = _random_overlaps(d, k, l, num_draws, check_seed(seed)).sort().values
     padded = [0.0, *ordered.tolist(), 1.0]
     # Imported here: it takes a second, which every start of the command line would pay.
     from scipy import stats
 
     low = [int(stats.binom.ppf(0.025, num_draws, p)) for p in wanted]
     high = [int(stats.binom.ppf(0.975, num_draws, p)) + 1 for p in wanted]
-    levels = torch.tensor(wanted, dtype=ordered.dtype)
+    levels = torch.tensor(wanted, dtype=ordered.dtype, device="cpu")
     return OverlapQuantiles(
         probabilities=wanted,
         values=tuple(torch.quantile(ordered, levels).tolist()),
@@ -259,12 +263,12 @@ def overlap_quantiles(
 
 def overlap_p_value(
     observed: Float[Tensor, "..."],
-    d: int,
-    k: int,
-    l: int,  # noqa: E741 - the formula's letter
+    d: Whole,
+    k: Whole,
+    l: Whole,  # noqa: E741 - the formula's letter
     *,
-    num_draws: int = 999,
-    seed: int = 0,
+    num_draws: Whole = 999,
+    seed: Whole = 0,
 ) -> Float[Tensor, "..."]:
     """P(overlap with a random subspace ≥ the observed one).
 
@@ -278,6 +282,7 @@ def overlap_p_value(
 
     Cost: nothing, or as `random_angles`.
     """
+    d, k, l, num_draws = whole_numbers(d=d, k=k, l=l, num_draws=num_draws)  # noqa: E741
     _check_dims(d, k, l)
     if not bool(torch.isfinite(observed).all()):
         raise NonFiniteError(
@@ -291,12 +296,12 @@ def overlap_p_value(
         from scipy import special
 
         shares = observed.detach().cpu().to(torch.float64).clamp(0, 1).numpy()
-        tail = torch.as_tensor(special.betaincc(most / 2, (d - most) / 2, shares))
+        tail = torch.as_tensor(special.betaincc(most / 2, (d - most) / 2, shares), device="cpu")
         return tail.to(observed).reshape(observed.shape)
-    ordered = _random_overlaps(d, k, l, num_draws, seed).sort().values
+    ordered = _random_overlaps(d, k, l, num_draws, check_seed(seed)).sort().values
     values = observed.detach().cpu().to(torch.float64).contiguous()
     below = torch.searchsorted(ordered, values - _TIE)
-    return ((1 + num_draws - below) / (1 + num_draws)).to(observed)
+    return ((1 + num_draws - below).to(torch.float64) / (1 + num_draws)).to(observed)
 
 
 def _random_overlaps(d: int, k: int, l: int, num_draws: int, seed: int) -> Tensor:  # noqa: E741

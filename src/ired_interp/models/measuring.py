@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError
 from ired_interp.landscape import Landscape
@@ -154,9 +155,9 @@ def measure(
     checkpoint: Checkpoint,
     task: Task,
     *,
-    num_problems: int = _NUM_PROBLEMS,
-    num_checked: int = _NUM_CHECKED,
-    bound: float | None = None,
+    num_problems: Whole = _NUM_PROBLEMS,
+    num_checked: Whole = _NUM_CHECKED,
+    bound: Real | None = None,
 ) -> Measurement:
     """Ask a model the held-out problems, in float64 with the rule ``released``.
 
@@ -173,6 +174,8 @@ def measure(
 
     Cost: 60 gradients a problem and difficulty, K Hessians a checked problem.
     """
+    num_problems, num_checked = whole_numbers(num_problems=num_problems, num_checked=num_checked)
+    bound = None if bound is None else real("bound", bound)
     model = copy.deepcopy(checkpoint.model).double()
     clamp = training_bound(checkpoint) if bound is None else bound
     trained_on = training_difficulty(checkpoint)

@@ -40,7 +40,7 @@ class Stepper:
         self.step = 0
         weights_seed, batch_seed = ((2 * config.seed + i) % 2**63 for i in (0, 1))
         self.online = EnergyMLP(self.task.dim_x, self.task.dim_y, width=config.width)
-        weights = torch.Generator().manual_seed(weights_seed)
+        weights = torch.Generator("cpu").manual_seed(weights_seed)
         self.online.initialise(weights, gain=config.init_gain).to(config.device)
         self.average = copy.deepcopy(self.online).requires_grad_(requires_grad=False)
         self.window = torch.zeros(3, dtype=torch.float64, device=config.device)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ired_interp.checks import plain, real, whole
 from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH
 from ired_interp.errors import ConfigError
 from ired_interp.negatives import NEGATIVES
 from ired_interp.tasks import Difficulty, Task, task
+from ired_interp.tasks.base import check_size
 from ired_interp.training import PRODUCTS
 
 __all__ = ["Answers", "TrainConfig", "TrainReport"]
@@ -75,17 +77,24 @@ class TrainConfig:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        object.__setattr__(self, "seed", check_seed(self.seed))
+        object.__setattr__(self, "size", check_size(self.size))
+        object.__setattr__(self, "options", {k: _plain(v) for k, v in self.options.items()})
         counts = ("steps", "batch_size", "width", "validate_every", "validation_problems")
         for name in counts:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}.")
+            count = whole(name, getattr(self, name), error=ConfigError)
+            object.__setattr__(self, name, count)
+            if count < 1:
+                raise ConfigError(f"{name}: expected at least 1, found {count}.")
         for name in ("learning_rate", "clip", "init_gain", "bound"):
+            real(name, getattr(self, name), error=ConfigError)
+            object.__setattr__(self, name, plain(getattr(self, name)))
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(
                     f"{name}: expected a finite number > 0, found {getattr(self, name)}."
                 )
-        object.__setattr__(self, "keep", tuple(sorted(set(self.keep))))
+        keep = {whole("keep", step, error=ConfigError) for step in self.keep}
+        object.__setattr__(self, "keep", tuple(sorted(keep)))
         if self.keep and self.keep[0] < 1:
             raise ConfigError(f"keep: expected steps ≥ 1, found {self.keep[0]}.")
         if self.negatives not in NEGATIVES:
@@ -115,6 +124,10 @@ class TrainConfig:
         """The task."""
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
         return task(self.task, self.size, **options)
+
+
+def _plain(option: Any) -> Any:
+    return type(option)(map(plain, option)) if isinstance(option, list | tuple) else plain(option)
 
 
 @dataclass(frozen=True)

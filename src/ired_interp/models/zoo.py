@@ -1,17 +1,21 @@
 """Models by name: what ships in the package, files of the user's, and untrained controls."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import torch
 
+from ired_interp.checks import Real, Whole, real
 from ired_interp.draws import check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH, EnergyMLP
 from ired_interp.errors import DtypeError, UnknownNameError
 from ired_interp.models.checkpoint import Checkpoint, Weights, read_checkpoint
-from ired_interp.tasks import OptionValue, Task, task
+from ired_interp.tasks import Task, task
 
 __all__ = ["list_models", "load_model", "open_checkpoint", "untrained_like", "untrained_model"]
 
@@ -74,14 +78,14 @@ def load_model(
 
 def untrained_model(
     of: Task | str,
-    size: int | None = None,
+    size: Whole | None = None,
     *,
-    seed: int = 0,
-    width: int = DEFAULT_WIDTH,
-    gain: float = 1.0,
+    seed: Whole = 0,
+    width: Whole = DEFAULT_WIDTH,
+    gain: Real = 1.0,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
-    **options: OptionValue,
+    **options: Real | Sequence[Real] | npt.NDArray[Any],
 ) -> EnergyMLP:
     """The network for a task with random weights: a control, never a stand-in.
 
@@ -98,6 +102,7 @@ def untrained_model(
     Raises:
         UnknownNameError, ShapeError: No such task or size.
     """
+    gain = real("gain", gain)
     if isinstance(of, str):
         if size is None:
             raise UnknownNameError(f"untrained_model: expected a size with the task name {of!r}.")
@@ -106,15 +111,15 @@ def untrained_model(
     return _initialised(model, seed, gain).to(device, dtype)
 
 
-def untrained_like(model: EnergyMLP, *, seed: int) -> EnergyMLP:
+def untrained_like(model: EnergyMLP, *, seed: Whole) -> EnergyMLP:
     """The same network with random weights, in the same dtype and on the same device."""
     like = next(model.parameters())
     fresh = EnergyMLP(model.dim_x, model.dim_y, width=model.width, schedule=model.schedule)
     return _initialised(fresh, seed, 1.0).to(like.device, like.dtype)
 
 
-def _initialised(model: EnergyMLP, seed: int, gain: float) -> EnergyMLP:
-    model.initialise(torch.Generator().manual_seed(check_seed(seed) % 2**63), gain=gain)
+def _initialised(model: EnergyMLP, seed: Whole, gain: float) -> EnergyMLP:
+    model.initialise(torch.Generator("cpu").manual_seed(check_seed(seed) % 2**63), gain=gain)
     model.requires_grad_(requires_grad=False)
     return model
 

@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.draws import RowDraws
+from ired_interp.checks import Whole, whole
+from ired_interp.draws import RowDraws, check_seed
 from ired_interp.errors import ConfigError
+from ired_interp.rules.factors import factor_of
 from ired_interp.tasks import Difficulty, Task
 from ired_interp.tasks.completion import DIVISOR, Completion
 from ired_interp.tasks.gaussian import Gaussian
@@ -34,7 +36,7 @@ class BestError:
 
 
 def best_error(
-    task: Task, *, difficulty: Difficulty = "same", num_problems: int = 200, seed: int = 0
+    task: Task, *, difficulty: Difficulty = "same", num_problems: Whole = 200, seed: Whole = 0
 ) -> BestError:
     """The error of the posterior mean, E[Var(y* | x)] an entry.
 
@@ -49,11 +51,13 @@ def best_error(
         seed: Of the problems and the chains.
 
     Raises:
-        ConfigError: Completion without noise, whose posterior the sampler cannot move in.
+        ConfigError: Completion without noise, or with so little that the prior is lost in round-off
+            beside it: the sampler cannot move in that posterior.
 
     Cost: for completion 800 sweeps, each 2·size systems of rank × rank a problem.
     Source: Salakhutdinov & Mnih (2008), doi:10.1145/1390156.1390267, with known variances.
     """
+    num_problems = whole("num_problems", num_problems)
     family = task.family
     if isinstance(family, Gaussian):
         known = float(family.eigenvalues().mean())
@@ -71,7 +75,7 @@ def best_error(
     target = problems.y.reshape(-1, size, size) / family.multiplier
     mask = problems.parts["mask"]
     prior = RowDraws(num_problems, seed=seed, purpose="bayes/start").normal(size, family.rank)
-    draws = torch.Generator().manual_seed(seed)
+    draws = torch.Generator("cpu").manual_seed(check_seed(seed))
     errors = []
     for start in (problems.parts["v"], prior):
         mean = _posterior_mean(target, mask, start, divisor, family.noise, draws)
@@ -113,8 +117,14 @@ def _draw_factor(
     scaled = other / (divisor * noise)
     precision = torch.einsum("nrc,nck,ncl->nrkl", weights, scaled, scaled)
     precision.diagonal(dim1=2, dim2=3).add_(1)
-    root = torch.linalg.cholesky(precision)
+    root, drowned = factor_of(precision)
+    if drowned:
+        raise ConfigError(
+            f"best_error: expected noise that the prior is seen beside, found {noise:g}: in "
+            f"{precision.dtype} the posterior of {drowned} rows is round-off. Without noise the "
+            "best error is 0 where the observed entries determine the rest."
+        )
     mean = torch.cholesky_solve((known @ scaled / noise)[..., None], root)
-    normal = torch.randn(mean.shape, generator=draws, dtype=mean.dtype)
+    normal = torch.randn(mean.shape, generator=draws, dtype=mean.dtype, device="cpu")
     drawn: Tensor = mean + torch.linalg.solve_triangular(root.mT, normal, upper=True)
     return drawn[..., 0]

@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ired_interp.checks import Real, Whole, real, whole, whole_numbers
 from ired_interp.errors import ShapeError
 from ired_interp.rules.base import Rule
+from ired_interp.rules.factors import factor_of
 from ired_interp.tasks import Problems
 
 __all__ = ["alternating_least_squares", "fit_low_rank", "soft_impute", "zero_fill"]
@@ -24,7 +26,7 @@ def zero_fill() -> Rule:
 
 
 def fit_low_rank(
-    problems: Problems, size: int, rank: int, *, unit: float = 1.0
+    problems: Problems, size: Whole, rank: Whole, *, unit: Real = 1.0
 ) -> tuple[Rule, Rule]:
     """Soft-impute and alternating least squares, each with its constant chosen on the problems.
 
@@ -38,6 +40,8 @@ def fit_low_rank(
         unit: What the constants to choose from are multiplied by: where answers are c times as
             large, c gives c times the rule.
     """
+    size, rank = whole_numbers(size=size, rank=rank)
+    unit = real("unit", unit)
 
     def rule(
         name: str,
@@ -67,7 +71,7 @@ def fit_low_rank(
 
 
 def soft_impute(
-    x: Float[Tensor, "n r c"], mask: Bool[Tensor, "n r c"], threshold: float
+    x: Float[Tensor, "n r c"], mask: Bool[Tensor, "n r c"], threshold: Real
 ) -> Float[Tensor, "n r c"]:
     """Minimise ½‖P(Z - x)‖_F² + threshold·‖Z‖_*, P the observed entries.
 
@@ -79,6 +83,7 @@ def soft_impute(
     Cost: 100 singular value decompositions a matrix.
     Source: Mazumder, Hastie & Tibshirani (2010), JMLR 11, algorithm 1 at one threshold.
     """
+    threshold = real("threshold", threshold)
     if not threshold >= 0:
         raise ShapeError(f"threshold: expected a number ≥ 0, found {threshold}.")
     filled = torch.zeros_like(x)
@@ -89,7 +94,7 @@ def soft_impute(
 
 
 def alternating_least_squares(
-    x: Float[Tensor, "n r c"], mask: Bool[Tensor, "n r c"], rank: int, ridge: float
+    x: Float[Tensor, "n r c"], mask: Bool[Tensor, "n r c"], rank: Whole, ridge: Real
 ) -> Float[Tensor, "n r c"]:
     """Minimise ‖P(UVᵀ - x)‖_F² + ridge·(‖U‖_F² + ‖V‖_F²) over U and V of a rank.
 
@@ -102,11 +107,13 @@ def alternating_least_squares(
         ridge: > 0, in units of y.
 
     Raises:
-        ShapeError: The rank or the ridge is out of range.
+        ShapeError: The rank or the ridge is out of range, or the ridge is lost in round-off.
 
     Cost: 50 sweeps, each with a rank × rank system a row and a column.
     Source: Koren, Bell & Volinsky (2009), doi:10.1109/MC.2009.263.
     """
+    rank = whole("rank", rank)
+    ridge = real("ridge", ridge)
     if not 1 <= rank <= min(x.shape[1:]):
         raise ShapeError(f"rank: expected 1 … {min(x.shape[1:])}, found {rank}.")
     if not ridge > 0:
@@ -131,5 +138,12 @@ def _least_squares(
     gram = torch.einsum("nrc,nck,ncl->nrkl", weights, factor, factor)
     gram.diagonal(dim1=2, dim2=3).add_(ridge)
     sides = (known @ factor)[..., None]
-    solved: Tensor = torch.cholesky_solve(sides, torch.linalg.cholesky(gram))
+    root, drowned = factor_of(gram)
+    if drowned:
+        raise ShapeError(
+            f"ridge: expected one that round-off leaves, found {ridge:g} in {gram.dtype} beside "
+            f"squares of {float(gram.amax()):.3g}: the equations of {drowned} rows are singular. "
+            "Take a larger one."
+        )
+    solved: Tensor = torch.cholesky_solve(sides, root)
     return solved[..., 0]

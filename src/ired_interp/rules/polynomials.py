@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, whole_numbers
 from ired_interp.rules.base import Rule
 from ired_interp.tasks import Problems
 
@@ -13,7 +14,7 @@ DEGREES = (0, 1, 3, 5, 7)
 _NAMES = {0: "c0*I", 1: "c0*I + c1*A"}
 
 
-def fit_polynomial(problems: Problems, size: int, degree: int) -> Rule:
+def fit_polynomial(problems: Problems, size: Whole, degree: Whole) -> Rule:
     """The polynomial in A with the least mean squared error on the given problems.
 
     A and A⁻¹ have the same eigenvectors, so ‖p(A) - A⁻¹‖_F² is the sum of (p(λ) - 1/λ)² over the
@@ -25,6 +26,7 @@ def fit_polynomial(problems: Problems, size: int, degree: int) -> Rule:
         size: The matrix's side.
         degree: p ≥ 0.
     """
+    size, degree = whole_numbers(size=size, degree=degree)
     matrices = problems.x.reshape(-1, size, size)
     values, vectors = torch.linalg.eigh(matrices)
     targets = torch.einsum(
@@ -46,7 +48,7 @@ def fit_polynomial(problems: Problems, size: int, degree: int) -> Rule:
 
 def _chebyshev(values: Float[Tensor, " k"], degree: int) -> Float[Tensor, "k c"]:
     """T_0 … T_p at numbers in [-1, 1], as columns."""
-    orders = torch.arange(degree + 1, dtype=values.dtype)
+    orders = torch.arange(degree + 1, dtype=values.dtype, device=values.device)
     return torch.cos(orders * torch.arccos(values.clamp(-1, 1))[:, None])
 
 

@@ -16,6 +16,7 @@ from ired_interp.checks import check_matrix
 from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, RunFolderError, ShapeError
+from ired_interp.experiments.config import take_plain
 from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
 from ired_interp.models.trained import training_bound
 from ired_interp.models.zoo import open_checkpoint
@@ -39,6 +40,7 @@ class DrawnProblems:
     difficulty: Difficulty = "same"
 
     def __post_init__(self) -> None:
+        take_plain(self)
         if self.count < 1:
             raise ConfigError(f"problems: expected at least 1, found {self.count}.")
 
@@ -55,6 +57,7 @@ class SolverSettings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        take_plain(self)
         check_seed(self.seed)
         check_device(self.device)
 

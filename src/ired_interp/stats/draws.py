@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ired_interp.checks import Whole, whole
 from ired_interp.errors import ShapeError
 from ired_interp.stats.intervals import FloatArray
 
@@ -28,7 +29,7 @@ class BeyondDraws:
     count: int
 
 
-def beyond_draws(contrasts: FloatArray, *, num_models: int) -> BeyondDraws:
+def beyond_draws(contrasts: FloatArray, *, num_models: Whole) -> BeyondDraws:
     """Prediction test: could the studied be one more draw of the control?
 
     With g_j = mean over problems of (effect - draw j), t = ḡ / (s_g·√(1/M + 1/D)) has Student's t
@@ -47,6 +48,7 @@ def beyond_draws(contrasts: FloatArray, *, num_models: int) -> BeyondDraws:
     Source: the prediction interval of a future mean; Hahn (1969),
     doi:10.1080/00401706.1969.10490742.
     """
+    num_models = whole("num_models", num_models)
     if contrasts.ndim != 1 or num_models < 1:
         raise ShapeError(
             "beyond_draws: expected one contrast a draw and at least 1 model, found shape "

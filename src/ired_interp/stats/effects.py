@@ -6,6 +6,7 @@ import numpy as np
 
 from ired_interp.errors import ShapeError
 from ired_interp.stats.intervals import FloatArray, IntArray
+from ired_interp.stats.ranks import tied
 
 __all__ = ["PairedEffect", "paired_effect"]
 
@@ -64,7 +65,8 @@ def paired_effect(differences: FloatArray) -> PairedEffect:
         factor = np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2)
         standardised = np.where(varies, mean / spread * factor, np.nan)
         moved = known & (filled != 0)
-        ranks = rankdata(np.where(moved, np.abs(filled), np.nan), axis=-1, nan_policy="omit")
+        sizes = np.where(moved, tied(np.abs(filled)), np.nan)
+        ranks = rankdata(sizes, axis=-1, nan_policy="omit")
         ranks = np.where(moved, ranks, 0.0)
         rank_biserial = (ranks * np.sign(filled)).sum(axis=-1) / ranks.sum(axis=-1)
         share = (known & (filled > 0)).sum(axis=-1) / count

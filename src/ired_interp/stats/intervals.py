@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.errors import ShapeError
 
 __all__ = [
@@ -44,9 +45,9 @@ class Interval:
 def bootstrap_mean(
     values: FloatArray,
     *,
-    seed: int,
-    confidence: float = 0.95,
-    num_resamples: int = 2_000,
+    seed: Whole,
+    confidence: Real = 0.95,
+    num_resamples: Whole = 2_000,
 ) -> Interval:
     """The mean over problems with a bias-corrected and accelerated bootstrap interval.
 
@@ -62,6 +63,8 @@ def bootstrap_mean(
 
     Source: Efron (1987), doi:10.1080/01621459.1987.10478410, as scipy.stats.bootstrap has it.
     """
+    seed, num_resamples = whole_numbers(seed=seed, num_resamples=num_resamples)
+    confidence = real("confidence", confidence)
     if values.ndim != 1:
         raise ShapeError(f"bootstrap_mean: expected one number a problem, found {values.shape}.")
     finite = values[np.isfinite(values)]
@@ -105,9 +108,9 @@ def clustered_mean(
     values: FloatArray,
     model: IntArray,
     *,
-    seed: int,
-    confidence: float = 0.95,
-    num_resamples: int = 2_000,
+    seed: Whole,
+    confidence: Real = 0.95,
+    num_resamples: Whole = 2_000,
 ) -> Interval:
     """The mean over models, problems within models, with a BCa interval that resamples models.
 
@@ -140,9 +143,9 @@ def skill(
     errors: FloatArray,
     rule_errors: FloatArray,
     *,
-    seed: int,
-    confidence: float = 0.95,
-    num_resamples: int = 2_000,
+    seed: Whole,
+    confidence: Real = 0.95,
+    num_resamples: Whole = 2_000,
 ) -> Interval:
     """1 - MSE/MSE of a rule, paired by problem, with a BCa bootstrap interval over problems.
 
@@ -162,6 +165,8 @@ def skill(
 
     Source: Murphy (1988), doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2, equation 1.
     """
+    seed, num_resamples = whole_numbers(seed=seed, num_resamples=num_resamples)
+    confidence = real("confidence", confidence)
     if errors.ndim != 1 or errors.shape != rule_errors.shape or errors.size < 2:  # noqa: PLR2004
         raise ShapeError(
             "skill: expected one error a problem of both, for at least 2 problems, found "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ired_interp.checks import Whole, whole_numbers
 from ired_interp.errors import NonFiniteError, ShapeError
 from ired_interp.stats.intervals import FloatArray, IntArray
 
@@ -31,7 +32,7 @@ class SignFlip:
     exact: bool
 
 
-def sign_flip(differences: FloatArray, *, seed: int, num_draws: int = NUM_DRAWS) -> SignFlip:
+def sign_flip(differences: FloatArray, *, seed: Whole, num_draws: Whole = NUM_DRAWS) -> SignFlip:
     """Sign-flip test of the mean, row by row: exact where 2ⁿ ≤ num_draws + 1, drawn else.
 
     If a difference is as likely to be d as -d, all signs of the d_i are equally likely, and
@@ -52,6 +53,7 @@ def sign_flip(differences: FloatArray, *, seed: int, num_draws: int = NUM_DRAWS)
     Source: Fisher (1935), The Design of Experiments, §21; for drawn permutations Phipson & Smyth
     (2010), doi:10.2202/1544-6115.1585.
     """
+    seed, num_draws = whole_numbers(seed=seed, num_draws=num_draws)
     if differences.ndim == 0 or differences.shape[-1] == 0 or num_draws < 1:
         raise ShapeError(
             "sign_flip: expected differences [..., n] with n ≥ 1 and at least 1 draw, found shape "

@@ -1,12 +1,13 @@
 """A proportion with an exact interval."""
 
+from ired_interp.checks import Real, Whole, real, whole_numbers
 from ired_interp.errors import ShapeError
 from ired_interp.stats.intervals import Interval
 
 __all__ = ["proportion"]
 
 
-def proportion(successes: int, trials: int, *, confidence: float = 0.95) -> Interval:
+def proportion(successes: Whole, trials: Whole, *, confidence: Real = 0.95) -> Interval:
     """A proportion with its Clopper-Pearson interval, which covers at least as often as it says.
 
     Args:
@@ -20,6 +21,8 @@ def proportion(successes: int, trials: int, *, confidence: float = 0.95) -> Inte
 
     Source: Clopper & Pearson (1934), doi:10.1093/biomet/26.4.404, as scipy.stats.binomtest has it.
     """
+    successes, trials = whole_numbers(successes=successes, trials=trials)
+    confidence = real("confidence", confidence)
     if not 0 <= successes <= trials or trials < 1 or not 0 < confidence < 1:
         raise ShapeError(
             "proportion: expected 0 ≤ successes ≤ trials, trials ≥ 1 and a confidence in (0, 1), "

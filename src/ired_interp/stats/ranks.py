@@ -8,8 +8,9 @@ import numpy.typing as npt
 from ired_interp.errors import ShapeError
 from ired_interp.stats.intervals import FloatArray, IntArray
 
-__all__ = ["Correlation", "PageTrend", "page_trend", "partial_spearman", "spearman"]
+__all__ = ["Correlation", "PageTrend", "page_trend", "partial_spearman", "spearman", "tied"]
 
+_SAME = 8 * float(np.finfo(np.float64).eps)
 _FEWEST = 3  # two points correlate perfectly
 _FEWEST_LEVELS = 3
 _FEWEST_ROWS = 2
@@ -53,6 +54,7 @@ def spearman(first: FloatArray, second: FloatArray) -> Correlation:
 
     Returns:
         Tied values share the mean of their ranks; a point that is NaN in one is left out of both.
+        Values count as tied where they differ by round-off, 8·ε of their size.
 
     Raises:
         ShapeError: The last axes differ, or there is none.
@@ -119,9 +121,26 @@ def page_trend(values: FloatArray) -> PageTrend:
         return PageTrend(float("nan"), float("nan"), len(whole))
     from scipy.stats import page_trend_test, rankdata
 
-    ranks = rankdata(whole, axis=1)
+    ranks = rankdata(tied(whole), axis=1)
     found = page_trend_test(ranks, ranked=True)
     return PageTrend(float(found.statistic), float(found.pvalue), len(whole))
+
+
+def tied(value: FloatArray) -> FloatArray:
+    """The places of values along the last axis: those that differ by round-off share one.
+
+    Neighbours in size are one where they differ by at most 8·ε of the larger; NaN come last.
+    """
+    order = np.argsort(value, axis=-1)
+    line = np.take_along_axis(value, order, axis=-1)
+    size = np.maximum(np.abs(line[..., 1:]), np.abs(line[..., :-1]))
+    with np.errstate(invalid="ignore"):
+        apart = ~(np.diff(line, axis=-1) <= _SAME * size)
+    places = np.zeros(value.shape)
+    np.cumsum(apart, axis=-1, out=places[..., 1:])
+    out = np.empty(value.shape)
+    np.put_along_axis(out, order, places, axis=-1)
+    return out
 
 
 def _aligned(*values: FloatArray) -> tuple[list[FloatArray], npt.NDArray[np.bool_]]:
@@ -144,7 +163,7 @@ def _ranks(value: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
 
     if value.shape[-1] == 0:
         return np.zeros(value.shape)
-    ranks = rankdata(np.where(known, value, np.nan), axis=-1, nan_policy="omit")
+    ranks = rankdata(np.where(known, tied(value), np.nan), axis=-1, nan_policy="omit")
     middle = (known.sum(axis=-1, keepdims=True) + 1) / 2
     return np.where(known, ranks - middle, 0.0)
 

@@ -2,10 +2,24 @@
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ired_interp.checks import Real, Whole, plain
 from ired_interp.errors import UnknownNameError
 from ired_interp.tasks.addition import Addition
-from ired_interp.tasks.base import Difficulty, Family, OptionValue, Problems, Task
+from ired_interp.tasks.base import (
+    Difficulty,
+    Family,
+    OptionValue,
+    Problems,
+    Task,
+    check_size,
+)
 from ired_interp.tasks.completion import Completion
 from ired_interp.tasks.gaussian import Gaussian
 from ired_interp.tasks.inverse import Inverse
@@ -25,7 +39,7 @@ def task_names() -> list[str]:
     return list(_FAMILIES)
 
 
-def task(name: str, size: int, **options: OptionValue) -> Task:
+def task(name: str, size: Whole, **options: Real | Sequence[Real] | npt.NDArray[Any]) -> Task:
     """A task by name.
 
     Args:
@@ -50,4 +64,12 @@ def task(name: str, size: int, **options: OptionValue) -> Task:
     if unknown:
         takes = ", ".join(known) or "no options"
         raise UnknownNameError(f"task {name!r}: unknown option {unknown[0]!r}; it takes {takes}.")
-    return Task(family(size, **options))  # type: ignore[arg-type]
+    chosen = {option: _plain(value) for option, value in options.items()}
+    return Task(family(check_size(size), **chosen))
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as Python's own, sequences of them as tuples."""
+    given: Any = plain(value)
+    several = isinstance(given, list | tuple | np.ndarray | Tensor)
+    return tuple(map(plain, given)) if several else given

@@ -23,7 +23,7 @@ class Addition:
     size: int
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        object.__setattr__(self, "size", check_size(self.size))
 
     @property
     def dim_x(self) -> int:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import Whole, as_whole, whole
 from ired_interp.draws import BatchDraws, Draws, RowDraws
 from ired_interp.errors import DtypeError, ShapeError, UnknownNameError
 
@@ -115,11 +116,11 @@ class Task:
 
     def sample(
         self,
-        n: int,
+        n: Whole,
         *,
-        seed: int,
+        seed: Whole,
         difficulty: Difficulty = "same",
-        first: int = 0,
+        first: Whole = 0,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
     ) -> Problems:
@@ -134,6 +135,7 @@ class Task:
             DtypeError: ``dtype`` is not a floating-point type.
             UnknownNameError: The difficulty is neither ``same`` nor ``harder``.
         """
+        n = whole("n", n)
         if n < 1:
             raise ShapeError(f"sample: expected at least 1 problem, found n={n}.")
         if not dtype.is_floating_point:
@@ -154,7 +156,9 @@ class Task:
         return self.family.build(draws, difficulty)
 
 
-def check_size(size: int) -> None:
-    """Raise ShapeError unless ``size`` is a whole number ≥ 1."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+def check_size(size: Whole) -> int:
+    """The size as Python's int, or ShapeError unless it is a whole number ≥ 1."""
+    number = as_whole(size)
+    if number is None or number < 1:
         raise ShapeError(f"size: expected a whole number ≥ 1 (the matrix's side), found {size!r}.")
+    return number

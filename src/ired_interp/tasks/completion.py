@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 
+from ired_interp.checks import plain, real, whole
 from ired_interp.draws import Draws
 from ired_interp.errors import ShapeError
 from ired_interp.tasks.base import Difficulty, OptionValue, Problems, check_size
@@ -46,18 +47,16 @@ class Completion:
     scale: float | None = None
 
     def __post_init__(self) -> None:
-        check_size(self.size)
-        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
-            raise ShapeError(f"rank: expected a whole number ≥ 1, found {self.rank!r}.")
-        if not isinstance(self.noise, int | float) or not 0 <= self.noise < float("inf"):
-            raise ShapeError(f"noise: expected a finite number ≥ 0, found {self.noise!r}.")
-        chosen = self.scale
-        if chosen is None:
-            return
-        if isinstance(chosen, bool) or not isinstance(chosen, int | float):
-            raise ShapeError(f"scale: expected a number, found {chosen!r}.")
-        if not 0 < chosen < math.inf:
-            raise ShapeError(f"scale: expected a finite number > 0, found {chosen!r}.")
+        noise = real("noise", self.noise)
+        if not 0 <= noise < math.inf:
+            raise ShapeError(f"noise: expected a finite number ≥ 0, found {noise!r}.")
+        scale = None if self.scale is None else real("scale", self.scale)
+        if scale is not None and not 0 < scale < math.inf:
+            raise ShapeError(f"scale: expected a finite number > 0, found {scale!r}.")
+        object.__setattr__(self, "size", check_size(self.size))
+        object.__setattr__(self, "rank", whole("rank", self.rank, least=1))
+        object.__setattr__(self, "noise", plain(self.noise))
+        object.__setattr__(self, "scale", plain(self.scale))
 
     @property
     def dim_x(self) -> int:

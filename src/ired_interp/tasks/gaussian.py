@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.draws import Draws, RowDraws
+from ired_interp.checks import plain, real
+from ired_interp.draws import Draws, RowDraws, check_seed
 from ired_interp.errors import ShapeError
 from ired_interp.tasks.base import Difficulty, OptionValue, Problems, check_size
 
@@ -41,12 +42,14 @@ class Gaussian:
     map_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        object.__setattr__(self, "size", check_size(self.size))
+        object.__setattr__(self, "map_seed", check_seed(self.map_seed))
+        object.__setattr__(self, "spectrum", tuple(plain(value) for value in self.spectrum))
         if self.spectrum and len(self.spectrum) != self.dim_y:
             raise ShapeError(
                 f"spectrum: expected size² = {self.dim_y} eigenvalues, found {len(self.spectrum)}."
             )
-        if any(not 0 < value < float("inf") for value in self.spectrum):
+        if any(not 0 < real("spectrum", value) < float("inf") for value in self.spectrum):
             raise ShapeError("spectrum: expected finite eigenvalues > 0; remove the others.")
 
     @property
@@ -67,8 +70,8 @@ class Gaussian:
     def eigenvalues(self) -> Float[Tensor, " d"]:
         """Eigenvalues of Σ, in the order of the columns of `eigenvectors`, float64."""
         if self.spectrum:
-            return torch.tensor(self.spectrum, dtype=torch.float64)
-        exponents = torch.linspace(0, 1, self.dim_y, dtype=torch.float64)
+            return torch.tensor(self.spectrum, dtype=torch.float64, device="cpu")
+        exponents = torch.linspace(0, 1, self.dim_y, dtype=torch.float64, device="cpu")
         return _DEFAULT_SMALLEST**exponents
 
     def mean_map(self) -> Float[Tensor, "d d"]:

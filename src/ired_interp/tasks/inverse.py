@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.checks import plain, real
 from ired_interp.draws import Draws
 from ired_interp.errors import ShapeError
 from ired_interp.tasks.base import Difficulty, OptionValue, Problems, check_size
@@ -34,11 +35,18 @@ class Inverse:
     condition: float | None = None
 
     def __post_init__(self) -> None:
-        check_size(self.size)
+        object.__setattr__(self, "size", check_size(self.size))
         if self.condition is None:
             return
-        if not isinstance(self.condition, int | float) or not 1 <= self.condition < math.inf:
+        if not 1 <= real("condition", self.condition) < math.inf:
             raise ShapeError(f"condition: expected a finite number ≥ 1, found {self.condition!r}.")
+        object.__setattr__(self, "condition", plain(self.condition))
+        most = 1 / (4 * self.size * torch.finfo(torch.float64).eps)
+        if self.condition > most:
+            raise ShapeError(
+                f"condition: expected at most {most:.1e}, 1/(4·size·ε) in float64, found "
+                f"{self.condition:g}: the smallest eigenvalue, and with it A⁻¹, would be round-off."
+            )
         if self.size == 1 and self.condition != 1:
             raise ShapeError(
                 f"condition: a 1 × 1 matrix has condition number 1, found {self.condition:g}."

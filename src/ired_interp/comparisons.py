@@ -1,0 +1,420 @@
+"""An energy, its gradient and a Hessian product along lines: what they say of one another.
+
+On a random line through each point, E, ∇E and one Hessian product are held against one another at
+seven equidistant places: the product against differences of the gradients, of sixth order, and
+differences of E, odd and even, against integrals of the gradients' slopes.
+
+Each comparison has its own error: what a rule of lower order would have changed, what the two sides
+of the point differ by (a kink), and the noise that high differences show of E and ∇E, which is the
+round-off of the energy and not a share of its size (as Moré & Wild 2011, doi:10.1137/100786125,
+tell noise from a smooth function). A step that leaves too large an error gives way to others.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ired_interp.draws import RowDraws
+from ired_interp.energy.fields import Field, where_defined
+from ired_interp.energy.magnitude import largest_number
+
+__all__ = [
+    "COMPANY_ULPS",
+    "CURVATURE",
+    "NUM_COMPARISONS",
+    "PRODUCT",
+    "SAFETY",
+    "SLOPE",
+    "ULPS",
+    "Comparison",
+    "Line",
+    "Look",
+    "Verdict",
+    "noise",
+    "other_steps",
+]
+
+_SEED = 0
+SAFETY = 10.0
+"""Times the noise that was measured: a difference may be that much by chance."""
+ULPS = 8.0
+"""Units of the last place that an energy loses in any case."""
+_STEP = {torch.float64: 2e-3, torch.float32: 3e-2}  # of the size of y
+_OTHER_STEPS = (1 / 8, 8.0, 1 / 64, 64.0, 1 / 512)  # times that, where it does not do
+# Of the curvature, the errors of products and of energies with which one step is enough.
+_CLOSE = {torch.float64: (1e-3, 1e-2), torch.float32: (3e-2, 1e-1)}
+_AGREE = 0.5  # two steps' discrepancies are one if they differ by less than that share
+_FLAT = 1e-3  # of the slope over the size of y: a curvature that is next to nothing
+_PLACES = range(-3, 4)
+# ∫ over 6 intervals: Newton and Cotes' rule of seven places, and 3/8 twice.
+_FINE = (41 / 140, 216 / 140, 27 / 140, 272 / 140, 27 / 140, 216 / 140, 41 / 140)
+_COARSE = (3 / 8, 9 / 8, 9 / 8, 6 / 8, 9 / 8, 9 / 8, 3 / 8)
+# ∫₀³ of an odd function from its values at 1, 2 and 3: exact for s, s³ and s⁵; and 3/8.
+_FINE_ODD = (27 / 32, 27 / 20, 51 / 160)
+_COARSE_ODD = (9 / 8, 9 / 8, 3 / 8)
+
+COMPANY_ULPS = 64.0
+"""Units of the last place that another number of rows may cost."""
+_WITNESSES = 2  # other steps that must see the same difference
+_FINER = 8.0  # steps in the length of a structure that could hide
+_NEGLIGIBLE = 20.0  # times √ε
+_LONGER = 1.6180339887  # a factor whose products round elsewhere
+
+PRODUCT, CURVATURE, SLOPE = range(3)
+NUM_COMPARISONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two ways to one thing differ by, and by how much they may.
+
+    Attributes:
+        gap: The difference, a vector or a number a row.
+        error: The largest that the comparison itself explains; infinite where it tells nothing.
+    """
+
+    gap: Float[Tensor, "n c"]
+    error: Float[Tensor, " n"]
+
+    @property
+    def size(self) -> Float[Tensor, " n"]:
+        """‖gap‖₂."""
+        size: Tensor = torch.linalg.vector_norm(self.gap, dim=1)
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What several steps say together.
+
+    Attributes:
+        error: How far the two things may be from each other; infinite where that is not known.
+        refused: Whether the steps agree on a difference that no error explains.
+        size: Of that difference.
+        best: The number of the step with the least error.
+    """
+
+    error: Float[Tensor, " n"]
+    refused: Tensor
+    size: Float[Tensor, " n"]
+    best: Int[Tensor, "1 n"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """E, the gradient's slope and the gradient at the seven places of a line, in float64.
+
+    Attributes:
+        energies: E.
+        gradients: ∇E.
+        product: H·u at the point.
+        direction: u, of unit length.
+        step: h, from place to place.
+        size: ‖y‖.
+        eps: Of the energy's dtype.
+        shaken: The round-off of the product, in its 2-norm, as it was measured; 0 if it was not.
+        largest: The largest number that the computation passes through; 0 if not looked for.
+    """
+
+    energies: Float[Tensor, "n 7"]
+    gradients: Float[Tensor, "n 7 d"]
+    product: Float[Tensor, "n d"]
+    direction: Float[Tensor, " d"]
+    step: Float[Tensor, " n"]
+    size: Float[Tensor, " n"]
+    shaken: Float[Tensor, " n"]
+    eps: float
+    largest: float
+
+    def select(self, rows: Int[Tensor, " k"]) -> "Look":
+        """At some of the points."""
+        return Look(
+            self.energies[rows],
+            self.gradients[rows],
+            self.product[rows],
+            self.direction,
+            self.step[rows],
+            self.size[rows],
+            self.shaken[rows],
+            self.eps,
+            self.largest,
+        )
+
+    def comparison(self, which: int) -> Comparison:
+        """Of the products, of the curvatures, or of the slopes."""
+        if which == PRODUCT:
+            return self._products()
+        return self._energies(odd=which == SLOPE)
+
+    def error(self, which: int) -> Float[Tensor, " n"]:
+        """Of one comparison."""
+        return self.comparison(which).error
+
+    def curvature(self) -> Float[Tensor, " n"]:
+        """The size of H along the line, by the larger of its two ways.
+
+        Where it is next to nothing, a share of what the slope would change over the size of y.
+        """
+        differences = torch.linalg.vector_norm(self._differences()[0], dim=1)
+        larger = torch.maximum(torch.linalg.vector_norm(self.product, dim=1), differences)
+        slope = torch.linalg.vector_norm(self.gradients[:, 3], dim=1)
+        scale: Tensor = larger + _FLAT * slope / self.size
+        return scale
+
+    def is_close(self) -> Tensor:
+        """Whether this step alone settles all three comparisons."""
+        dtype = torch.float32 if self.eps > torch.finfo(torch.float64).eps else torch.float64
+        product, energy = _CLOSE[dtype]
+        slope = torch.linalg.vector_norm(self.gradients[:, 3], dim=1)
+        curvature = self.curvature()
+        limits = (
+            product * curvature,
+            energy * curvature,
+            energy * (slope / self.direction.numel() ** 0.5 + 3 * self.step * curvature),
+        )
+        seen = [self.comparison(i) for i in range(NUM_COMPARISONS)]
+        settled = [
+            (s.error <= limit) & (s.size <= s.error) for s, limit in zip(seen, limits, strict=True)
+        ]
+        return torch.stack(settled).all(dim=0)
+
+    def roughness(self) -> Float[Tensor, " n"]:
+        """What is not smooth in the gradients from place to place."""
+        parts = [torch.linalg.vector_norm(part, dim=1) for part in noise(self.gradients)]
+        rough: Tensor = torch.stack(parts).amax(dim=0)
+        return rough
+
+    def is_smooth(self) -> Tensor:
+        """Whether the gradients are smooth to their last digits."""
+        size = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
+        smooth: Tensor = self.roughness() <= COMPANY_ULPS * self.eps * size
+        return smooth
+
+    def noisy(self) -> Tensor:
+        """Whether round-off limits the comparison of products, and not the length of the step."""
+        _, changed, torn = self._differences()
+        return SAFETY * self.gradient_noise() / self.step >= changed + torn
+
+    def _differences(self) -> tuple[Tensor, Tensor, Tensor]:
+        """H·u from the gradients, what a lower order would change, and how the sides differ."""
+        g, h = self.gradients, self.step[:, None]
+        one, two, three = ((g[:, 3 + k] - g[:, 3 - k]) / (2 * k * h) for k in (1, 2, 3))
+        fine = 1.5 * one - 0.6 * two + 0.1 * three
+        coarse = (4 * one - two) / 3
+        right = -11 / 6 * g[:, 3] + 3 * g[:, 4] - 1.5 * g[:, 5] + g[:, 6] / 3
+        left = 11 / 6 * g[:, 3] - 3 * g[:, 2] + 1.5 * g[:, 1] - g[:, 0] / 3
+        changed = torch.linalg.vector_norm(fine - coarse, dim=1)
+        torn = torch.linalg.vector_norm((right - left) / h, dim=1)
+        return fine, changed, torn
+
+    def gradient_noise(self) -> Float[Tensor, " n"]:
+        """The round-off of ∇E: what is not smooth in it, and a few units of its last place."""
+        size = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
+        curved = torch.linalg.vector_norm(self.product, dim=1) * self.size
+        lost: Tensor = self.roughness() + ULPS / SAFETY * self.eps * (size + curved)
+        return lost
+
+    def _products(self) -> Comparison:
+        found, changed, torn = self._differences()
+        gap = self.product - found
+        error = SAFETY * (changed + self.gradient_noise() / self.step + self.shaken) + torn
+        same = (self.gradients == self.gradients[:, :1]).all(dim=2).all(dim=1)
+        return self._informative(gap, error, same, self.step)
+
+    def _energies(self, *, odd: bool) -> Comparison:
+        e, h = self.energies, self.step
+        slopes = self.gradients @ self.direction
+        if odd:
+            change, unit, gain = e[:, 6] - e[:, 0], 6 * h, 2.0
+            fine, coarse = (slopes @ slopes.new_tensor(w) * h for w in (_FINE, _COARSE))
+        else:
+            change, unit, gain = (e[:, 6] - e[:, 3]) + (e[:, 0] - e[:, 3]), 9 * h**2, 4.0
+            pairs = torch.stack([slopes[:, 3 + k] - slopes[:, 3 - k] for k in (1, 2, 3)], dim=1)
+            fine, coarse = (pairs @ slopes.new_tensor(w) * h for w in (_FINE_ODD, _COARSE_ODD))
+        rough = torch.stack([part.abs() for part in noise(e)]).amax(dim=0)
+        steep = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
+        floor = ULPS / SAFETY * self.eps * (e.abs().amax(dim=1) + steep * self.size)
+        error = gain * (rough + floor) + gain * self.gradient_noise() * h
+        error = SAFETY * (error + (fine - coarse).abs())
+        same = (e == e[:, :1]).all(dim=1)
+        return self._informative(((fine - change) / unit)[:, None], error / unit, same, unit)
+
+    def _informative(self, gap: Tensor, error: Tensor, same: Tensor, unit: Tensor) -> Comparison:
+        """Places that are all alike to the last bit may hide behind large numbers on the way."""
+        hidden = torch.full_like(error, torch.inf)
+        if self.largest > 0:
+            hidden = SAFETY * ULPS * self.eps * self.largest / unit
+        alike = same & (gap != 0).any(dim=1)
+        error = torch.where(alike, torch.maximum(error, hidden), error)
+        unknown = ~torch.isfinite(gap).all(dim=1) | ~torch.isfinite(error)
+        return Comparison(
+            torch.where(unknown[:, None], 0, gap), torch.where(unknown, torch.inf, error)
+        )
+
+
+def noise(values: Tensor) -> tuple[Tensor, ...]:
+    """The sixth and both fifth differences of seven places, as standard deviations of a noise."""
+    sixth = values.new_tensor((1, -6, 15, -20, 15, -6, 1)) / 924**0.5
+    fifth = values.new_tensor((-1, 5, -10, 10, -5, 1)) / 252**0.5
+    parts = ((sixth, values), (fifth, values[:, :6]), (fifth, values[:, 1:]))
+    return tuple(torch.einsum("k,nk...->n...", weights, part) for weights, part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A random line through each point, and what is known at the point."""
+
+    field: Field
+    y: Float[Tensor, "n d"]
+    energy: Float[Tensor, " n"]
+    gradient: Float[Tensor, "n d"]
+    product: Float[Tensor, "n d"]
+    direction: Float[Tensor, " d"]
+    stretch: float
+    shaken: Float[Tensor, " n"]
+    largest: float = 0.0
+
+    @classmethod
+    def through(
+        cls, field: Field, y: Tensor, energy: Tensor, gradient: Tensor, name: str, stretch: float
+    ) -> "Line":
+        """The line of that name, with the Hessian product along it."""
+        draw = RowDraws(1, seed=_SEED, purpose=f"verification/{name}").normal(y.shape[1])[0]
+        direction = (draw / torch.linalg.vector_norm(draw)).to(y)
+        vectors = direction.expand(y.shape[0], 1, -1).clone()
+        product = field.linearise(y)(vectors)
+        shaken = torch.zeros_like(energy)
+        return cls(field, y, energy, gradient, product[:, 0], direction, stretch, shaken)
+
+    def select(self, rows: Int[Tensor, " k"]) -> "Line":
+        """Through some of the points."""
+        return Line(
+            self.field.select(rows),
+            self.y[rows],
+            self.energy[rows],
+            self.gradient[rows],
+            self.product[rows],
+            self.direction,
+            self.stretch,
+            self.shaken[rows],
+            self.largest,
+        )
+
+    def measured(self) -> "Line":
+        """The same with the round-off of the product, and what that of the energy is a share of.
+
+        The product is taken again a unit of the last place further and of a longer vector, which
+        rounds elsewhere; what changes is measured along the one vector that is compared.
+        """
+        eps = torch.finfo(self.y.dtype).eps
+        vectors = _LONGER * self.direction.expand(self.y.shape[0], 1, -1)
+        again = self.field.linearise(self.y * (1 + eps))(vectors)[:, 0] / _LONGER
+        return replace(
+            self,
+            shaken=torch.linalg.vector_norm(again - self.product, dim=1).nan_to_num(0, 0, 0),
+            largest=largest_number(lambda: self.field.energy_and_gradient(self.y)),
+        )
+
+    def places(self, share: "float | Tensor") -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """The step for that share of the usual one, and the size of y that it is relative to."""
+        size = torch.linalg.vector_norm(self.y, dim=1)
+        size = torch.where(size > 0, size, self.y.shape[1] ** 0.5)
+        usual = _STEP.get(self.y.dtype, _STEP[torch.float32])
+        return usual * self.stretch * share * size, size
+
+    def look(self, share: "float | Tensor") -> Look:
+        """Energies and gradients at the seven places."""
+        step, size = self.places(share)
+        energies, gradients = [], []
+        for k in _PLACES:
+            if k == 0:
+                energies.append(self.energy)
+                gradients.append(self.gradient)
+                continue
+            move = k * step[:, None] * self.direction
+            energy, gradient = where_defined(self.field, self.y + move)
+            energies.append(energy)
+            gradients.append(gradient)
+        return Look(
+            torch.stack(energies, dim=1).double(),
+            torch.stack(gradients, dim=1).double(),
+            self.product.double(),
+            self.direction.double(),
+            step.double(),
+            size.double(),
+            self.shaken.double(),
+            float(torch.finfo(self.y.dtype).eps),
+            self.largest,
+        )
+
+
+def _judged(looks: list[Look]) -> list[Verdict]:
+    first = looks[0]
+    share = _NEGLIGIBLE * first.eps**0.5
+    slope = torch.linalg.vector_norm(first.gradients[:, 3], dim=1)
+    limits = (share * first.curvature(), share * first.curvature(), share * slope)
+    return [
+        _judge([look.comparison(which) for look in looks], limits[which])
+        for which in range(NUM_COMPARISONS)
+    ]
+
+
+def _judge(seen: list[Comparison], negligible: Float[Tensor, " n"]) -> Verdict:
+    """What the comparisons of several steps say together.
+
+    A difference that is negligible is not refused but stated as an error: derivatives of torch's
+    own operations are wrong by a few units of float32's last place, where they have constants of
+    that precision.
+    """
+    sizes = torch.stack([one.size for one in seen])
+    errors = torch.stack([one.error for one in seen])
+    gaps = torch.stack([one.gap for one in seen])
+    clean = sizes <= errors
+    best = errors.argmin(dim=0, keepdim=True)
+    claimed = sizes.gather(0, best)[0]
+    least_clean = torch.where(clean, errors, torch.inf).amin(dim=0)
+    apart = torch.linalg.vector_norm(
+        gaps - gaps.gather(0, best[:, :, None].expand(-1, -1, gaps.shape[2])), dim=2
+    )
+    agree = ~clean & (apart <= _AGREE * torch.minimum(sizes, claimed)) & torch.isfinite(errors)
+    agree.scatter_(0, best, value=False)
+    dirty = ~clean.gather(0, best)[0]
+    contradicted = least_clean < claimed / 2
+    refused = dirty & ~contradicted & (agree.sum(dim=0) >= _WITNESSES)
+    error = torch.where(dirty & ~contradicted, torch.inf, least_clean)
+    small = refused & (claimed <= negligible)
+    error = torch.where(small, claimed + errors.gather(0, best)[0], error)
+    return Verdict(error, refused & ~small, claimed, best)
+
+
+def other_steps(line: "Line") -> "tuple[list[Look], list[Verdict]]":
+    """What several steps say; where they refuse the product, also one that could excuse it.
+
+    A product that is much larger than all differences may be the slope of a structure finer than
+    the steps, of about the size of what is not smooth in the gradients. A step that would show it
+    is looked at, too. Where that is no longer a difference of two y, nothing is refused, unless the
+    gradients are smooth to their last digits.
+    """
+    looks = [line.look(share) for share in (1.0, *_OTHER_STEPS)]
+    verdicts = _judged(looks)
+    if not bool(verdicts[PRODUCT].refused.any()):
+        return looks, verdicts
+    rough = torch.stack([look.roughness() for look in looks])
+    length = rough.gather(0, verdicts[PRODUCT].best)[0] / verdicts[PRODUCT].size / _FINER
+    resolved = length >= ULPS * looks[0].eps * looks[0].size
+    usual, _ = line.places(1.0)
+    share = torch.where(resolved & torch.isfinite(length), length.to(usual) / usual, 1.0)
+    looks.append(line.look(share))
+    verdicts = _judged(looks)
+    smooth = torch.stack([look.is_smooth() for look in looks]).any(dim=0)
+    excused = ~resolved & ~smooth
+    return looks, [
+        replace(
+            verdict,
+            refused=verdict.refused & ~excused,
+            error=torch.where(verdict.refused & excused, torch.inf, verdict.error),
+        )
+        for verdict in verdicts
+    ]
