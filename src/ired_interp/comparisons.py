@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ired_interp.draws import RowDraws
 from ired_interp.energy.fields import Field, where_defined
-from ired_interp.energy.magnitude import largest_number
+from ired_interp.energy.roundoff import high_differences, largest_number
 
 __all__ = [
     "COMPANY_ULPS",
@@ -32,7 +32,6 @@ __all__ = [
     "Line",
     "Look",
     "Verdict",
-    "noise",
     "other_steps",
 ]
 
@@ -57,7 +56,8 @@ _COARSE_ODD = (9 / 8, 9 / 8, 3 / 8)
 
 COMPANY_ULPS = 64.0
 """Units of the last place that another number of rows may cost."""
-_WITNESSES = 2  # other steps that must see the same difference
+_PLAIN_ULPS = 1e3  # of roughness, with which one step is enough
+_WITNESSES = 2  # other steps that must see the same difference; one leaves it open
 _FINER = 8.0  # steps in the length of a structure that could hide
 _NEGLIGIBLE = 20.0  # times √ε
 _LONGER = 1.6180339887  # a factor whose products round elsewhere
@@ -93,7 +93,7 @@ class Verdict:
         error: How far the two things may be from each other; infinite where that is not known.
         refused: Whether the steps agree on a difference that no error explains.
         size: Of that difference.
-        best: The number of the step with the least error.
+        best: The number of the step with the least error among those that show it.
     """
 
     error: Float[Tensor, " n"]
@@ -148,9 +148,10 @@ class Look:
             return self._products()
         return self._energies(odd=which == SLOPE)
 
-    def error(self, which: int) -> Float[Tensor, " n"]:
-        """Of one comparison."""
-        return self.comparison(which).error
+    def stated(self, which: int) -> Float[Tensor, " n"]:
+        """How far the two sides of one comparison may be from each other."""
+        one = self.comparison(which)
+        return one.size + one.error
 
     def curvature(self) -> Float[Tensor, " n"]:
         """The size of H along the line, by the larger of its two ways.
@@ -178,11 +179,20 @@ class Look:
         settled = [
             (s.error <= limit) & (s.size <= s.error) for s, limit in zip(seen, limits, strict=True)
         ]
-        return torch.stack(settled).all(dim=0)
+        return torch.stack(settled).all(dim=0) & self._is_plain()
+
+    def _is_plain(self) -> Tensor:
+        """Whether E and ∇E are as smooth as round-off lets them be: no stairs at this step."""
+        steep = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
+        level = self.energies.abs().amax(dim=1) + steep * self.size
+        curved = torch.linalg.vector_norm(self.product, dim=1) * self.size
+        rough = torch.stack([part.abs() for part in high_differences(self.energies)]).amax(dim=0)
+        most = _PLAIN_ULPS * self.eps
+        return (rough <= most * level) & (self.roughness() <= most * (steep + curved))
 
     def roughness(self) -> Float[Tensor, " n"]:
         """What is not smooth in the gradients from place to place."""
-        parts = [torch.linalg.vector_norm(part, dim=1) for part in noise(self.gradients)]
+        parts = [torch.linalg.vector_norm(part, dim=1) for part in high_differences(self.gradients)]
         rough: Tensor = torch.stack(parts).amax(dim=0)
         return rough
 
@@ -233,7 +243,7 @@ class Look:
             change, unit, gain = (e[:, 6] - e[:, 3]) + (e[:, 0] - e[:, 3]), 9 * h**2, 4.0
             pairs = torch.stack([slopes[:, 3 + k] - slopes[:, 3 - k] for k in (1, 2, 3)], dim=1)
             fine, coarse = (pairs @ slopes.new_tensor(w) * h for w in (_FINE_ODD, _COARSE_ODD))
-        rough = torch.stack([part.abs() for part in noise(e)]).amax(dim=0)
+        rough = torch.stack([part.abs() for part in high_differences(e)]).amax(dim=0)
         steep = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
         floor = ULPS / SAFETY * self.eps * (e.abs().amax(dim=1) + steep * self.size)
         error = gain * (rough + floor) + gain * self.gradient_noise() * h
@@ -252,14 +262,6 @@ class Look:
         return Comparison(
             torch.where(unknown[:, None], 0, gap), torch.where(unknown, torch.inf, error)
         )
-
-
-def noise(values: Tensor) -> tuple[Tensor, ...]:
-    """The sixth and both fifth differences of seven places, as standard deviations of a noise."""
-    sixth = values.new_tensor((1, -6, 15, -20, 15, -6, 1)) / 924**0.5
-    fifth = values.new_tensor((-1, 5, -10, 10, -5, 1)) / 252**0.5
-    parts = ((sixth, values), (fifth, values[:, :6]), (fifth, values[:, 1:]))
-    return tuple(torch.einsum("k,nk...->n...", weights, part) for weights, part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,40 +353,51 @@ class Line:
 
 
 def _judged(looks: list[Look]) -> list[Verdict]:
-    first = looks[0]
+    first, steps = looks[0], [look.step for look in looks]
     share = _NEGLIGIBLE * first.eps**0.5
     slope = torch.linalg.vector_norm(first.gradients[:, 3], dim=1)
-    limits = (share * first.curvature(), share * first.curvature(), share * slope)
+    # What the largest number on the way may have cost, over the size of y.
+    hidden = SAFETY * ULPS * first.eps * first.largest / first.size
+    limits = (
+        torch.maximum(share * first.curvature(), hidden),
+        torch.maximum(share * first.curvature(), hidden / first.size),
+        torch.maximum(share * slope, hidden),
+    )
     return [
-        _judge([look.comparison(which) for look in looks], limits[which])
+        _judge([look.comparison(which) for look in looks], steps, limits[which])
         for which in range(NUM_COMPARISONS)
     ]
 
 
-def _judge(seen: list[Comparison], negligible: Float[Tensor, " n"]) -> Verdict:
+def _judge(
+    seen: list[Comparison], steps: list[Float[Tensor, " n"]], negligible: Float[Tensor, " n"]
+) -> Verdict:
     """What the comparisons of several steps say together.
 
     A difference that is negligible is not refused but stated as an error: derivatives of torch's
     own operations are wrong by a few units of float32's last place, where they have constants of
-    that precision.
+    that precision; and numbers that are large on the way leave round-off that no difference shows.
     """
     sizes = torch.stack([one.size for one in seen])
     errors = torch.stack([one.error for one in seen])
     gaps = torch.stack([one.gap for one in seen])
+    lengths = torch.stack(steps)
     clean = sizes <= errors
-    best = errors.argmin(dim=0, keepdim=True)
+    apart = torch.linalg.vector_norm(gaps[:, None] - gaps[None], dim=3)
+    agree = apart <= _AGREE * torch.minimum(sizes[:, None], sizes[None])
+    agree &= ~clean[:, None] & ~clean[None]
+    witnesses = agree.sum(dim=1) - (~clean).long()  # itself left out
+    # A difference that a step shows is only disproved by a finer one.
+    closer = (errors[None] < sizes[:, None] / 2) | (sizes[None] < sizes[:, None] / 4)
+    disproved = (clean[None] & (lengths[None] <= lengths[:, None]) & closer).any(dim=1)
+    claims = ~clean & ~disproved & (witnesses >= 1)
+    sure = claims & (witnesses >= _WITNESSES)
+    best = torch.where(sure, errors, torch.inf).argmin(dim=0, keepdim=True)
     claimed = sizes.gather(0, best)[0]
-    least_clean = torch.where(clean, errors, torch.inf).amin(dim=0)
-    apart = torch.linalg.vector_norm(
-        gaps - gaps.gather(0, best[:, :, None].expand(-1, -1, gaps.shape[2])), dim=2
-    )
-    agree = ~clean & (apart <= _AGREE * torch.minimum(sizes, claimed)) & torch.isfinite(errors)
-    agree.scatter_(0, best, value=False)
-    dirty = ~clean.gather(0, best)[0]
-    contradicted = least_clean < claimed / 2
-    refused = dirty & ~contradicted & (agree.sum(dim=0) >= _WITNESSES)
-    error = torch.where(dirty & ~contradicted, torch.inf, least_clean)
+    refused = sure.any(dim=0)
     small = refused & (claimed <= negligible)
+    error = torch.where(clean, sizes + errors, torch.inf).amin(dim=0)
+    error = torch.where(claims.any(dim=0), torch.inf, error)
     error = torch.where(small, claimed + errors.gather(0, best)[0], error)
     return Verdict(error, refused & ~small, claimed, best)
 

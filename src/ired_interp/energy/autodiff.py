@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ired_interp.energy.magnitude import largest_number
+from ired_interp.energy.roundoff import high_differences, largest_number
 from ired_interp.energy.torch_errors import is_of_attention, is_of_compilation, translated
 from ired_interp.errors import EnergyError
 
@@ -33,6 +33,7 @@ _FLOPS_PER_NUMBER = 8
 _BATCH_ULPS = 64.0
 _NOISE_ULPS = (1, 3, 8)
 _NOISES = 30.0
+_DIFFERENCES = 1 / 6  # power of ε that makes the step of a high difference
 _GOLDEN = (1 + 5**0.5) / 2
 # What a rule for batches may raise: torch's own errors, and those of a backward written in NumPy.
 _OF_BATCHING = (RuntimeError, TypeError, ValueError, AttributeError, IndexError)
@@ -273,12 +274,23 @@ class AutodiffField:
             )
 
     def _round_off(self, y: Float[Tensor, "n d"], energy: Float[Tensor, " n"]) -> float:
-        """How far round-off may move an energy, by moving y and by the size of what it sums."""
+        """How far round-off may move an energy.
+
+        The largest of what moving y by its last places does, of the noise that high differences of
+        E show, and of a few last places of the largest number that it passes through.
+        """
         eps = torch.finfo(y.dtype).eps
         signs = torch.where(torch.arange(y.shape[1], device=y.device) % 2 == 0, 1, -1).to(y)
+        step = eps**_DIFFERENCES * torch.linalg.vector_norm(y, dim=1, keepdim=True) * signs
         near = [self.energy(y * (1 + k * eps * signs)).nan_to_num(0, 0, 0) for k in _NOISE_ULPS]
         moved = max(float((there - energy).abs().max()) for there in near)
-        return max(_NOISES * moved, _BATCH_ULPS * eps * largest_number(lambda: self.energy(y)))
+        line = torch.stack([self.energy(y + k * step) for k in range(-3, 4)], dim=1)
+        shown = [float(part.nan_to_num(0, 0, 0).abs().max()) for part in high_differences(line)]
+        return max(
+            _NOISES * moved,
+            _NOISES * max(shown),
+            _BATCH_ULPS * eps * largest_number(lambda: self.energy(y)),
+        )
 
     def _products(self, gradient: Tensor, leaf: Tensor, v: Tensor) -> Tensor:
         """Products with the vectors, all at once where that is right, else one by one."""

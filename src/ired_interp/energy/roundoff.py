@@ -1,4 +1,4 @@
-"""How large the numbers are that a computation passes through: what its round-off is a share of."""
+"""The round-off of a function: what its high differences show, and what it is a share of."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from ired_interp.errors import EnergyError
 
-__all__ = ["largest_number"]
+__all__ = ["high_differences", "largest_number"]
 
 
 def largest_number(compute: Callable[[], object]) -> float:
@@ -28,6 +28,14 @@ def largest_number(compute: Callable[[], object]) -> float:
         except (EnergyError, RuntimeError):
             return math.inf
     return seen.largest
+
+
+def high_differences(values: Tensor) -> tuple[Tensor, ...]:
+    """The sixth and both fifth differences of seven places, as standard deviations of a noise."""
+    sixth = values.new_tensor((1, -6, 15, -20, 15, -6, 1)) / 924**0.5
+    fifth = values.new_tensor((-1, 5, -10, 10, -5, 1)) / 252**0.5
+    parts = ((sixth, values), (fifth, values[:, :6]), (fifth, values[:, 1:]))
+    return tuple(torch.einsum("k,nk...->n...", weights, part) for weights, part in parts)
 
 
 class _Magnitude(TorchDispatchMode):
