@@ -11,6 +11,7 @@ from typing import Any
 from ired_interp.cluster.code import Code
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.limits import Limits, Partition, ask_limits, max_array_size, partitions
+from ired_interp.cluster.sbatch_options import typed_gpus
 from ired_interp.cluster.script import Job, render
 from ired_interp.cluster.shell import Shell
 from ired_interp.cluster.slurm import test_only
@@ -178,30 +179,33 @@ def _check_partition(
 
 def _check_gpu(config: ClusterConfig, device: str, used: Sequence[Partition]) -> Check:
     wants = device.startswith("cuda")
+    typed = typed_gpus(config.sbatch_options)
+    asks = config.gpus > 0 or typed is not None
+    asked = typed or f"gpus = {config.gpus}"
     table = f"[{config.name}] in clusters.toml"
     without = [one.name for one in used if not any("gpu" in gres for gres in one.gres)]
-    if wants and not config.gpus:
+    if wants and not asks:
         return failed(
             "gpu",
             f"the config asks for {device}, and gpus = 0",
             "a GPU in the request",
             f"gpus = 1 of {table}, or --device cpu",
         )
-    if config.gpus and without:
+    if asks and without:
         return failed(
             "gpu",
-            f"gpus = {config.gpus}, and the nodes of {without[0]} have none",
+            f"{asked}, and the nodes of {without[0]} have none",
             "a partition with GPUs",
             f"another of the partitions in {table}; 'sinfo -o \"%P %G\"' shows who has any",
         )
-    if config.gpus and not wants:
+    if asks and not wants:
         return failed(
             "gpu",
-            f"gpus = {config.gpus}, and the config computes on {device}",
+            f"{asked}, and the config computes on {device}",
             "a request for what is used: an idle GPU costs the others",
             f"--device cuda, or gpus = 0 of {table}",
         )
-    return passed("gpu", f"{config.gpus} asked for, device {device}")
+    return passed("gpu", f"{asked}, device {device}")
 
 
 _FOLDERS = """
