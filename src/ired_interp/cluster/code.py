@@ -36,7 +36,6 @@ __all__ = [
 
 _MANY_MINUTES = 3600.0
 _PUSH_SECONDS = 900.0
-_ANSWER = "python="
 
 
 @dataclass(frozen=True)
@@ -147,13 +146,12 @@ def prepare(shell: Shell, config: ClusterConfig, code: Code, repository: str) ->
     script = render_preparation(config, code, repository)
     bash = ["bash", "-l", "-s"] if config.modules else ["bash", "-s"]
     done = shell.run(bash, stdin=script.encode(), seconds=_MANY_MINUTES)
-    lines = done.stdout.splitlines()
-    if done.returncode != 0 or not lines or not lines[-1].startswith(_ANSWER):
+    told = re.findall(r"^python=(/.*)\n", done.stdout, re.M)
+    if done.returncode != 0 or not told:
         raise ClusterError(
             f"{shell.name}: the clone and the environment could not be made: {done.words}"
         )
-    python = lines[-1].removeprefix(_ANSWER)
-    return Prepared(repository, f"{config.root}/clones/{code.sha}", python)
+    return Prepared(repository, f"{config.root}/clones/{code.sha}", told[-1])
 
 
 def render_preparation(config: ClusterConfig, code: Code, repository: str) -> str:

@@ -7,6 +7,7 @@ asks the queue for that name and leaves alone what it finds there.
 import contextlib
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -214,11 +215,7 @@ def _done_there(shell: Shell, place: Place) -> set[int]:
     folder = f"{place.run}/shards"
     script = 'test -d "$1" || exit 0; find "$1" -name "unit-*.h5"'
     listed = check(shell, ["sh", "-c", script, "sh", folder], f"listing {folder}")
-    return {
-        int(line.rpartition("unit-")[2].removesuffix(".h5"))
-        for line in listed.splitlines()
-        if line.endswith(".h5")
-    }
+    return {int(number) for number in re.findall(r"/unit-(\d+)\.h5$", listed, re.M)}
 
 
 def _check_code(run: Run, *, allow_unpushed: bool) -> code.Code:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ired_interp.cluster.answers import the_one
 from ired_interp.cluster.code import Code
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.limits import Limits, Partition, ask_limits, max_array_size, partitions
 from ired_interp.cluster.sbatch_options import typed_gpus
 from ired_interp.cluster.script import Job, render
-from ired_interp.cluster.shell import Shell
+from ired_interp.cluster.shell import Shell, ask
 from ired_interp.cluster.slurm import test_only
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
 from ired_interp.preflight.arrival import check_arrives, check_paths
@@ -93,12 +94,11 @@ def _ask(name: str, fn: Callable[[], Check]) -> Iterator[Check]:
 
 def _check_clock(shell: Shell) -> Check:
     begin = time.time()
-    done = shell.run(["date", "+%s.%N"])
+    asked = f"{shell.name}: the time"
+    answer = ask(shell, ["date", "+%s.%N"], "the time")
     end = time.time()
-    try:
-        there = float(done.stdout.strip())
-    except ValueError:
-        return not_checked("clock", f"'date' said {done.words.splitlines()[0]!r}")
+    # some know no %N
+    there = float(the_one(answer, r"(\d{9,}(?:\.\d+)?)\D*", "seconds since 1970", asked))
     # Anywhere between question and answer would be right.
     off = max(0.0, begin - there, there - end)
     if off > _CLOCK_SECONDS:
@@ -208,6 +208,7 @@ def _check_gpu(config: ClusterConfig, device: str, used: Sequence[Partition]) ->
     return passed("gpu", f"{asked}, device {device}")
 
 
+_FOLDER = r"((?:notdir|readonly|there|above) /.*)"
 _FOLDERS = """
 d=$1
 while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done
@@ -224,8 +225,9 @@ def _check_folders(site: Site) -> Check:
     if config.scratch is not None and config.scratch.startswith("/"):
         wanted["scratch"] = config.scratch
     for key, folder in wanted.items():
-        done = shell.run(["sh", "-c", _FOLDERS, "sh", folder])
-        kind, _, at = done.stdout.strip().partition(" ")
+        answer = ask(shell, ["sh", "-c", _FOLDERS, "sh", folder], folder)
+        said = the_one(answer, _FOLDER, "what the folder is", f"{shell.name}: {folder}")
+        kind, _, at = said.partition(" ")
         table = f"[{config.name}] in clusters.toml"
         if kind == "there":
             continue
@@ -236,7 +238,7 @@ def _check_folders(site: Site) -> Check:
             "above": f"{folder} does not exist, and nothing of it does",
             "readonly": f"{folder} cannot be made or written: {at} is not writable for you",
             "notdir": f"{at} is a file",
-        }.get(kind, f"{folder}: {done.words.splitlines()[0]}")
+        }[kind]
         return failed(
             "folders",
             f"{key}: {reason} on {shell.name}",
