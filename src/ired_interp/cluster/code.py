@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ired_interp
+from ired_interp.cluster.answers import the_one
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.contents import (
     LargeFile,
@@ -146,12 +147,13 @@ def prepare(shell: Shell, config: ClusterConfig, code: Code, repository: str) ->
     script = render_preparation(config, code, repository)
     bash = ["bash", "-l", "-s"] if config.modules else ["bash", "-s"]
     done = shell.run(bash, stdin=script.encode(), seconds=_MANY_MINUTES)
-    told = re.findall(r"^python=(/.*)\n", done.stdout, re.M)
-    if done.returncode != 0 or not told:
+    if done.returncode != 0:
         raise ClusterError(
             f"{shell.name}: the clone and the environment could not be made: {done.words}"
         )
-    return Prepared(repository, f"{config.root}/clones/{code.sha}", told[-1])
+    asked = f"{shell.name}: the clone and the environment"
+    python = the_one(done.stdout, r"python=(/.*)", "a line 'python=…'", asked)
+    return Prepared(repository, f"{config.root}/clones/{code.sha}", python)
 
 
 def render_preparation(config: ClusterConfig, code: Code, repository: str) -> str:

@@ -35,7 +35,7 @@ _NODES = {
 }
 _TASKS = {"qos": r"[^|\s]*", "partition": r"[^|\s]*", "account": r"[^|\s]*"}
 _THOUSANDS = {"": 1, "K": 1000, "M": 1000**2}
-_USER_NAME = r"([\w.@$+\\-]+)"
+_USER_NAME = r"(\w[\w.@$+\\-]*)"
 # Of a node's state what keeps jobs from it, also as one of several ("mixed+drain").
 _AWAY = re.compile(
     r"(?i)down|drain(ed|ing)?|drng|fail(ing)?|error|unk(nown)?|inval|no_respond|not_responding|future"

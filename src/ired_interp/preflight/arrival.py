@@ -29,7 +29,7 @@ fi
 echo "made $d"
 """
 # whole, since it is removed in the end
-_MADE = re.compile(r"^made (/.*/ired-preflight\.\w{10})\n", re.M)
+_MADE = re.compile(r"^made (/.*/ired-preflight\.\w{10})\r?\n", re.M)
 _FETCH = """
 git init --quiet -- "$1/clone" &&
     git -C "$1/clone" fetch --quiet --depth=1 -- "$1/try.git" "refs/ired-interp/$2" &&

@@ -69,7 +69,7 @@ def check_interpreter(
     except (CannotAskError, SessionGoneError) as error:
         return not_checked("interpreter", f"the cluster cannot be asked: {error}")
     # a banner may stand before it, and what a login shell says at its end behind it
-    there = re.findall(r"^(\d+\.\d+)$", done.stdout, re.M)
+    there = re.findall(r"^(\d+\.\d+)\s*$", done.stdout, re.M)
     if done.returncode != 0 or len(there) != 1:
         return failed(
             "interpreter",

@@ -64,7 +64,7 @@ def check_site(site: Site, facts_fn: Callable[[], Mapping[str, Any]]) -> Iterato
     yield passed("session", f"{site.shell.name} takes commands")
     yield from _ask("clock", lambda: _check_clock(site.shell))
     known = yield from _partitions(site, facts_fn)
-    yield from _ask("folders", lambda: _check_folders(site))
+    yield from _ask("folders", lambda: _check_folders(site.config, site.shell))
     repository = f"{site.config.root}/code/{site.name}.git"
     yield from _ask("arrives", lambda: check_arrives(site.ground, site.shell, repository))
     facts = facts_fn()
@@ -218,9 +218,8 @@ elif [ "$d" = "$1" ]; then echo "there $d"; else echo "above $d"; fi
 """
 
 
-def _check_folders(site: Site) -> Check:
+def _check_folders(config: ClusterConfig, shell: Shell) -> Check:
     """Logs and results lie below the root; what is below it is made when a run is submitted."""
-    config, shell = site.config, site.shell
     wanted = {"root": config.root}
     if config.scratch is not None and config.scratch.startswith("/"):
         wanted["scratch"] = config.scratch
