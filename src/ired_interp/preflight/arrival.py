@@ -22,7 +22,8 @@ _MAKE = """
 for tool in git rsync flock sha256sum timeout; do
     command -v "$tool" >/dev/null || { echo "there is no $tool" >&2; exit 1; }
 done
-d=$(mktemp -d "${TMPDIR:-/tmp}/ired-preflight.XXXXXXXXXX") && git init --quiet --bare -- "$d/try.git" || exit 1
+d=$(mktemp -d "${TMPDIR:-/tmp}/ired-preflight.XXXXXXXXXX") &&
+    git init --quiet --bare -- "$d/try.git" || exit 1
 if [ -d "$1/objects" ]; then
     printf '%s\\n' "$1/objects" > "$d/try.git/objects/info/alternates"
 fi
