@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ired_interp.cli import cluster as commands
-from ired_interp.cluster import ledger, polling
+from ired_interp.cluster import ledger, polling, slurm
 from ired_interp.cluster.fetching import update_ledger
 from ired_interp.cluster.polling import watch
 from ired_interp.cluster.shell import Completed, GitRemote
@@ -141,7 +141,7 @@ def test_a_minute_is_a_minute_where_each_answer_takes_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(0, 10**6, 45))
-    monkeypatch.setattr(polling.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
     shell = Scripted([AWAY], [NONE])
     _, _, slept = follow(tmp_path, shell, seconds=60.0)
     assert shell.asked["squeue"] == 2
@@ -173,7 +173,7 @@ def test_a_session_that_is_gone_is_no_silence(
     def gone(*_: object) -> None:
         raise SessionGoneError("no open ssh session")
 
-    monkeypatch.setattr(polling.slurm, "account_rows", gone)
+    monkeypatch.setattr(slurm, "account_rows", gone)
     with pytest.raises(SessionGoneError):
         follow(tmp_path, Scripted([NONE], [NONE]))
 
