@@ -5,9 +5,8 @@ import pytest
 from ired_interp.cluster.causes import full_memory, recognise
 
 START = "2026-01-02T03:04:05Z units 0,1 on n1, restart {restart}, commit 0123abcd\n"
-PREEMPTED = (
-    "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***"
-)
+CANCELLED = "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00"
+PREEMPTED = f"{CANCELLED} DUE TO PREEMPTION ***"
 EINOPS = "ModuleNotFoundError: No module named 'einops'"
 TOO_OLD = "UserWarning: CUDA initialization: The NVIDIA driver on your system is too old"
 AFTER = "2026-01-02T03:04:09Z exit code 1\n"
@@ -67,6 +66,11 @@ AFTER = "2026-01-02T03:04:09Z exit code 1\n"
         ("", 139, "segmentation fault"),
         (f"{EINOPS}\nand it was caught", 139, "segmentation fault"),
         ("", 135, "bus error"),
+        ("RuntimeError: CUDA out of memory. (caught)", 139, "segmentation fault"),
+        (f"{EINOPS}\nsrun: error: n1: task 0: Killed", 137, "killed: out of memory, or a unit"),
+        (f"{EINOPS}\n{CANCELLED} ***", 143, "cancelled"),
+        (EINOPS, 143, "told to stop (SIGTERM)"),
+        ("error: the run cannot go on:", 1, "the run cannot go on"),
         (PREEMPTED, 143, "preempted"),
         (("slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO NODE "
          "FAILURE, SEE SLURMCTLD LOG FOR DETAILS ***"), 1, "the node failed"),

@@ -124,10 +124,8 @@ _CRASHES: _Causes = (
 )
 # bash says 128 and the number of the signal
 _OF_SIGNAL = dict(zip((139, 132, 135, 136, 134), (words for _, words in _CRASHES), strict=True))
-_REST: _Causes = (
-    (r"^error: (.+)$", "{0}"),
-    (r"\*\*\* (JOB|STEP) \S+ ON \S+ CANCELLED AT \S+ \*\*\*", "cancelled"),
-)
+_CANCELLED: _Causes = ((r"\*\*\* (JOB|STEP) \S+ ON \S+ CANCELLED AT \S+ \*\*\*", "cancelled"),)
+_SAY_WHY = (134, 135)
 _TERM = 143
 _STOPPED = 75
 _KILLED = (9, 137)  # accounting shows a script's own code 137 as 9
@@ -170,19 +168,20 @@ def full_memory(text: str) -> Literal["", "gpu", "main"]:
 
 
 def _of_process(exit_code: int, said: str) -> str:
-    if exit_code in _OF_SIGNAL:  # whatever else went wrong before, this ended it
-        return _first(_FULL, said) or _OF_SIGNAL[exit_code]
-    error = _last_exception(said)
-    if error:
-        return _first((*_FULL, *_SYSTEM, *_PYTHON), "\n".join(error)) or _finished(error)
-    found = _first((*_FULL, *_SYSTEM, *_CRASHES, *_REST), said)
-    if found:
-        return found
+    # A signal ends it, whatever was written before; a library that aborts says why.
+    if exit_code in _OF_SIGNAL:
+        why = _first(_FULL, said) if exit_code in _SAY_WHY else ""
+        return why or _OF_SIGNAL[exit_code]
     if exit_code in _KILLED:
         return "killed: out of memory, or a unit that takes longer than the time limit"
     if exit_code == _TERM:
-        return "told to stop (SIGTERM), as by a cancellation, a preemption or a limit"
-    return f"exit code {exit_code}, not recognised: see the log"
+        told = "told to stop (SIGTERM), as by a cancellation, a preemption or a limit"
+        return _first(_CANCELLED, said) or told
+    error = _last_exception(said)
+    if error:
+        return _first((*_FULL, *_SYSTEM, *_PYTHON), "\n".join(error)) or _finished(error)
+    found = _first((*_FULL, *_SYSTEM, *_CRASHES, (r"^error: (.+)$", "{0}"), *_CANCELLED), said)
+    return found or f"exit code {exit_code}, not recognised: see the log"
 
 
 def _of_the_last_run(log: str) -> str:
@@ -196,7 +195,7 @@ def _first(causes: Iterable[tuple[str, str]], text: str) -> str:
         found = re.search(pattern, text, re.M)
         if found is not None:
             groups = [group.strip() for group in found.groups() if group is not None]
-            return words.format(*groups)
+            return words.format(*groups).rstrip(": ")
     return ""
 
 
