@@ -13,6 +13,7 @@ from ired_interp.errors import CannotAskError
 __all__ = [
     "NONE",
     "count_or_none",
+    "listed",
     "not_understood",
     "table",
     "tells_of_trouble",
@@ -121,6 +122,25 @@ def the_one(answer: str, pattern: str, what: str, asked: str) -> str:
     if len(found) != 1:
         raise not_understood(asked, what, "; ".join(lines) or "nothing")
     return found.pop()
+
+
+def listed(answer: str, pattern: str, asked: str) -> set[str]:
+    """The lines of a list, by their first group; there may be none.
+
+    Args:
+        answer: All that was printed.
+        pattern: Of a whole line, with a group.
+        asked: Where and for what, for the error.
+
+    Raises:
+        CannotAskError: There is none, and something went wrong by the words.
+    """
+    lines = whole_lines(answer, asked)
+    found = {match[1] for line in lines if (match := re.fullmatch(pattern, line))}
+    wrong = [line for line in lines if tells_of_trouble(line)]
+    if wrong and not found:
+        raise not_understood(asked, "a list", wrong[0])
+    return found
 
 
 def count_or_none(text: str, asked: str) -> int | None:

@@ -7,14 +7,13 @@ asks the queue for that name and leaves alone what it finds there.
 import contextlib
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ired_interp.cluster import code, ledger, slurm
-from ired_interp.cluster.answers import whole_lines
+from ired_interp.cluster.answers import listed
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.ledger import Place, read_ledger, read_tasks
 from ired_interp.cluster.queueing import Share, put, share_out
@@ -215,9 +214,9 @@ def units_to_submit(
 def _done_there(shell: Shell, place: Place) -> set[int]:
     folder = f"{place.run}/shards"
     script = 'test -d "$1" || exit 0; find "$1" -name "unit-*.h5"'
-    listed = check(shell, ["sh", "-c", script, "sh", folder], f"listing {folder}")
-    lines = whole_lines(listed, f"{shell.name}: {folder}")
-    return {int(found[1]) for ln in lines if (found := re.fullmatch(r".*/unit-(\d+)\.h5", ln))}
+    answer = check(shell, ["sh", "-c", script, "sh", folder], f"listing {folder}")
+    there = listed(answer, r".*/unit-(\d+)\.h5", f"{shell.name}: {folder}")
+    return {int(number) for number in there}
 
 
 def _check_code(run: Run, *, allow_unpushed: bool) -> code.Code:
