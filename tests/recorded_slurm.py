@@ -94,7 +94,10 @@ class RecordedCluster:
 
     def _scontrol(self, argv: list[str], _: str) -> str:
         if argv[1:3] == ["show", "config"]:
-            return "Configuration data as of 2026-11-22T20:20:06\nMaxArraySize            = 1001\n"
+            return (
+                "Configuration data as of 2026-11-22T20:20:06\nClusterName             = local\n"
+                "MaxArraySize            = 1001\n"
+            )
         assert argv == ["scontrol", "-o", "show", "partition"], argv
         return "".join(
             _PARTITION.format(

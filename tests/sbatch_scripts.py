@@ -31,6 +31,7 @@ FULL = ClusterConfig(
     cpus=4,
     gpus=1,
     max_parallel=10,
+    sbatch_options=("--exclude=node[7-9]", "--constraint=a100&nvlink", "-L disk:2", "--exclusive"),
 )
 
 

@@ -28,7 +28,7 @@ short|24105+|8|gpu:a100:4|1|mixed
 ANSWERS = {
     "scontrol -o show partition": PARTITIONS,
     "sinfo": NODES,
-    "scontrol show config": "Configuration data\nMaxArraySize            = 11\n",
+    "scontrol show config": "ClusterName             = alpha\nMaxArraySize            = 11\n",
     "id": "me\n",
     "sacctmgr -nP show qos": "normal|||\ncapped|4||\n",
     "sacctmgr -nP show assoc": "root||root|\nlab||root|\nlab|me||\nother||root|\n",

@@ -18,6 +18,7 @@ import pytest
 from ired_interp.cluster import code, slurm
 from ired_interp.cluster.ledger import read_ledger
 from ired_interp.cluster.logbook import logbook
+from ired_interp.cluster.sbatch_options import option_lines
 from ired_interp.cluster.shell import Completed, GitRemote, Shell
 from ired_interp.cluster.submission import submit
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
@@ -320,3 +321,14 @@ def test_an_environment_is_made_once_by_whoever_comes_first(here: Here) -> None:
     code.send_code(shell, config, empty)
     with pytest.raises(ClusterError, match="has no ired-interp: add it to the requirements"):
         code.prepare(shell, config, empty, repository)
+
+
+def test_further_options_arrive_as_they_were_written(here: Here) -> None:
+    user = 'it\'s a\\b #1 "$HOME" $(x) ; %j'
+    lines = option_lines(["--hold", "--mail-type=END", f"--mail-user={user}", "-x node1"], gpus=0)
+    script = "\n".join(["#!/bin/bash", *(f"#SBATCH {line}" for line in lines), "true", ""])
+    job = slurm.submit_script(here.shell(), script, ["--job-name=ired-x-0"])
+    told = here.slurm("scontrol", "show", "job", str(job))
+    assert f"MailUser={user} MailType=END\n" in told
+    assert "ExcNodeList=node1\n" in told
+    assert "Reason=JobHeldUser" in told

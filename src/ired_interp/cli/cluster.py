@@ -253,9 +253,10 @@ def _fetch_run(run: Run, clusters: Path | None) -> int:
         out.print(f"report   {finished.report_path}", soft_wrap=True)
         return 0
     if brought.state is not None and not brought.state.queued:
+        logs = f", as do the ends of {run.path}/logs/slurm-*.log" if brought.state.silent else ""
         _say(
             f"nothing is in the queue, and units {ranges(faults)} are missing: 'ired-interp status "
-            f"{run.path}' says why, 'ired-interp submit {run.path} --cluster NAME' goes on."
+            f"{run.path}' says why{logs}; 'ired-interp submit {run.path} --cluster NAME' goes on."
         )
         return FAILED
     return 0

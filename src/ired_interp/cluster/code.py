@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ired_interp
+from ired_interp.cluster.answers import the_one
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.contents import (
     LargeFile,
@@ -36,7 +37,6 @@ __all__ = [
 
 _MANY_MINUTES = 3600.0
 _PUSH_SECONDS = 900.0
-_ANSWER = "python="
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ def prepare(shell: Shell, config: ClusterConfig, code: Code, repository: str) ->
     script = render_preparation(config, code, repository)
     bash = ["bash", "-l", "-s"] if config.modules else ["bash", "-s"]
     done = shell.run(bash, stdin=script.encode(), seconds=_MANY_MINUTES)
-    lines = done.stdout.splitlines()
-    if done.returncode != 0 or not lines or not lines[-1].startswith(_ANSWER):
+    if done.returncode != 0:
         raise ClusterError(
             f"{shell.name}: the clone and the environment could not be made: {done.words}"
         )
-    python = lines[-1].removeprefix(_ANSWER)
+    asked = f"{shell.name}: the clone and the environment"
+    python = the_one(done.stdout, r"python=(/.*)", "a line 'python=…'", asked)
     return Prepared(repository, f"{config.root}/clones/{code.sha}", python)
 
 
@@ -161,6 +161,7 @@ def render_preparation(config: ClusterConfig, code: Code, repository: str) -> st
     quote = shlex.quote
     lines = [
         "set -euo pipefail",
+        _ALONE,
         *load_modules(config.modules),
         _CLONE.format(
             clones=quote(f"{config.root}/clones"),
@@ -200,13 +201,25 @@ def render_preparation(config: ClusterConfig, code: Code, repository: str) -> st
     return "\n".join(lines)
 
 
+_ALONE = """
+# the lock of file descriptor 9, where the file system has locks
+alone() {
+    local code=0
+    flock -w "$1" 9 || code=$?
+    case $code in
+    0) ;;
+    1) echo "waited $1 s for another submit that makes the same" >&2 && exit 1 ;;
+    *) echo "no locks on this file system: making it without one" >&2 ;;
+    esac
+}"""
+
 _CLONE = """
 # the commit, in a folder that appears whole or not at all
 clones={clones} repository={repository} sha={sha} store={store}
 export GIT_LFS_SKIP_SMUDGE=1  # what git-lfs keeps apart is in the store already
 mkdir -p -- "$clones"
 exec 9>"$clones/$sha.lock"
-flock -w 600 9
+alone 600
 if [ ! -d "$clones/$sha" ]; then
     rm -rf -- "$clones/.$sha".*
     draft=$(mktemp -d -- "$clones/.$sha.XXXXXX")
@@ -215,7 +228,7 @@ if [ ! -d "$clones/$sha" ]; then
     git -C "$draft" -c advice.detachedHead=false checkout --quiet --detach FETCH_HEAD
 {filling}    mv -- "$draft" "$clones/$sha"
 fi
-flock -u 9
+flock -u 9 2>/dev/null || true  # what was started may still have the descriptor
 cd -- "$clones/$sha"
 test "$(git rev-parse HEAD)" = "$sha"
 """
@@ -228,7 +241,7 @@ version=$("$base" -VV)
 hash=$({{ cat -- {inputs}; echo "$version $modules"; }} | sha256sum | cut -c 1-16)
 python=$envs/$hash/bin/python
 exec 9>"$envs/$hash.lock"
-flock -w 3600 9
+alone 3600
 if [ ! -e "$envs/$hash/complete" ]; then
     rm -rf -- "${{envs:?}}/$hash"
     "$base" -m venv -- "$envs/$hash" >&2
@@ -236,7 +249,7 @@ if [ ! -e "$envs/$hash/complete" ]; then
     {package}
     touch -- "$envs/$hash/complete"
 fi
-flock -u 9
+flock -u 9 2>/dev/null || true  # what was started may still have the descriptor
 """
 
 _END = """

@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ired_interp.cluster.sbatch_options import check_option
 from ired_interp.errors import ConfigError, UnknownNameError
 from ired_interp.experiments.config import config_from_mapping
 
@@ -54,6 +55,7 @@ class ClusterConfig:
         signal_seconds: How long before its time limit a task is told to stop.
         max_requeues: How often a task may put itself back into the queue.
         ssh_config: Another file than ``~/.ssh/config``.
+        sbatch_options: Further options of sbatch, one a text, such as ``--exclude=node7``.
     """
 
     name: str
@@ -76,6 +78,7 @@ class ClusterConfig:
     signal_seconds: int = 120
     max_requeues: int = 5
     ssh_config: str | None = None
+    sbatch_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_text()
@@ -99,6 +102,8 @@ class ClusterConfig:
                     "name, host, account, qos, partitions: expected letters, digits and "
                     f"'_.+@:=-', found {word!r}."
                 )
+        for option in self.sbatch_options:
+            check_option(option)
 
     def _check_paths(self) -> None:
         for name in ("root", "environment"):

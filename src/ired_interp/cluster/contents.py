@@ -118,8 +118,8 @@ def _large_files(project: Path, module: str, sha: str) -> Iterator[LargeFile]:
 def content_of(project: Path, file: LargeFile) -> Path | None:
     """A local file with the content: git-lfs's own copy, or the one that is checked out."""
     folder = project / file.module
-    asked = git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")
-    own = Path(asked.out.strip()) / "lfs" / "objects"
+    asked = git(folder, "rev-parse", "--git-common-dir")  # relative to the folder, or absolute
+    own = folder / asked.out.strip() / "lfs" / "objects"
     kept = own / file.sha256[:2] / file.sha256[2:4] / file.sha256
     for path in (kept, folder / file.path):
         if path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256:

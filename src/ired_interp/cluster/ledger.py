@@ -180,7 +180,7 @@ def read_ledger(run: Path) -> list[Attempt]:
     for event in _events(run / _FILE):
         try:
             _apply(attempts, event)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RunFolderError(
                 f"{run / _FILE}: an event {event.get('event')!r} lacks {error}: it is damaged."
             ) from error

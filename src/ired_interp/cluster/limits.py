@@ -1,6 +1,7 @@
 """What a cluster lets a user submit: partitions, the longest array, room under QOS limits."""
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ired_interp.cluster.accounting import (
@@ -9,9 +10,10 @@ from ired_interp.cluster.accounting import (
     ask_association,
     ask_qos_caps,
 )
+from ired_interp.cluster.answers import NONE, not_understood, table, the_one, whole_lines
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.shell import Shell, ask
-from ired_interp.errors import CannotAskError
+from ired_interp.errors import CannotAskError, ClusterError
 
 __all__ = [
     "Limits",
@@ -22,8 +24,22 @@ __all__ = [
     "partitions",
 ]
 
-_MINUTES = (24 * 60, 60, 1)
-_NONE = ("", "N/A", "(null)", "NONE")
+_CLOCK = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")
+_NODES = {
+    "partition": r"[^|\s]+",
+    "memory": r"[^|]*",
+    "cpus": r"[^|]*",
+    "gres": r"[^|]*",
+    "nodes": r"[^|]*",
+    "state": r"[^|]*",
+}
+_TASKS = {"qos": r"[^|\s]*", "partition": r"[^|\s]*", "account": r"[^|\s]*"}
+_THOUSANDS = {"": 1, "K": 1000, "M": 1000**2}
+_USER_NAME = r"(\w[\w.@$+\\-]*)"
+# Of a node's state what keeps jobs from it, also as one of several ("mixed+drain").
+_AWAY = re.compile(
+    r"(?i)down|drain(ed|ing)?|drng|fail(ing)?|error|unk(nown)?|inval|no_respond|not_responding|future"
+)
 
 
 @dataclass(frozen=True)
@@ -95,31 +111,44 @@ def partitions(shell: Shell) -> list[Partition]:
         CannotAskError: The controller did not answer.
     """
     described = ask(shell, ["scontrol", "-o", "show", "partition"], "the partitions")
-    nodes: dict[str, list[list[str]]] = {}
+    asked = f"{shell.name}: the partitions"
+    nodes: dict[str, list[dict[str, str]]] = {}
     counted = ask(shell, ["sinfo", "-h", "-o", "%R|%m|%c|%G|%D|%T"], "the nodes")
-    for line in counted.splitlines():
-        name, *rest = line.split("|")
-        nodes.setdefault(name, []).append(rest)
-    found = []
-    for line in described.splitlines():
-        entry = dict(word.split("=", 1) for word in line.split() if "=" in word)
-        rows = nodes.get(entry.get("PartitionName", ""), [])
-        qos = entry.get("QoS", "")
-        found.append(
-            Partition(
-                name=entry["PartitionName"],
-                up=entry.get("State") == "UP",
-                default=entry.get("Default") == "YES",
-                max_minutes=_minutes(entry.get("MaxTime", "UNLIMITED")),
-                node_memory_mib=max((_number(row[0]) for row in rows), default=0),
-                node_cpus=max((_number(row[1]) for row in rows), default=0),
-                gres=tuple(sorted({row[2] for row in rows} - set(_NONE))),
-                nodes=sum(_number(row[3]) for row in rows),
-                nodes_up=sum(_number(row[3]) for row in rows if _is_up(row[4])),
-                qos=None if qos in _NONE else qos,
-            )
-        )
-    return found
+    for row in table(counted, _NODES, f"{shell.name}: the nodes"):
+        nodes.setdefault(row["partition"], []).append(row)
+    # a partition is one line, or without -o several
+    _, *blocks = " ".join(whole_lines(described, asked)).split("PartitionName=")
+    if not blocks:
+        raise not_understood(asked, "lines of PartitionName=…", described.strip() or "nothing")
+    return [_partition(f"PartitionName={block}", nodes, asked) for block in blocks]
+
+
+def _partition(
+    block: str, nodes: Mapping[str, Sequence[Mapping[str, str]]], asked: str
+) -> Partition:
+    entry: dict[str, str] = {}
+    for word in block.split():
+        name, equals, value = word.partition("=")
+        if equals:
+            entry.setdefault(name, value)  # what follows the answer has no say
+    lacking = [name for name in ("PartitionName", "State", "MaxTime") if not entry.get(name)]
+    if lacking:
+        raise not_understood(asked, f"{lacking[0]}=… of a partition", block)
+    rows = nodes.get(entry["PartitionName"], [])
+    counts = [_count(row["nodes"], asked) for row in rows]
+    qos = entry.get("QoS", "")
+    return Partition(
+        name=entry["PartitionName"],
+        up=entry["State"] == "UP",
+        default=entry.get("Default") == "YES",
+        max_minutes=_minutes(entry["MaxTime"], asked),
+        node_memory_mib=max((_number(row["memory"]) for row in rows), default=0),
+        node_cpus=max((_number(row["cpus"]) for row in rows), default=0),
+        gres=tuple(sorted({row["gres"] for row in rows} - set(NONE))),
+        nodes=sum(counts),
+        nodes_up=sum(n for n, row in zip(counts, rows, strict=True) if _is_up(row["state"])),
+        qos=None if qos in NONE else qos,
+    )
 
 
 def max_array_size(shell: Shell) -> int:
@@ -127,12 +156,22 @@ def max_array_size(shell: Shell) -> int:
 
     Raises:
         CannotAskError: The controller did not answer.
+        ClusterError: The cluster takes no arrays.
     """
-    for line in ask(shell, ["scontrol", "show", "config"], "MaxArraySize").splitlines():
-        name, _, value = line.partition("=")
-        if name.strip() == "MaxArraySize":
-            return int(value)
-    raise CannotAskError(f"{shell.name}: scontrol show config names no MaxArraySize.")
+    found = _configured(shell, "MaxArraySize", r"\d+")
+    if int(found) == 0:
+        raise ClusterError(
+            f"{shell.name}: expected a cluster with job arrays, found MaxArraySize = 0: its "
+            "administrators have switched them off."
+        )
+    return int(found)
+
+
+def _configured(shell: Shell, name: str, pattern: str) -> str:
+    """A value of the cluster's configuration."""
+    answer = ask(shell, ["scontrol", "show", "config"], name)
+    asked = f"{shell.name}: {name}"
+    return the_one(answer, rf"{name}\s*=\s*({pattern})", f"a line '{name} = …'", asked)
 
 
 def head_room(shell: Shell, config: ClusterConfig) -> int | None:
@@ -161,9 +200,11 @@ def ask_limits(shell: Shell, config: ClusterConfig) -> Limits:
             f"{shell.name}: expected the partitions {', '.join(wanted) or '(a default one)'}, "
             f"found {', '.join(known)}."
         )
-    user = ask(shell, ["id", "-un"], "the user's name").strip()
+    words = "the user's name"
+    user = the_one(ask(shell, ["id", "-un"], words), _USER_NAME, "a name", f"{shell.name}: {words}")
+    cluster = _configured(shell, "ClusterName", r"\S+")
     caps = ask_qos_caps(shell)
-    association = ask_association(shell, config.account, user)
+    association = ask_association(shell, config.account, user, cluster)
     mine = _queued(shell, ["--me"])
     of_all = _of_association(shell, association, mine)
     left = dict(of_all)
@@ -171,9 +212,15 @@ def ask_limits(shell: Shell, config: ClusterConfig) -> Limits:
     for name in wanted:
         limits = dict(of_all)
         for qos in dict.fromkeys((config.qos or association.qos, known[name].qos)):
-            if qos in caps:
-                at = {p.name for p in known.values() if p.qos == qos}
-                limits |= _of_qos(shell, qos, caps[qos], at, association.account, mine)
+            if qos is None:
+                continue
+            if qos.lower() not in caps:
+                raise CannotAskError(
+                    f"{shell.name}: expected the QOS {qos} among those of accounting, found "
+                    f"{', '.join(caps)}."
+                )
+            at = {p.name for p in known.values() if p.qos == qos}
+            limits |= _of_qos(shell, qos, caps[qos.lower()], at, association.account, mine)
         left |= limits
         of_partition[name] = tuple(limits)
     return Limits(left, of_partition)
@@ -196,7 +243,7 @@ def _of_association(shell: Shell, own: Association, mine: Sequence[_Task]) -> di
 
 
 def _of_qos(
-    shell: Shell, qos: str, caps: QosCaps, at: Collection[str], account: str, mine: Sequence[_Task]
+    shell: Shell, qos: str, caps: QosCaps, at: Set[str], account: str, mine: Sequence[_Task]
 ) -> dict[str, int]:
     """What the caps of a QOS leave; it is that of a job, or of the partition ``at`` which it is."""
     left: dict[str, int] = {}
@@ -216,42 +263,43 @@ def _of_qos(
     return left
 
 
-def _under(qos: str, at: Collection[str], tasks: Sequence[_Task]) -> list[_Task]:
-    return [task for task in tasks if task[0] == qos or task[1] in at]
+def _under(qos: str, at: Set[str], tasks: Sequence[_Task]) -> list[_Task]:
+    return [task for task in tasks if task[0] == qos or at & set(task[1].split(","))]
 
 
 def _queued(shell: Shell, whose: Sequence[str]) -> list[_Task]:
     """QOS, partition and account of each task; -r, or an array counts as one."""
     answer = ask(shell, ["squeue", *whose, "-h", "-r", "-o", "%q|%P|%a"], "the queue")
-    rows = []
-    for line in answer.splitlines():
-        qos, partition, account = line.split("|")
-        rows.append((qos, partition, account))
-    return rows
+    rows = table(answer, _TASKS, f"{shell.name}: the queue")
+    return [(row["qos"], row["partition"], row["account"]) for row in rows]
 
 
 def _number(text: str) -> int:
-    """``24105``, or ``24105+`` where nodes differ."""
+    """``24105``, or ``24105+`` where nodes differ; 0 where it is not told."""
     digits = text.rstrip("+")
-    return int(digits) if digits.isdigit() else 0
+    return int(digits) if digits.isdecimal() else 0
 
 
-def _minutes(text: str) -> int | None:
-    """``1-02:00:00``, ``02:00:00`` or ``UNLIMITED``."""
-    if text in ("UNLIMITED", "infinite"):
+def _count(text: str, asked: str) -> int:
+    """``12``, or ``1.2K``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KM]?)", text)
+    if found is None:
+        raise not_understood(asked, "a number of nodes", text)
+    return int(float(found[1]) * _THOUSANDS[found[2]])
+
+
+def _minutes(text: str, asked: str) -> int | None:
+    """``1-02:00:00``, ``02:00:00``, ``30:00`` or ``UNLIMITED``."""
+    if text in NONE:
         return None
-    days, _, clock = text.rpartition("-")
-    parts = [int(days or 0), *(int(part) for part in clock.split(":")[:2])]
-    return sum(part * each for part, each in zip(parts, _MINUTES, strict=True))
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        raise not_understood(asked, "a time limit such as 1-02:00:00 or UNLIMITED", text)
+    days, hours, minutes = (int(part or 0) for part in found.groups()[:3])
+    return (days * 24 + hours) * 60 + minutes
 
 
 def _is_up(state: str) -> bool:
-    """A trailing ``*`` means that the node does not answer."""
-    return not state.endswith("*") and state.rstrip("~#%$@^-+!").lower() not in (
-        "down",
-        "drained",
-        "draining",
-        "fail",
-        "error",
-        "unknown",
-    )
+    """A trailing ``*`` means that the node does not answer; other signs are of power and plans."""
+    words = re.split(r"\+", state.rstrip("~#!%$@^-*&?+"))
+    return "*" not in state and not any(_AWAY.fullmatch(word) for word in words)

@@ -118,7 +118,7 @@ def _changes(before: tuple[Attempt, Path], after: tuple[Attempt, Path]) -> str:
     words += [
         f"{name} {old.resources.get(name)} → {value}"
         for name, value in new.resources.items()
-        if old.resources.get(name) != value
+        if (old.resources.get(name) or None) != (value or None)  # a key may be new since
     ]
     if old.place.cluster != new.place.cluster:
         words.append(f"cluster {old.place.cluster} → {new.place.cluster}")

@@ -22,6 +22,8 @@ __all__ = ["EARLY_SECONDS", "Round", "ask_round", "log_tail", "pauses", "watch",
 EARLY_SECONDS = 60.0
 _CLOSE_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+# A controller may be away for a while, but nobody waits for ever for one that never answers.
+_SILENT_SECONDS = 1800.0
 _TAIL_LINES = 30
 # A cluster's clock and time zone need not be this machine's.
 _BEFORE = timedelta(days=2)
@@ -47,10 +49,12 @@ class Round:
     Attributes:
         queued: In the queue now.
         ended: Tasks that are not, by their last run.
+        silent: Why accounting did not answer; empty if it did. How tasks ended is not known then.
     """
 
     queued: tuple[slurm.QueuedTask, ...]
     ended: tuple[EndedTask, ...]
+    silent: str = ""
 
     def summary(self) -> str:
         """A line for a person."""
@@ -63,8 +67,10 @@ class Round:
             + (f": {_FOR_EVER[reason]}" if reason in _FOR_EVER else "")
             for reason, number in sorted(reasons.items())
         ]
-        line = ", ".join(words) or "nothing known yet"
-        return f"{line} ({'; '.join(waiting)})" if waiting else line
+        none = "nothing in the queue" if self.silent else "nothing known yet"
+        line = ", ".join(words) or none
+        line = f"{line} ({'; '.join(waiting)})" if waiting else line
+        return f"{line}; how tasks ended is not known: {self.silent}" if self.silent else line
 
     def failed(self) -> list[EndedTask]:
         """Tasks that ended without having done their units."""
@@ -75,17 +81,25 @@ def ask_round(shell: Shell, attempts: Sequence[Attempt]) -> Round:
     """Ask once for all tasks of these attempts.
 
     A task that is in the queue has not ended, whatever accounting says of its earlier runs; one
-    that accounting does not know (yet) is in neither list.
+    that accounting does not know (yet) is in neither list. Where accounting is switched off or does
+    not answer, the queue alone is known.
 
     Raises:
-        CannotAskError, SessionGoneError: No answer: nothing is known.
+        CannotAskError, SessionGoneError: The queue is not known.
     """
     names = [name for attempt in attempts for name in attempt.names]
     if not names:
         return Round((), ())
     # Accounting first: a task that ends in between is in neither list, and in the next round's.
     since = min(datetime.fromisoformat(attempt.time) for attempt in attempts) - _BEFORE
-    rows = slurm.account_rows(shell, names, f"{since:%Y-%m-%d}")
+    rows: list[slurm.AccountRow] = []
+    silent = ""
+    try:
+        rows = slurm.account_rows(shell, names, f"{since:%Y-%m-%d}")
+    except SessionGoneError:
+        raise
+    except CannotAskError as error:
+        silent = str(error)
     queued = slurm.queue_state(shell, names)
     waiting = {(task.job_id, task.index) for task in queued}
     name_of = {
@@ -113,18 +127,18 @@ def ask_round(shell: Shell, attempts: Sequence[Attempt]) -> Round:
                 earlier=tuple(row.state for row in all_runs[:-1]),
             )
         )
-    return Round(tuple(queued), tuple(ended))
+    return Round(tuple(queued), tuple(ended), silent)
 
 
-def log_tail(shell: Shell, run: str, job: str, lines: int = _TAIL_LINES) -> str:
-    """The end of a task's log; says so where there is none.
+def log_tail(shell: Shell, run: str, job: str, lines: int = _TAIL_LINES) -> str | None:
+    """The end of a task's log; None where there is none.
 
     Raises:
         CannotAskError, SessionGoneError: No answer.
     """
     path = f"{run}/logs/slurm-{job}.log"
     done = shell.run(["tail", "-n", str(lines), "--", path])
-    return done.stdout if done.returncode == 0 else f"no log: {done.words}\n"
+    return done.stdout if done.returncode == 0 else None
 
 
 def pauses() -> Iterator[float]:
@@ -156,21 +170,30 @@ def watch(
 
     Raises:
         SessionGoneError: The session closed; the jobs go on without it.
+        CannotAskError: The queue did not answer for half an hour.
     """
     attempts = [attempt for attempt in read_ledger(run) if attempt.cancelled is None]
     expected = sum(attempt.num_tasks for attempt in attempts)
     shown: set[str] = set()
-    spent, last, now, empty = 0.0, "", Round((), ()), 0
+    spent, heard, last, now, empty = 0.0, 0.0, "", Round((), ()), 0
     for pause in pauses():
+        begin = time.monotonic()
         try:
             now = ask_round(shell, attempts)
         except SessionGoneError:
             raise
         except CannotAskError as error:
             line = f"cannot ask ({error}); the jobs are not touched by that"
+            silence = spent - heard
+            if silence > _SILENT_SECONDS:
+                raise CannotAskError(
+                    f"{error} So it has been for {silence / 60:.0f} minutes, and this no longer "
+                    f"waits; the jobs go on. 'ired-interp fetch {run}' asks again."
+                ) from error
         else:
             line = now.summary()
             empty = 0 if now.queued else empty + 1
+            heard = spent
         if line != last:
             say(line)
             last = line
@@ -178,6 +201,7 @@ def watch(
         for task in fresh[: max(0, _MOST_SHOWN - len(shown))]:
             say(_failure(shell, attempts, task))
         shown |= {task.job for task in fresh}
+        spent += time.monotonic() - begin  # an answer may take a minute, too
         over = empty > 0 and len(now.ended) >= expected
         # twice: accounting may be a moment behind the queue, or not know of what was refused
         if over or empty > 1 or (seconds is not None and spent + pause > seconds):
@@ -198,15 +222,20 @@ def with_causes(
     place = {name: attempt.place.run for attempt in attempts for name in attempt.names}
     told = []
     for task in tasks:
-        log = "" if task.done else log_tail(shell, place[task.name], task.job)
-        told.append(replace(task, cause=recognise(task.state, task.exit_code, log)))
+        log = None if task.done else log_tail(shell, place[task.name], task.job)
+        told.append(replace(task, cause=recognise(task.state, task.exit_code, log or "")))
     return told
 
 
 def _failure(shell: Shell, attempts: Sequence[Attempt], task: EndedTask) -> str:
     (place,) = {a.place.run for a in attempts if task.name in a.names}
-    log = log_tail(shell, place, task.job)
-    cause = recognise(task.state, task.exit_code, log)
+    try:
+        log = log_tail(shell, place, task.job)
+    except SessionGoneError:
+        raise
+    except CannotAskError as error:
+        return f"task {task.job} ended as {task.state}; its log cannot be asked for: {error}"
+    cause = recognise(task.state, task.exit_code, log or "")
     head = f"task {task.job} ended as {task.state} on {task.node or 'no node'}: {cause}"
-    body = "".join(f"    {line}\n" for line in log.splitlines())
+    body = "".join(f"    {line}\n" for line in (log or "there is no log").splitlines())
     return f"{head}\n  {place}/logs/slurm-{task.job}.log\n{body}".rstrip("\n")

@@ -1,12 +1,12 @@
 """The sbatch script of one array: a template, filled in with quoted words."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.contents import LargeFile, Submodule, filling
+from ired_interp.cluster.sbatch_options import for_sbatch, option_lines
 
 __all__ = ["FOLDERS", "Job", "load_modules", "render"]
 
@@ -99,12 +99,12 @@ def _options(job: Job) -> list[str]:
         "partition": job.partition,
         "account": cluster.account,
         "qos": cluster.qos,
-        "gres": f"gpu:{cluster.gpus}" if cluster.gpus else None,
     }
     return [
         f"--job-name={job.name}",
         f"--array={job.first}-{job.last}%{cluster.max_parallel}",
         *(f"--{name}={value}" for name, value in chosen.items() if value is not None),
+        *option_lines(cluster.sbatch_options, cluster.gpus),
         f"--time={cluster.time_minutes}",
         "--nodes=1 --ntasks=1",
         f"--cpus-per-task={cluster.cpus}",
@@ -112,15 +112,10 @@ def _options(job: Job) -> list[str]:
         "--requeue --open-mode=append",
         f"--signal=USR1@{cluster.signal_seconds}",
         f"--comment=sha={job.sha}",
-        f"--chdir={_for_sbatch(job.run)}",
+        f"--chdir={for_sbatch(job.run)}",
         # relative to chdir: a % in the path itself would be taken for a pattern
         "--output=logs/slurm-%A_%a.log",
     ]
-
-
-def _for_sbatch(path: str) -> str:
-    """sbatch reads its lines with quotes and backslashes of its own, much like a shell's."""
-    return path if re.fullmatch(r"[\w./+-]+", path) else shlex.quote(path)
 
 
 def _until_signal(cluster: ClusterConfig) -> int:

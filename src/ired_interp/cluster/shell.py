@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from ired_interp.cluster.answers import tells_of_trouble
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
 
@@ -33,7 +34,7 @@ __all__ = [
 _OF_A_JOB = ("SLURM_", "SBATCH_", "SRUN_", "SALLOC_", "SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_")
 _KEPT = "SLURM_CONF"
 
-_NOT_FOUND = 127
+_NOT_STARTED, _NOT_FOUND = 126, 127
 _SSH_FAILED = 255
 _CHECK_SECONDS = 10.0
 _COPY_SECONDS = 3600.0
@@ -152,7 +153,8 @@ def ask(shell: Shell, argv: Sequence[str], what: str) -> str:
         SessionGoneError: As `Shell.run`.
     """
     done = shell.run(argv)
-    if done.returncode != 0:
+    in_place = not done.stdout.strip() and tells_of_trouble(done.stderr)
+    if done.returncode != 0 or in_place:
         raise CannotAskError(f"{shell.name}: cannot ask for {what}: {done.words}")
     return done.stdout
 
@@ -288,6 +290,8 @@ def _run(argv: Sequence[str], *, stdin: bytes, seconds: float, name: str) -> Com
         )
     except FileNotFoundError:
         return Completed(_NOT_FOUND, "", f"{argv[0]}: command not found")
+    except OSError as error:  # no leave to execute it, no program, too many words
+        return Completed(_NOT_STARTED, "", f"{argv[0]}: cannot be started: {error.strerror}")
     except subprocess.TimeoutExpired as error:
         raise CannotAskError(
             f"{name}: no answer to '{argv[0]}' within {seconds:g} s; nothing is known. Try again."

@@ -5,9 +5,10 @@ the controller has forgotten the job, and a number is lost if the connection bre
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ired_interp.cluster.answers import NONE, not_understood, table
 from ired_interp.cluster.limits import (
     Limits,
     Partition,
@@ -44,12 +45,43 @@ _NOT_ASKED = (
     "configuration source",
     "unable to process configuration file",
     "communication connection failure",
+    "connection timed out",
+    "connection reset",
+    "network is unreachable",
+    "no route to host",
+    "unable to establish",
+    "standby mode",
+    "temporarily unable to accept job",
+    "accounting storage is disabled",
     "command not found",
+    "cannot be started",
 )
 _PREFIX = re.compile(r"^(sbatch: )?(error: |fatal: )?")
+_NUMBER = re.compile(r"(?:Submitted batch job )?(\d+)(?:;\S+| on cluster \S+)?")
 _TASK = re.compile(r"(\d+)_(\d+)(?:\.(\w+))?")
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-_COLUMNS = "JobID,State,ExitCode,ElapsedRaw,NodeList,Submit,MaxRSS"
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)")
+_MOST_SHOWN = 300
+_UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T", "P", "E"))}
+# ``4711``, and where -r is not known ``4711_[3-9%2]``; ``5``, ``3-9%2``, ``[1,4-8:2]`` or ``N/A``.
+_QUEUE = {
+    "job": r"\d+(?:_[^|]*)?",
+    "index": r"[^|]*",
+    "name": r"[^|]*",
+    "state": r"[A-Z_]+",
+    "reason": r"[^|]*",
+    "node": r"[^|]*",
+    "partition": r"[^|]*",
+}
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?(?::(\d+))?")
+_ACCOUNTING = {
+    "JobID": r"\d+(?:[_.+][^|]*)?",
+    "State": r"[A-Z][^|]*",
+    "ExitCode": r"\d+:\d+|N/A|\(null\)|",
+    "ElapsedRaw": r"\d+|N/A|\(null\)|UNLIMITED|INVALID|",
+    "NodeList": r"[^|]*",
+    "Submit": r"[^|]*",
+    "MaxRSS": r"[^|]*",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +140,18 @@ def submit_script(shell: Shell, script: str, options: Sequence[str] = ()) -> int
         CannotAskError: No answer: it may or may not be in the queue.
     """
     done = shell.run(["sbatch", "--parsable", *options], stdin=script.encode())
-    if done.returncode != 0:
+    # what a site's own sbatch prints around it has no line that is a number
+    lines = [line.strip() for line in done.stdout.split("\n")[:-1]]
+    numbers = {int(found[1]) for line in lines if (found := _NUMBER.fullmatch(line))}
+    if done.returncode != 0 and not numbers:
         raise ClusterError(f"{shell.name}: sbatch refused: {_refusal(shell, done)}")
-    return int(done.stdout.strip().splitlines()[-1].split(";")[0])
+    if done.returncode != 0 or len(numbers) != 1:
+        raise CannotAskError(
+            f"{shell.name}: sbatch ended with exit code {done.returncode}: expected a line with "
+            f"the job's number, found {(done.stdout or done.stderr)[-_MOST_SHOWN:]!r}. The job may "
+            "be in the queue; 'submit' again looks for it there by its name."
+        )
+    return numbers.pop()
 
 
 def test_only(shell: Shell, script: str, options: Sequence[str]) -> str | None:
@@ -134,12 +175,37 @@ def queue_state(shell: Shell, names: Sequence[str]) -> list[QueuedTask]:
     """
     if not names:
         return []
-    words = ["squeue", "--me", "-h", "-r", "-o", "%F|%K|%j|%T|%r|%N|%P", f"--name={_joined(names)}"]
-    found = []
-    for line in ask(shell, words, "the queue").splitlines():
-        job, index, name, state, reason, node, partition = line.split("|")
-        if index.isdigit():
-            found.append(QueuedTask(int(job), int(index), name, state, reason, node, partition))
+    # with the heading, without which an empty queue looks like no answer
+    words = ["squeue", "--me", "-r", "-o", "%F|%K|%j|%T|%r|%N|%P", f"--name={_joined(names)}"]
+    asked = f"{shell.name}: the queue"
+    return [
+        QueuedTask(
+            int(row["job"].partition("_")[0]),
+            index,
+            row["name"],
+            row["state"],
+            row["reason"],
+            row["node"],
+            row["partition"],
+        )
+        for row in table(ask(shell, words, "the queue"), _QUEUE, asked)
+        if row["name"] in names
+        for index in _indices(row, asked)
+    ]
+
+
+def _indices(row: Mapping[str, str], asked: str) -> list[int]:
+    """The tasks of a row; none where the job is no array."""
+    text = row["index"]
+    if text in NONE:
+        text = row["job"].partition("_")[2]
+    found: list[int] = []
+    for part in text.strip("[]").partition("%")[0].split(",") if text else ():
+        numbers = _RANGE.fullmatch(part)
+        if numbers is None:  # as "1,3,..." of a long list
+            raise not_understood(asked, "the index of a task", "|".join(row.values()))
+        first = int(numbers[1])
+        found += range(first, int(numbers[2] or first) + 1, int(numbers[3] or 1) or 1)
     return found
 
 
@@ -157,23 +223,33 @@ def account_rows(shell: Shell, names: Sequence[str], since: str) -> list[Account
     if not names:
         return []
     # -D: a requeued task's earlier runs, too
-    words = ["sacct", "-n", "-P", "-D", "-S", since, f"--name={_joined(names)}", "-o", _COLUMNS]
+    words = ["sacct", "-n", "-P", "-D", "-S", since, f"--name={_joined(names)}"]
+    words += ["-o", ",".join(_ACCOUNTING)]
     rows: list[AccountRow] = []
     memory: dict[tuple[int, int], int] = {}
-    for line in ask(shell, words, "accounting").splitlines():
-        job, state, code, elapsed, node, submitted, used = line.split("|")
-        task = _TASK.fullmatch(job)
+    asked = f"{shell.name}: accounting"
+    for row in table(ask(shell, words, "accounting"), _ACCOUNTING, asked):
+        task = _TASK.fullmatch(row["JobID"])
         if task is None:  # ``12_[3-9]``: not started, the queue has it
             continue
         key = (int(task[1]), int(task[2]))
         if task[3] is not None:
-            memory[key] = max(memory.get(key, 0), _bytes(used))
+            memory[key] = max(memory.get(key, 0), _bytes(row["MaxRSS"]))
             continue
-        # "CANCELLED by 1000"; a signal stands behind the colon
+        # a signal stands behind the colon
+        code = "0:0" if row["ExitCode"] in NONE else row["ExitCode"]
         status, _, by_signal = code.partition(":")
-        exit_code = int(status) or (128 + int(by_signal) if int(by_signal) else 0)
-        word = state.split(" ")[0]
-        rows.append(AccountRow(*key, word, exit_code, int(elapsed or 0), node, submitted, 0))
+        rows.append(
+            AccountRow(
+                *key,
+                state=row["State"].split(" ")[0].rstrip("+"),  # "CANCELLED by 1000"
+                exit_code=int(status) or (128 + int(by_signal) if int(by_signal) else 0),
+                elapsed_seconds=int(row["ElapsedRaw"]) if row["ElapsedRaw"].isdecimal() else 0,
+                node=row["NodeList"],
+                submitted=row["Submit"],
+                max_memory_bytes=0,
+            )
+        )
     last = newest(rows)
     return [
         AccountRow(
@@ -220,7 +296,6 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def _bytes(text: str) -> int:
-    if not text:
-        return 0
-    unit = text[-1] if text[-1] in _UNITS else ""
-    return int(float(text.removesuffix(unit)) * _UNITS[unit])
+    """``300M``; 0 where accounting saw none, whatever its word for that is."""
+    found = _BYTES.fullmatch(text)
+    return 0 if found is None else int(float(found[1]) * _UNITS[found[2]])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ired_interp.cluster.answers import listed
 from ired_interp.cluster.code import Code
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.contents import content_of
@@ -137,8 +138,8 @@ def _missing(
         return {}
     store = store_of(config)
     script = 'test -d "$1" || exit 0; find "$1" -mindepth 2 -maxdepth 2 -type f -printf "%s %P\\n"'
-    listed = check(shell, ["sh", "-c", script, "sh", store], f"listing {store}")
-    there = set(listed.splitlines())
+    answer = check(shell, ["sh", "-c", script, "sh", store], f"listing {store}")
+    there = listed(answer, r"(\d+ [0-9a-f]{64}/.+)", f"{shell.name}: {store}")
     return {one.stored: one for one in wanted if f"{one.bytes} {one.stored}" not in there}
 
 

@@ -5,7 +5,6 @@ asks the queue for that name and leaves alone what it finds there.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ired_interp.cluster import code, ledger, slurm
+from ired_interp.cluster.answers import listed
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.ledger import Place, read_ledger, read_tasks
 from ired_interp.cluster.queueing import Share, put, share_out
@@ -21,8 +21,9 @@ from ired_interp.cluster.script import FOLDERS, Job, render
 from ired_interp.cluster.shell import Shell, check
 from ired_interp.cluster.staging import contents_of_code, files_of, named_here, stage
 from ired_interp.errors import ClusterError, ConfigError, RunFolderError
+from ired_interp.runs import locks
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import guard, read_json, to_json, write_file
+from ired_interp.runs.storage import read_json, to_json, write_file
 
 __all__ = ["Submission", "place_of", "planned_commit", "preview", "submit", "units_to_submit"]
 
@@ -213,12 +214,9 @@ def units_to_submit(
 def _done_there(shell: Shell, place: Place) -> set[int]:
     folder = f"{place.run}/shards"
     script = 'test -d "$1" || exit 0; find "$1" -name "unit-*.h5"'
-    listed = check(shell, ["sh", "-c", script, "sh", folder], f"listing {folder}")
-    return {
-        int(line.rpartition("unit-")[2].removesuffix(".h5"))
-        for line in listed.splitlines()
-        if line.endswith(".h5")
-    }
+    answer = check(shell, ["sh", "-c", script, "sh", folder], f"listing {folder}")
+    there = listed(answer, r".*/unit-(\d+)\.h5", f"{shell.name}: {folder}")
+    return {int(number) for number in there}
 
 
 def _check_code(run: Run, *, allow_unpushed: bool) -> code.Code:
@@ -299,14 +297,13 @@ def _job(
 @contextlib.contextmanager
 def _alone(run: Path) -> Iterator[None]:
     """Two submits at once would both see the same units missing."""
-    path = run / "submissions.lock"
-    with contextlib.ExitStack() as stack:
-        with guard(path):
-            stream = stack.enter_context(path.open("w", encoding="utf-8"))
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    path = run / "submitting"
+    with locks.hold(path) as ours:
+        if not ours:
+            holder = locks.holder_of(path)
+            by = f" (process {holder.pid} on {holder.host})" if holder else ""
             raise RunFolderError(
-                f"{run}: another submit of this run is under way. Wait for it to end."
-            ) from error
+                f"{run}: another submit of this run is under way{by}. Wait for it to end; one that "
+                f"was killed is forgotten after {locks.SILENT_SECONDS:.0f} s."
+            )
         yield

@@ -1,7 +1,6 @@
 """What this machine has at the moment: cores, memory, disk, GPUs."""
 
 import contextlib
-import csv
 import os
 import platform
 import re
@@ -18,6 +17,9 @@ _MEMINFO, _STATM = Path("/proc/meminfo"), Path("/proc/self/statm")
 _CGROUP = Path("/proc/self/cgroup")
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _SMI_SECONDS = 20.0
+# Name, driver, percent; warnings may stand around them.
+_GPU = re.compile(r"^([^,\n]+), *(\d[\d.]*), *(\d+|\[[^,\n]*\])$", re.M)
+_NO_GPU = "No devices were found"
 _LOOKS, _SECONDS_BETWEEN_LOOKS = 3, 0.5
 
 
@@ -107,22 +109,20 @@ def _smi() -> tuple[Gpu, ...] | None:
             ["nvidia-smi", *words],  # noqa: S607 - found on the user's PATH
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_SMI_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if done.returncode != 0:
+    found = _GPU.findall(done.stdout)
+    if done.returncode != 0 or not (found or _NO_GPU in done.stdout):
         return None
-    rows = csv.reader(done.stdout.splitlines(), skipinitialspace=True)
-    return tuple(Gpu(name, driver, _number(busy)) for name, driver, busy in rows)
+    return tuple(Gpu(name, driver, _number(busy)) for name, driver, busy in found)
 
 
 def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:  # "[N/A]"
-        return None
+    return float(word) if word.isdecimal() else None  # "[N/A]"
 
 
 def _of_system() -> int | None:

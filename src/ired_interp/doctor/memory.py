@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ired_interp.cluster.causes import full_memory
 from ired_interp.doctor.evidence import Evidence
 from ired_interp.doctor.finding import Finding, size, units_of
 from ired_interp.doctor.trends import Trend, trend
@@ -13,8 +14,7 @@ from ired_interp.runs.failures import Failure
 __all__ = ["Fitting", "is_out_of_memory", "memory_grows", "memory_to_plan_for", "out_of_memory"]
 
 _MIB = 2**20
-_ERRORS = ("MemoryError", "OutOfMemoryError")
-_WORDS = ("can't allocate memory", "killed by signal 9", "out of memory", "Unable to allocate")
+_KILL = "killed by signal 9"
 _KILLED = re.compile(r"^.*(?:oom[-_ ]kill|Out Of Memory).*$", re.MULTILINE)
 # Other processes want some, and a bound is not exact.
 _SHARE = 0.8
@@ -41,9 +41,9 @@ class Fitting:
 
 
 def is_out_of_memory(failure: Failure) -> bool:
-    """Whether a unit failed for want of memory, or was killed as the system does then."""
+    """Whether a unit failed for want of main memory, or was killed as the system does then."""
     said = f"{failure.error}: {failure.message}"
-    return failure.error in _ERRORS or any(word in said for word in _WORDS)
+    return _KILL in said or full_memory(said) == "main"
 
 
 def memory_to_plan_for(evidence: Evidence) -> int | None:

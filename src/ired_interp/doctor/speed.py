@@ -39,7 +39,8 @@ def uneven_hosts(evidence: Evidence) -> list[Finding]:
                 f"{host} takes {duration(slow)} a unit, the others {duration(usual)} "
                 f"({len(times)} and {len(others)} units).",
                 f"look whether {host} is shared, throttled or an older machine; give its units to "
-                "the others (another partition, or sbatch --exclude)",
+                "the others: another of the partitions in clusters.toml, or sbatch_options = "
+                f'["--exclude={host}"] there',
             )
         )
     return findings

@@ -1,5 +1,6 @@
 """Whether the commit gets to the cluster, and the files that the config names."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from ired_interp.cluster.contents import content_of, large_files, submodules
 from ired_interp.cluster.git_calls import git
 from ired_interp.cluster.shell import Shell
-from ired_interp.errors import ConfigError
+from ired_interp.errors import CannotAskError, ConfigError
 from ired_interp.preflight.check import Check, failed, not_checked, passed
 from ired_interp.preflight.ground import Ground
 
@@ -21,12 +22,15 @@ _MAKE = """
 for tool in git rsync flock sha256sum timeout; do
     command -v "$tool" >/dev/null || { echo "there is no $tool" >&2; exit 1; }
 done
-d=$(mktemp -d) && git init --quiet --bare -- "$d/try.git" || exit 1
+d=$(mktemp -d "${TMPDIR:-/tmp}/ired-preflight.XXXXXXXXXX") &&
+    git init --quiet --bare -- "$d/try.git" || exit 1
 if [ -d "$1/objects" ]; then
     printf '%s\\n' "$1/objects" > "$d/try.git/objects/info/alternates"
 fi
-echo "$d"
+echo "made $d"
 """
+# whole, since it is removed in the end
+_MADE = re.compile(r"^made (/.*/ired-preflight\.\w{10})\r?\n", re.M)
 _FETCH = """
 git init --quiet -- "$1/clone" &&
     git -C "$1/clone" fetch --quiet --depth=1 -- "$1/try.git" "refs/ired-interp/$2" &&
@@ -58,14 +62,15 @@ def check_arrives(ground: Ground, shell: Shell, repository: str) -> Check:
             f"git -C {shlex.quote(str(root))} lfs pull",
         )
     made = shell.run(["sh", "-c", _MAKE, "sh", repository])
-    folder = made.stdout.strip()
-    if made.returncode != 0 or not folder.startswith("/"):
+    told = _MADE.search(made.stdout)
+    if made.returncode != 0 or told is None:
         return failed(
             "arrives",
             f"{shell.name}: {made.words.splitlines()[0]}",
             "git, rsync, flock, sha256sum and timeout on the login node, and a temporary folder",
             "ask the cluster's administrators, or load a module in ~/.bashrc there",
         )
+    folder = told[1]
     try:
         remote = shell.git_remote(f"{folder}/try.git")
         for place, commit in ((root, sha), *((root / m.path, m.sha) for m in modules)):
@@ -98,7 +103,12 @@ def check_paths(shell: Shell, facts: Mapping[str, Any]) -> Check:
         return not_checked("paths", "the dry run did not get as far as a plan")
     sent = [Path(path) for path in paths if Path(path).is_file()]
     for path in paths:
-        if Path(path) not in sent and shell.run(["test", "-e", path]).returncode != 0:
+        if Path(path) in sent:
+            continue
+        done = shell.run(["test", "-e", path])
+        if done.returncode > 1:
+            raise CannotAskError(f"{shell.name}: cannot ask for {path}: {done.words}")
+        if done.returncode == 1:
             return failed(
                 "paths",
                 f"the plan holds the absolute path {path}, which {shell.name} does not have",

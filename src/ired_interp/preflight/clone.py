@@ -82,10 +82,10 @@ def borrowed_objects(root: Path, folder: Path) -> Path | None:
     Returns:
         The bare repository, or None where git refused.
     """
-    objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    objects = git(root, "rev-parse", "--git-path", "objects")  # relative to root, or absolute
     if not (objects.ok and git(root, "init", "--quiet", "--bare", str(folder)).ok):
         return None
     alternates = folder / "objects" / "info" / "alternates"
     alternates.parent.mkdir(parents=True, exist_ok=True)
-    alternates.write_text(objects.out, encoding="utf-8")
+    alternates.write_text(f"{(root / objects.out.strip()).resolve()}\n", encoding="utf-8")
     return folder

@@ -113,7 +113,10 @@ def _answers(dry_run: DryRun, facts: Facts) -> Iterator[Check]:
         ended = False
         try:
             for line in stream:
-                answer = json.loads(line)
+                try:
+                    answer = json.loads(line)
+                except ValueError:  # cut short: it was killed in the middle
+                    break
                 if "facts" in answer:
                     facts.known |= answer["facts"]
                 elif "check" in answer:

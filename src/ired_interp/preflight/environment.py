@@ -68,8 +68,9 @@ def check_interpreter(
         done = shell.run(words, stdin="\n".join(lines).encode())
     except (CannotAskError, SessionGoneError) as error:
         return not_checked("interpreter", f"the cluster cannot be asked: {error}")
-    there = done.stdout.strip().splitlines()[-1:] or [""]
-    if done.returncode != 0 or not re.fullmatch(r"\d+\.\d+", there[0]):
+    # a banner may stand before it, and what a login shell says at its end behind it
+    there = re.findall(r"^(\d+\.\d+)\s*$", done.stdout, re.M)
+    if done.returncode != 0 or len(there) != 1:
         return failed(
             "interpreter",
             f"{shell.name}: {python} does not start: {done.words.splitlines()[0]}",

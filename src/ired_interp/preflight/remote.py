@@ -1,5 +1,6 @@
 """Whether the commit is where others can get it."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def ask_remote(ground: Ground) -> Remote:
     answer = git(root, "ls-remote", "--heads", "--tags", "--", name, seconds=_SECONDS)
     if not answer.ok:
         return Remote(name, url, None, answer.reason)
-    pairs = [line.split("\t", 1) for line in answer.out.splitlines() if "\t" in line]
+    pairs = re.findall(r"^([0-9a-f]{40,64})\t(refs/\S+)$", answer.out, re.M)
     return Remote(name, url, {ref: sha for sha, ref in pairs})
 
 

@@ -1,6 +1,7 @@
 """Time, memory and disk of the full plan, scaled up from the dry run."""
 
 import math
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,13 +188,9 @@ def free_bytes_there(shell: Shell, folder: str) -> int | None:
     """Free bytes at a folder of the cluster, or at the nearest one above it that is there."""
     script = 'd=$1; while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done; df -Pk -- "$d"'
     done = shell.run(["sh", "-c", script, "sh", folder])
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or len(lines) < 2:  # noqa: PLR2004 - a heading and a line
-        return None
-    columns = lines[-1].split()
-    # The first column may hold spaces; the last three are percentage and folder.
-    numbers = [int(word) for word in columns if word.isdigit()]
-    return numbers[2] * 1024 if len(numbers) > 2 else None  # noqa: PLR2004 - total, used, free
+    # total, used, free, percentage, folder; -P keeps a file system on one line
+    found = re.findall(r"^.*\s\d+\s+-?\d+\s+(\d+)\s+(?:\d+%|-)\s+/", done.stdout, re.M)
+    return int(found[-1]) * 1024 if done.returncode == 0 and found else None
 
 
 def _available() -> int | None:

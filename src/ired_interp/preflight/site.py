@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ired_interp.cluster.answers import the_one
 from ired_interp.cluster.code import Code
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.limits import Limits, Partition, ask_limits, max_array_size, partitions
+from ired_interp.cluster.sbatch_options import typed_gpus
 from ired_interp.cluster.script import Job, render
-from ired_interp.cluster.shell import Shell
+from ired_interp.cluster.shell import Shell, ask
 from ired_interp.cluster.slurm import test_only
 from ired_interp.errors import CannotAskError, ClusterError, SessionGoneError
 from ired_interp.preflight.arrival import check_arrives, check_paths
@@ -62,7 +64,7 @@ def check_site(site: Site, facts_fn: Callable[[], Mapping[str, Any]]) -> Iterato
     yield passed("session", f"{site.shell.name} takes commands")
     yield from _ask("clock", lambda: _check_clock(site.shell))
     known = yield from _partitions(site, facts_fn)
-    yield from _ask("folders", lambda: _check_folders(site))
+    yield from _ask("folders", lambda: _check_folders(site.config, site.shell))
     repository = f"{site.config.root}/code/{site.name}.git"
     yield from _ask("arrives", lambda: check_arrives(site.ground, site.shell, repository))
     facts = facts_fn()
@@ -92,12 +94,11 @@ def _ask(name: str, fn: Callable[[], Check]) -> Iterator[Check]:
 
 def _check_clock(shell: Shell) -> Check:
     begin = time.time()
-    done = shell.run(["date", "+%s.%N"])
+    asked = f"{shell.name}: the time"
+    answer = ask(shell, ["date", "+%s.%N"], "the time")
     end = time.time()
-    try:
-        there = float(done.stdout.strip())
-    except ValueError:
-        return not_checked("clock", f"'date' said {done.words.splitlines()[0]!r}")
+    # some know no %N
+    there = float(the_one(answer, r"(\d{9,}(?:\.\d+)?)\D*", "seconds since 1970", asked))
     # Anywhere between question and answer would be right.
     off = max(0.0, begin - there, there - end)
     if off > _CLOCK_SECONDS:
@@ -178,32 +179,36 @@ def _check_partition(
 
 def _check_gpu(config: ClusterConfig, device: str, used: Sequence[Partition]) -> Check:
     wants = device.startswith("cuda")
+    typed = typed_gpus(config.sbatch_options)
+    asks = config.gpus > 0 or typed is not None
+    asked = typed or f"gpus = {config.gpus}"
     table = f"[{config.name}] in clusters.toml"
     without = [one.name for one in used if not any("gpu" in gres for gres in one.gres)]
-    if wants and not config.gpus:
+    if wants and not asks:
         return failed(
             "gpu",
             f"the config asks for {device}, and gpus = 0",
             "a GPU in the request",
             f"gpus = 1 of {table}, or --device cpu",
         )
-    if config.gpus and without:
+    if asks and without:
         return failed(
             "gpu",
-            f"gpus = {config.gpus}, and the nodes of {without[0]} have none",
+            f"{asked}, and the nodes of {without[0]} have none",
             "a partition with GPUs",
             f"another of the partitions in {table}; 'sinfo -o \"%P %G\"' shows who has any",
         )
-    if config.gpus and not wants:
+    if asks and not wants:
         return failed(
             "gpu",
-            f"gpus = {config.gpus}, and the config computes on {device}",
+            f"{asked}, and the config computes on {device}",
             "a request for what is used: an idle GPU costs the others",
             f"--device cuda, or gpus = 0 of {table}",
         )
-    return passed("gpu", f"{config.gpus} asked for, device {device}")
+    return passed("gpu", f"{asked}, device {device}")
 
 
+_FOLDER = r"((?:notdir|readonly|there|above) /.*)"
 _FOLDERS = """
 d=$1
 while [ ! -e "$d" ]; do d=$(dirname -- "$d"); done
@@ -213,15 +218,15 @@ elif [ "$d" = "$1" ]; then echo "there $d"; else echo "above $d"; fi
 """
 
 
-def _check_folders(site: Site) -> Check:
+def _check_folders(config: ClusterConfig, shell: Shell) -> Check:
     """Logs and results lie below the root; what is below it is made when a run is submitted."""
-    config, shell = site.config, site.shell
     wanted = {"root": config.root}
     if config.scratch is not None and config.scratch.startswith("/"):
         wanted["scratch"] = config.scratch
     for key, folder in wanted.items():
-        done = shell.run(["sh", "-c", _FOLDERS, "sh", folder])
-        kind, _, at = done.stdout.strip().partition(" ")
+        answer = ask(shell, ["sh", "-c", _FOLDERS, "sh", folder], folder)
+        said = the_one(answer, _FOLDER, "what the folder is", f"{shell.name}: {folder}")
+        kind, _, at = said.partition(" ")
         table = f"[{config.name}] in clusters.toml"
         if kind == "there":
             continue
@@ -232,7 +237,7 @@ def _check_folders(site: Site) -> Check:
             "above": f"{folder} does not exist, and nothing of it does",
             "readonly": f"{folder} cannot be made or written: {at} is not writable for you",
             "notdir": f"{at} is a file",
-        }.get(kind, f"{folder}: {done.words.splitlines()[0]}")
+        }[kind]
         return failed(
             "folders",
             f"{key}: {reason} on {shell.name}",

@@ -1,4 +1,15 @@
 set -euo pipefail
+
+# the lock of file descriptor 9, where the file system has locks
+alone() {
+    local code=0
+    flock -w "$1" 9 || code=$?
+    case $code in
+    0) ;;
+    1) echo "waited $1 s for another submit that makes the same" >&2 && exit 1 ;;
+    *) echo "no locks on this file system: making it without one" >&2 ;;
+    esac
+}
 set +u
 module load python/3.11 cuda/12.6 || exit 1
 set -u
@@ -8,7 +19,7 @@ clones='/project/o'"'"'neil; x/ired interp/clones' repository='/project/o'"'"'ne
 export GIT_LFS_SKIP_SMUDGE=1  # what git-lfs keeps apart is in the store already
 mkdir -p -- "$clones"
 exec 9>"$clones/$sha.lock"
-flock -w 600 9
+alone 600
 if [ ! -d "$clones/$sha" ]; then
     rm -rf -- "$clones/.$sha".*
     draft=$(mktemp -d -- "$clones/.$sha.XXXXXX")
@@ -24,7 +35,7 @@ if [ ! -d "$clones/$sha" ]; then
         git -C "$draft"/'libs/wells; '"'"'x' update-index --skip-worktree -- table.bin || exit 1
     mv -- "$draft" "$clones/$sha"
 fi
-flock -u 9
+flock -u 9 2>/dev/null || true  # what was started may still have the descriptor
 cd -- "$clones/$sha"
 test "$(git rev-parse HEAD)" = "$sha"
 
@@ -36,7 +47,7 @@ version=$("$base" -VV)
 hash=$({ cat -- requirements.txt pyproject.toml; echo "$version $modules"; } | sha256sum | cut -c 1-16)
 python=$envs/$hash/bin/python
 exec 9>"$envs/$hash.lock"
-flock -w 3600 9
+alone 3600
 if [ ! -e "$envs/$hash/complete" ]; then
     rm -rf -- "${envs:?}/$hash"
     "$base" -m venv -- "$envs/$hash" >&2
@@ -44,7 +55,7 @@ if [ ! -e "$envs/$hash/complete" ]; then
     "$python" -m pip install --quiet --no-deps -- . >&2
     touch -- "$envs/$hash/complete"
 fi
-flock -u 9
+flock -u 9 2>/dev/null || true  # what was started may still have the descriptor
 
 
 if [ ! -x "$python" ]; then
