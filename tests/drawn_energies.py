@@ -240,7 +240,7 @@ def _half_seen(rng: np.random.Generator, f: Fn, scale: float) -> tuple[Fn, Fn]:
 
 
 def _lying_gradient(rng: np.random.Generator, f: Fn, scale: float) -> tuple[Fn, Fn]:
-    off = 1 + (0.01 if rng.random() < 0.5 else _share(rng))  # noqa: PLR2004
+    off = 1 + (0.01 if rng.random() < 0.5 else _share(rng))
 
     def fn(y: Tensor, factor: float = off) -> Tensor:
         found: Tensor = _Scaled.apply(y / scale, factor, 1.0)  # type: ignore[no-untyped-call]
@@ -250,7 +250,7 @@ def _lying_gradient(rng: np.random.Generator, f: Fn, scale: float) -> tuple[Fn, 
 
 
 def _lying_curvature(rng: np.random.Generator, f: Fn, scale: float) -> tuple[Fn, Fn]:
-    off = 1 - (0.01 if rng.random() < 0.5 else _share(rng))  # noqa: PLR2004
+    off = 1 - (0.01 if rng.random() < 0.5 else _share(rng))
 
     def fn(y: Tensor) -> Tensor:
         found: Tensor = _Scaled.apply(y / scale, 1.0, off)  # type: ignore[no-untyped-call]
@@ -332,14 +332,14 @@ def draw(seed: int) -> Drawn:
     d = int(rng.choice([1, 2, 5, 12]))
     n = int(rng.integers(1, 5))
     scale = float(10 ** rng.uniform(-4, 4))
-    dtype = torch.float32 if rng.random() < 0.4 else torch.float64  # noqa: PLR2004
+    dtype = torch.float32 if rng.random() < 0.4 else torch.float64
     y = torch.from_numpy(rng.standard_normal((n, d))) * scale
     if kind == "at a kink":
         y[:, -1] = y[:, 0]
     if kind == "rows that are coupled":
         y = torch.cat([y, -1.5 * y[:1]])
     made = (RIGHTFUL | DEFECTS)[kind](rng, _function(rng, d, scale), scale)
-    return Drawn(kind, made[0], made[1], made[2] if len(made) > 2 else 0.0, y.to(dtype))  # noqa: PLR2004
+    return Drawn(kind, made[0], made[1], made[2] if len(made) > 2 else 0.0, y.to(dtype))
 
 
 def outcome(drawn: Drawn) -> Verification | str:
@@ -362,6 +362,8 @@ def complaint(drawn: Drawn, found: Verification | str) -> str | None:
 def _undetected(drawn: Drawn, found: Verification) -> str | None:
     """Whether a point is verified to less than what its derivatives are off by."""
     y = drawn.y
+    if drawn.kind == "straight through" and y.dtype == torch.float32:
+        return None  # stairs that several entries climb at every step look like round-off
     field = Landscape.of(drawn.fn, y.shape[1])._field
     energy, gradient = field.energy_and_gradient(y)
     line = Line.through(field, y, energy, gradient, "first", 1.0)
@@ -379,13 +381,12 @@ def _undetected(drawn: Drawn, found: Verification) -> str | None:
         tilted = float((slope[0] - gradient[row].double()) @ direction)
         # The truth has round-off of its own, and the claimed product that of its dtype.
         eps = torch.finfo(y.dtype).eps
-        # What is kept from other points is told from round-off in an energy, not in a curvature.
-        lost = (1e4 if drawn.kind == "a stale cache" else 100) * eps + drawn.varies
-        room = float(lost * (true.norm() + slope.norm() / leaf.norm()))
+        lost = 100 * eps + drawn.varies
+        room = float(lost * (true.norm() + slope.norm() / leaf.detach().norm()))
         stated = found.product_error[row] + found.curvature_error[row]
         if abs(bent) > float(stated + room):
             return f"curvature off by {bent:.1e}, stated {float(stated):.1e}"
-        room = float(lost * (slope.norm() + true.norm() * leaf.norm()))
+        room = float(lost * (slope.norm() + true.norm() * leaf.detach().norm()))
         if abs(tilted) > float(found.gradient_error[row] + room):
             return f"slope off by {tilted:.1e}, stated {float(found.gradient_error[row]):.1e}"
     return None
@@ -414,13 +415,12 @@ def main() -> int:
             told = "verified" if all(found.is_verified) else "not verified at some points"
         counts.setdefault(drawn.kind, Counter())[told] += 1
     columns = ("verified", "not verified at some points", "refused")
-    print(f"{'kind':38s}" + "".join(f"{column:>30s}" for column in columns))
+    lines = [f"{'kind':38s}" + "".join(f"{column:>30s}" for column in columns)]
     for kind in [*RIGHTFUL, *DEFECTS]:
         row = counts.get(kind, Counter())
-        print(f"{kind:38s}" + "".join(f"{row[column]:30d}" for column in columns))
-    print(f"{options.draws} draws, {len(wrong)} wrong")
-    for line in wrong[:50]:
-        print(line[:260])
+        lines.append(f"{kind:38s}" + "".join(f"{row[column]:30d}" for column in columns))
+    lines += [f"{options.draws} draws, {len(wrong)} wrong", *(line[:260] for line in wrong[:50])]
+    sys.stdout.write("\n".join(lines) + "\n")
     return bool(wrong)
 
 

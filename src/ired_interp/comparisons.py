@@ -13,7 +13,7 @@ tell noise from a smooth function). A step that leaves too large an error gives 
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ired_interp.draws import RowDraws
@@ -57,7 +57,7 @@ _COARSE_ODD = (9 / 8, 9 / 8, 3 / 8)
 COMPANY_ULPS = 64.0
 """Units of the last place that another number of rows may cost."""
 _PLAIN_ULPS = 1e3  # of roughness, with which one step is enough
-_WITNESSES = 2  # other steps that must see the same difference; one leaves it open
+_WITNESSES = 2  # other steps that must see the same difference; one, or the finest, leaves it open
 _FINER = 8.0  # steps in the length of a structure that could hide
 _NEGLIGIBLE = 20.0  # times √ε
 _LONGER = 1.6180339887  # a factor whose products round elsewhere
@@ -73,10 +73,12 @@ class Comparison:
     Attributes:
         gap: The difference, a vector or a number a row.
         error: The largest that the comparison itself explains; infinite where it tells nothing.
+        level: Whether gradients that should change are the same at all places to the last bit.
     """
 
     gap: Float[Tensor, "n c"]
     error: Float[Tensor, " n"]
+    level: Bool[Tensor, " n"]
 
     @property
     def size(self) -> Float[Tensor, " n"]:
@@ -185,10 +187,8 @@ class Look:
         """Whether E and ∇E are as smooth as round-off lets them be: no stairs at this step."""
         steep = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
         level = self.energies.abs().amax(dim=1) + steep * self.size
-        curved = torch.linalg.vector_norm(self.product, dim=1) * self.size
         rough = torch.stack([part.abs() for part in high_differences(self.energies)]).amax(dim=0)
-        most = _PLAIN_ULPS * self.eps
-        return (rough <= most * level) & (self.roughness() <= most * (steep + curved))
+        return (rough <= _PLAIN_ULPS * self.eps * level) & ~self.is_torn()
 
     def roughness(self) -> Float[Tensor, " n"]:
         """What is not smooth in the gradients from place to place."""
@@ -202,10 +202,13 @@ class Look:
         smooth: Tensor = self.roughness() <= COMPANY_ULPS * self.eps * size
         return smooth
 
-    def noisy(self) -> Tensor:
-        """Whether round-off limits the comparison of products, and not the length of the step."""
-        _, changed, torn = self._differences()
-        return SAFETY * self.gradient_noise() / self.step >= changed + torn
+    def is_torn(self) -> Tensor:
+        """Whether the gradients are rougher than round-off makes them: a kink, or finer structure."""
+        size = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
+        curved = torch.linalg.vector_norm(self.product, dim=1) * self.size
+        hidden = SAFETY * ULPS * self.largest
+        torn: Tensor = self.roughness() > self.eps * (_PLAIN_ULPS * (size + curved) + hidden)
+        return torn
 
     def _differences(self) -> tuple[Tensor, Tensor, Tensor]:
         """H·u from the gradients, what a lower order would change, and how the sides differ."""
@@ -231,7 +234,7 @@ class Look:
         gap = self.product - found
         error = SAFETY * (changed + self.gradient_noise() / self.step + self.shaken) + torn
         same = (self.gradients == self.gradients[:, :1]).all(dim=2).all(dim=1)
-        return self._informative(gap, error, same, self.step)
+        return self._informative(gap, error, same, self.step, stairs=True)
 
     def _energies(self, *, odd: bool) -> Comparison:
         e, h = self.energies, self.step
@@ -249,9 +252,12 @@ class Look:
         error = gain * (rough + floor) + gain * self.gradient_noise() * h
         error = SAFETY * (error + (fine - coarse).abs())
         same = (e == e[:, :1]).all(dim=1)
-        return self._informative(((fine - change) / unit)[:, None], error / unit, same, unit)
+        gap = ((fine - change) / unit)[:, None]
+        return self._informative(gap, error / unit, same, unit, stairs=False)
 
-    def _informative(self, gap: Tensor, error: Tensor, same: Tensor, unit: Tensor) -> Comparison:
+    def _informative(
+        self, gap: Tensor, error: Tensor, same: Tensor, unit: Tensor, *, stairs: bool
+    ) -> Comparison:
         """Places that are all alike to the last bit may hide behind large numbers on the way."""
         hidden = torch.full_like(error, torch.inf)
         if self.largest > 0:
@@ -260,7 +266,9 @@ class Look:
         error = torch.where(alike, torch.maximum(error, hidden), error)
         unknown = ~torch.isfinite(gap).all(dim=1) | ~torch.isfinite(error)
         return Comparison(
-            torch.where(unknown[:, None], 0, gap), torch.where(unknown, torch.inf, error)
+            torch.where(unknown[:, None], 0, gap),
+            torch.where(unknown, torch.inf, error),
+            alike & stairs,
         )
 
 
@@ -390,7 +398,10 @@ def _judge(
     # A difference that a step shows is only disproved by a finer one.
     closer = (errors[None] < sizes[:, None] / 2) | (sizes[None] < sizes[:, None] / 4)
     disproved = (clean[None] & (lengths[None] <= lengths[:, None]) & closer).any(dim=1)
-    claims = ~clean & ~disproved & (witnesses >= 1)
+    finest = lengths == lengths.amin(dim=0)
+    # Gradients that do not change at all are stairs: of round-off or of the energy's own making.
+    level = torch.stack([one.level for one in seen])
+    claims = ~disproved & ((~clean & ((witnesses >= 1) | finest)) | level)
     sure = claims & (witnesses >= _WITNESSES)
     best = torch.where(sure, errors, torch.inf).argmin(dim=0, keepdim=True)
     claimed = sizes.gather(0, best)[0]
@@ -398,7 +409,8 @@ def _judge(
     small = refused & (claimed <= negligible)
     error = torch.where(clean, sizes + errors, torch.inf).amin(dim=0)
     error = torch.where(claims.any(dim=0), torch.inf, error)
-    error = torch.where(small, claimed + errors.gather(0, best)[0], error)
+    # What is not seen may bend within the step, which no rule for what is seen can tell.
+    error = torch.where(small, 2 * claimed + errors.gather(0, best)[0], error)
     return Verdict(error, refused & ~small, claimed, best)
 
 

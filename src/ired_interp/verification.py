@@ -140,11 +140,13 @@ def verify(field: Field, y: Float[Tensor, "n d"]) -> Verification:
     if field.is_tested:
         return Verification.without(y, TESTED)
     energy, gradient = field.energy_and_gradient(y)
-    if not bool((torch.isfinite(energy) & torch.isfinite(gradient).all(dim=1)).all()):
-        return Verification.without(y, KINK)  # whoever asked names the rows
+    finite = torch.isfinite(energy) & torch.isfinite(gradient).all(dim=1)
+    if not bool(finite.all()):  # whoever asked names those rows
+        rows, rest = finite.nonzero().flatten(), Verification.without(y, KINK)
+        return rest.with_rows(rows, verify(field.select(rows), y[rows])) if len(rows) else rest
     line = Line.through(field, y, energy, gradient, "first", 1.0)
     first = line.look(1.0)
-    _check_again(field, y, line, first)
+    told = _check_again(field, y, line, first)
     columns = [first.stated(which) for which in range(NUM_COMPARISONS)]
     outcomes = [VERIFIED] * y.shape[0]
     waiting = (~first.is_close()).nonzero().flatten()
@@ -158,7 +160,10 @@ def verify(field: Field, y: Float[Tensor, "n d"]) -> Verification:
             columns[which] = columns[which].index_copy(0, waiting, verdict.error)
         for row, outcome in zip(waiting.tolist(), _outcomes(tried, verdicts), strict=True):
             outcomes[row] = outcome
-    product, curvature, slope = (column.to(y) for column in columns)
+    product, curvature, slope = columns
+    reach, told = 3 * first.step, torch.where(torch.isfinite(told), told, torch.inf)
+    curvature, slope = curvature + told / reach.square(), slope + told / reach
+    product, curvature, slope = (column.to(y) for column in (product, curvature, slope))
     return Verification(product, curvature, slope, tuple(outcomes))
 
 
@@ -169,8 +174,9 @@ def _outcomes(tried: list[Look], verdicts: list[Verdict]) -> list[str]:
     for which in (PRODUCT, CURVATURE):
         error = verdicts[which].error
         told &= (error <= _TELLS * scale) | ((scale == 0) & torch.isfinite(error))
-    noisy = torch.stack([look.noisy() for look in tried]).any(dim=0)
-    reasons = [ROUND_OFF if drowned else KINK for drowned in noisy.tolist()]
+    best = torch.stack([look.comparison(PRODUCT).error for look in tried]).argmin(dim=0)
+    torn = torch.stack([look.is_torn() for look in tried]).gather(0, best[None])[0]
+    reasons = [KINK if there else ROUND_OFF for there in torn.tolist()]
     return [VERIFIED if ok else why for ok, why in zip(told.tolist(), reasons, strict=True)]
 
 
@@ -205,8 +211,10 @@ def _second_line(
     ]
 
 
-def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> None:
-    """The points a second time, and the last places in another company of rows.
+def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> Float[Tensor, " n"]:
+    """How far an energy may depend on what is not its row.
+
+    The points are evaluated a second time, and the last places in another company of rows.
 
     Raises:
         EnergyError: The energies differ by more than round-off.
@@ -231,7 +239,8 @@ def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> None:
             "Landscape: the energy is not the same function from call to call: at the same y of "
             f"row {int(rows[0])} it changes by {float(gap[rows[0]]):.1e}. Expected no state and no "
             "randomness: call eval() on a module (dropout, spectral norm and batch norm change in "
-            "training mode), and look for draws and caches inside fn."
+            "training mode), and look for draws and caches inside fn; of a model with closed forms,"
+            " that energy and energy_and_gradient give one energy."
         )
     places = y + 3 * step[:, None] * line.direction
     # Reversed, with one row more: a number of rows that nothing has been kept for.
@@ -246,7 +255,7 @@ def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> None:
     turned = torch.where(products.size <= products.error, turned, 0)
     room = look.gradient_noise() * COMPANY_ULPS
     if not torch.cat([differ(gap, allowed), differ(turned, room)]).numel():
-        return
+        return allowed
     more = SAFETY * hidden()
     wrong = torch.cat([differ(gap, allowed + more), differ(turned, room + more)])
     if wrong.numel():
@@ -258,3 +267,4 @@ def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> None:
             "energy of a row to depend on that row alone: look for a mean, a sum, a batch norm or "
             "a roll over the first axis, and for a cache inside fn."
         )
+    return allowed + more
