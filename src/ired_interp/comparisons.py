@@ -188,7 +188,8 @@ class Look:
         steep = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
         level = self.energies.abs().amax(dim=1) + steep * self.size
         rough = torch.stack([part.abs() for part in high_differences(self.energies)]).amax(dim=0)
-        return (rough <= _PLAIN_ULPS * self.eps * level) & ~self.is_torn()
+        plain: Tensor = (rough <= _PLAIN_ULPS * self.eps * level) & ~self.is_torn()
+        return plain
 
     def roughness(self) -> Float[Tensor, " n"]:
         """What is not smooth in the gradients from place to place."""
@@ -203,7 +204,7 @@ class Look:
         return smooth
 
     def is_torn(self) -> Tensor:
-        """Whether the gradients are rougher than round-off makes them: a kink, or finer structure."""
+        """Whether the gradients are rougher than by round-off: a kink, or finer structure."""
         size = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
         curved = torch.linalg.vector_norm(self.product, dim=1) * self.size
         hidden = SAFETY * ULPS * self.largest

@@ -223,7 +223,7 @@ def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> Float[Tenso
     rough = torch.stack([part.abs() for part in high_differences(look.energies)]).amax(dim=0)
     steep = torch.linalg.vector_norm(look.gradients, dim=2).amax(dim=1) * size.double()
     level = look.energies.abs().amax(dim=1)
-    allowed = SAFETY * rough + COMPANY_ULPS * look.eps * (level + steep)
+    allowed: Tensor = SAFETY * rough + COMPANY_ULPS * look.eps * (level + steep)
     again = field.energy(y).double()
 
     def differ(gap: Tensor, allowed: Tensor) -> Tensor:
