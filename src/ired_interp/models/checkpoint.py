@@ -150,10 +150,12 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], card: ModelCard) -
     Raises:
         StorageError: The file system refused.
     """
+    text = json.dumps(asdict(card), ensure_ascii=False)
     metadata = {
         "format": _FORMAT,
         "version": str(_VERSION),
-        "card": json.dumps(asdict(card), ensure_ascii=False),
+        # Readers of safetensors take no letter that UTF-8 lacks, as in the name of an old folder.
+        "card": text.encode(errors="backslashreplace").decode(),
     }
     write_file(path, to_safetensors(state, metadata))
 

@@ -87,5 +87,5 @@ def borrowed_objects(root: Path, folder: Path) -> Path | None:
         return None
     alternates = folder / "objects" / "info" / "alternates"
     alternates.parent.mkdir(parents=True, exist_ok=True)
-    alternates.write_text(objects.out, encoding="utf-8")
+    alternates.write_bytes(objects.raw)
     return folder
