@@ -1,8 +1,8 @@
 """matplotlib, imported whatever the user's surroundings say about it.
 
 ``MPLBACKEND`` left over from a notebook names a backend that another environment has. A
-matplotlibrc or a style of the user may be in another encoding. Each ends the import with an error, and none has
-a say in figures that are drawn into files in a style of their own.
+matplotlibrc or a style of the user may be in another encoding. Each ends the import with an error.
+None has a say in figures that are drawn into files in a style of their own.
 """
 
 import contextlib
