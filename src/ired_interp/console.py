@@ -1,12 +1,17 @@
 """What a person at a terminal, or the log of a job, sees while work goes on."""
 
+import codecs
 import contextlib
+import io
+import json
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
@@ -23,6 +28,8 @@ from rich.progress import (
 
 __all__ = [
     "console",
+    "forget_output",
+    "mend_streams",
     "no_lost_interrupt",
     "stop_on_interrupt",
     "stop_on_term",
@@ -37,6 +44,10 @@ _SPEED_WINDOW_SECONDS = 120.0
 
 # Of a file or a pipe: whoever reads it breaks lines himself.
 _WIDE = 10_000
+# What a width can be; 0 and words, which some terminals leave there, are none.
+_COLUMNS = re.compile(r"[1-9]\d*")
+
+_ESCAPE = "ired-interp-escape"
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -48,11 +59,40 @@ def terminal(*, stderr: bool = False) -> Console:
         stderr: Print there, and not to stdout.
     """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    on_terminal = stream is not None and stream.isatty()
+    width = None if on_terminal or _COLUMNS.fullmatch(os.environ.get("COLUMNS", "")) else _WIDE
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 console = terminal(stderr=True)
+
+
+def mend_streams() -> None:
+    """Let stdout and stderr take any text, whatever the surroundings of the process are.
+
+    Letters that their encoding lacks, as σ in ASCII and the bytes of a name that is not UTF-8, are
+    escaped as JSON escapes them; where a stream was closed, what it would get is dropped.
+    """
+    codecs.register_error(_ESCAPE, _escaped)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPE)
+
+
+def forget_output() -> None:
+    """Drop what stdout has not written: nobody reads it, or it has no room."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def tracker(label: str, total: int, *, done: int = 0) -> Callable[[Iterable[T]], Iterator[T]]:

@@ -52,8 +52,8 @@ class Answer:
 
     @property
     def out(self) -> str:
-        """What it printed, as text; names in another encoding have marks in place of letters."""
-        return self.raw.decode(errors="replace")
+        """What it printed, as text; names in another encoding as Python has them."""
+        return self.raw.decode(errors="surrogateescape")
 
     @property
     def reason(self) -> str:

@@ -313,7 +313,7 @@ FAILURES = {
     "an old format: the model pickled whole": Failure(
         "checkpoint", "a pickle of whole objects", _whole_model, "state_dict()", runs=True
     ),
-    "a checkpoint that is cut off": Failure("checkpoint", "cut off", _cut_off, runs=True),
+    "a checkpoint that is cut off": Failure("checkpoint", "truncated", _cut_off, runs=True),
     "an option that the config does not have": Failure(
         "config",
         "unknown key 'problem'",

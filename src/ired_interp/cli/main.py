@@ -1,6 +1,8 @@
 """Parse the words, call the command, print what went wrong."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -22,7 +24,7 @@ from ired_interp.cli import (
 from ired_interp.cli.codes import FAILED, INTERRUPTED
 from ired_interp.cli.config_options import named_experiment
 from ired_interp.cli.parser import Parser
-from ired_interp.console import console
+from ired_interp.console import console, forget_output, mend_streams
 from ired_interp.errors import IredInterpError
 from ired_interp.experiments import Experiment
 
@@ -35,10 +37,14 @@ _TAKE_AN_EXPERIMENT = ("run", "submit")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 only if it did what was asked."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    mend_streams()
+    # What a command draws goes into files, and the backend of a notebook may not be there.
+    os.environ["MPLBACKEND"] = "agg"
     try:
         options = _parser(named_experiment(words, _TAKE_AN_EXPERIMENT)).parse_args(words)
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
     except IredInterpError as error:
         console.print("error:", style="bold red", end=" ")
         console.print(str(error), soft_wrap=True)
@@ -53,9 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             soft_wrap=True,
         )
         return FAILED
+    except BrokenPipeError:  # whoever read stdout has enough, as head
+        forget_output()
+        return FAILED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "standard output"
+        console.print("error:", style="bold red", end=" ")
+        console.print(f"cannot write {where}: the disk is full.", soft_wrap=True)
+        forget_output()
+        return FAILED
     except KeyboardInterrupt:
         console.print("interrupted", style="bold red")
         return INTERRUPTED
+    return code
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -15,6 +15,7 @@ from ired_interp.cluster.logbook import logbook
 from ired_interp.console import console, terminal
 from ired_interp.digits import number
 from ired_interp.errors import ConfigError
+from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.page import Listing
 from ired_interp.experiments.starting import write_new_experiment
 from ired_interp.report.printed import Printed
@@ -124,6 +125,7 @@ def _compare(options: argparse.Namespace) -> int:
     else:
         _show(found)
     if options.report is not None:
+        import_matplotlib()
         from ired_interp.report.side_by_side import write_comparison
 
         runs = open_run(options.first), open_run(options.second)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ired_interp.cli.verdicts import print_verdicts
 from ired_interp.console import console, terminal
+from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.runs.run import open_run
 
 __all__ = ["add"]
@@ -20,6 +21,7 @@ def add(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
+    import_matplotlib()
     from ired_interp.report.figures import save_figures
     from ired_interp.report.html import write_report
 

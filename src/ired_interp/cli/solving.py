@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("solve", help="answer problems by annealed inference")
     parser.set_defaults(command=_solve)
     parser.add_argument("--model", required=True, help="bundled name or path of a checkpoint")
-    parser.add_argument("--task", help="needed for a reference .pt, which does not name its task")
+    parser.add_argument("--task", help="to draw problems for a reference .pt, which names no task")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--problems", type=int, help="how many problems to draw")
     source.add_argument("--input", type=Path, help="x.npy with one question a row")

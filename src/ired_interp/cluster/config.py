@@ -124,7 +124,9 @@ class ClusterConfig:
 def clusters_file() -> Path:
     """Where clusters are described unless another file is named."""
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "ired-interp" / "clusters.toml"
+    # Without a home, as an unknown user in a container is, there are none.
+    home = os.path.expanduser("~")  # noqa: PTH111 - pathlib's raises there
+    return Path(base or f"{home}/.config") / "ired-interp" / "clusters.toml"
 
 
 def load_cluster(name: str, file: Path | None = None) -> ClusterConfig:

@@ -165,7 +165,7 @@ def append(run: Path, event: str, **content: Any) -> None:
             stream.seek(-1, os.SEEK_END)
             if stream.read(1) != b"\n":  # torn by a kill: the new line must not be lost with it
                 stream.write(b"\n")
-        stream.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        stream.write(json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 

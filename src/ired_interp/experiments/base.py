@@ -56,6 +56,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_chec
 
 import xarray as xr
 
+from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.page import Definition, Listing, Page
 
@@ -136,6 +137,7 @@ class LazyFigures(Sequence[FigureSpec]):
         self._name = name
 
     def _figures(self) -> Sequence[FigureSpec]:
+        import_matplotlib()
         figures: Sequence[FigureSpec] = getattr(importlib.import_module(self._module), self._name)
         return figures
 

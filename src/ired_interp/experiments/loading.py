@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -79,7 +80,7 @@ def _put_in_front(roots: Iterable[Path]) -> None:
 def _execute(file: Path, roots: tuple[Path, ...]) -> ModuleType:
     """Run a file as a module of its own, which no other module's name can hide."""
     content = file.read_bytes()
-    digest = hashlib.sha256(str(file).encode() + b"\0" + content).hexdigest()
+    digest = hashlib.sha256(os.fsencode(file) + b"\0" + content).hexdigest()
     stem = re.sub(r"\W", "_", file.stem)
     name = f"experiment_{stem}_{digest[:16]}"
     _put_in_front(roots)

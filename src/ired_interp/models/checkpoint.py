@@ -6,22 +6,21 @@ fields of `ModelCard`.
 """
 
 import json
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError, IredInterpError, UnknownNameError
-from ired_interp.models.tensor_file import to_safetensors
+from ired_interp.models.reference_file import Weights, listed, read_reference, unwrapped
+from ired_interp.models.tensor_file import read_safetensors, to_safetensors
 from ired_interp.runs.storage import sha256_of, write_file
-from ired_interp.schedule import NUM_LEVELS, Schedule, cosine_schedule
+from ired_interp.schedule import Schedule, cosine_schedule
 from ired_interp.tasks import Task, task, task_names
 
 __all__ = [
@@ -33,16 +32,10 @@ __all__ = [
     "write_checkpoint",
 ]
 
-Weights = Literal["ema", "online"]
-
 _FORMAT = "ired-interp-model"
 _VERSION = 1
-_REFERENCE_PREFIX: dict[Weights, tuple[str, str]] = {
-    "ema": ("ema", "ema_model.model.ebm."),
-    "online": ("model", "model.ebm."),
-}
-# The reference stores its schedule in float32.
-_SCHEDULE_TOLERANCE = 1e-6
+# A safetensors file begins with the length of its header, a JSON object of at most so many bytes.
+_LENGTH_BYTES, _MOST_HEADER_BYTES = 8, 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,36 +108,35 @@ def read_checkpoint(path: Path, *, weights: Weights | None = None) -> Checkpoint
     """
     if weights is not None and weights not in get_args(Weights):
         raise UnknownNameError(f"weights: expected ema or online, found {weights!r}.")
-    if not path.exists():
-        raise CheckpointError(
-            f"{path}: no such file: expected a .safetensors checkpoint of ired-interp or a .pt of "
-            "the IRED reference code."
-        )
-    if path.is_dir():
-        raise CheckpointError(f"{path}: expected a checkpoint file, found a folder.")
     try:
-        digest = sha256_of(path)
         with path.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(_LENGTH_BYTES + 1)
+        digest = sha256_of(path)
+        if _is_safetensors(head):
+            model, card = _read_ours(path)
+            if weights is not None and weights != card.weights:
+                raise CheckpointError(
+                    f"{path}: expected {weights} weights, found a file that holds the "
+                    f"{card.weights} ones alone."
+                )
+            return Checkpoint(model, card, digest, path, card.weights)
+        chosen: Weights = weights or "ema"
+        model = _build(path, read_reference(path, chosen), cosine_schedule())
+        return Checkpoint(model, None, digest, path, chosen)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = (
+            f"a link to {path.readlink()}, which is not there"
+            if path.is_symlink()
+            else "no such file"
+        )
+        raise CheckpointError(
+            f"{path}: {what}: expected a .safetensors checkpoint of ired-interp or a .pt of "
+            "the IRED reference code."
+        ) from error
+    except IsADirectoryError as error:
+        raise CheckpointError(f"{path}: expected a checkpoint file, found a folder.") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    if not head:
-        raise CheckpointError(f"{path}: expected a checkpoint, found an empty file.")
-    if head.startswith(b"PK"):
-        chosen: Weights = weights or "ema"
-        return Checkpoint(_read_reference(path, chosen), None, digest, path, chosen)
-    if head[8:9] == b"{":
-        model, card = _read_ours(path)
-        if weights is not None and weights != card.weights:
-            raise CheckpointError(
-                f"{path}: expected {weights} weights, found a file that holds the {card.weights} "
-                "ones alone."
-            )
-        return Checkpoint(model, card, digest, path, card.weights)
-    raise CheckpointError(
-        f"{path}: not a checkpoint: expected safetensors or a torch zip file, found a file that "
-        f"begins with {head[:8]!r}."
-    )
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
@@ -158,10 +150,12 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], card: ModelCard) -
     Raises:
         StorageError: The file system refused.
     """
+    text = json.dumps(asdict(card), ensure_ascii=False)
     metadata = {
         "format": _FORMAT,
         "version": str(_VERSION),
-        "card": json.dumps(asdict(card), ensure_ascii=False),
+        # Readers of safetensors take no letter that UTF-8 lacks, as in the name of an old folder.
+        "card": text.encode(errors="backslashreplace").decode(),
     }
     write_file(path, to_safetensors(state, metadata))
 
@@ -181,10 +175,7 @@ def check_task(checkpoint: Checkpoint, name: str | None, options: Mapping[str, A
     model, card = checkpoint.model, checkpoint.card
     if name is None:
         if card is None:
-            raise CheckpointError(
-                f"{checkpoint.path}: the reference's files do not say their task: expected --task; "
-                f"dim_x = {model.dim_x} and dim_y = {model.dim_y} fit {_fitting(model)}."
-            )
+            raise _no_task(checkpoint)
         return _check_dims(checkpoint, card.make_task())
     if card is not None and name != card.task:
         raise CheckpointError(
@@ -202,26 +193,44 @@ def _check_dims(checkpoint: Checkpoint, chosen: Task) -> Task:
         raise CheckpointError(
             f"{checkpoint.path}: expected dim_x = {chosen.dim_x} and dim_y = {chosen.dim_y} for "
             f"task {chosen.name!r} at size {chosen.size}, found {model.dim_x} and {model.dim_y}; "
-            f"these dims fit {_fitting(model)}."
+            f"these dims fit {', '.join(_fitting(model)) or 'none of our tasks'}."
         )
     return chosen
 
 
-def _fitting(model: EnergyMLP) -> str:
+def _no_task(checkpoint: Checkpoint) -> CheckpointError:
+    model = checkpoint.model
+    dims = f"dim_x = {model.dim_x} and dim_y = {model.dim_y} fit"
+    if names := _fitting(model):
+        return CheckpointError(
+            f"{checkpoint.path}: the reference's files do not say their task: expected --task; "
+            f"{dims} {', '.join(names)}."
+        )
+    return CheckpointError(
+        f"{checkpoint.path}: expected a model of one of our tasks, whose problems can be drawn; "
+        f"{dims} none ({', '.join(task_names())}). 'ired-interp solve --input x.npy' answers "
+        "questions that you give, and ii.Landscape examines any."
+    )
+
+
+def _fitting(model: EnergyMLP) -> list[str]:
+    """Our tasks of which these can be the dims."""
     size = round(model.dim_y**0.5)
-    names = [
+    return [
         name
         for name in task_names()
         if (t := task(name, size)).dim_x == model.dim_x and t.dim_y == model.dim_y
     ]
-    return ", ".join(names) or "none of our tasks"
+
+
+def _is_safetensors(head: bytes) -> bool:
+    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
+    return head[_LENGTH_BYTES:] == b"{" and length <= _MOST_HEADER_BYTES
 
 
 def _read_ours(path: Path) -> tuple[EnergyMLP, ModelCard]:
     try:
-        with safe_open(path, framework="pt") as stream:
-            metadata = stream.metadata() or {}
-            state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        state, metadata = read_safetensors(path)
     except SafetensorError as error:
         raise CheckpointError(
             f"{path}: the safetensors file is damaged or truncated ({error}). Copy it again."
@@ -243,58 +252,13 @@ def _read_ours(path: Path) -> tuple[EnergyMLP, ModelCard]:
         card.make_task()
     except (json.JSONDecodeError, TypeError, AttributeError, IredInterpError) as error:
         raise CheckpointError(f"{path}: the card in the header is damaged ({error}).") from error
-    model = _build(path, state, cosine_schedule(card.num_levels))
+    model = _build(path, unwrapped(path, state), cosine_schedule(card.num_levels))
     if (model.dim_x, model.dim_y) != (card.dim_x, card.dim_y):
         raise CheckpointError(
             f"{path}: expected dim_x = {card.dim_x} and dim_y = {card.dim_y} as its card says, "
             f"found weights of {model.dim_x} and {model.dim_y}."
         )
     return model, card
-
-
-def _read_reference(path: Path, weights: Weights) -> EnergyMLP:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path}: expected plain tensors, found a pickle that would run code when loaded; it "
-            "was not run."
-        ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"{path}: the file is damaged, truncated or no torch checkpoint ({reason})."
-        ) from error
-    part, prefix = _REFERENCE_PREFIX[weights]
-    if not isinstance(content, dict) or not isinstance(content.get(part), dict):
-        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise CheckpointError(
-            f"{path}: expected a checkpoint of the IRED reference with {part!r} in it, found "
-            f"{found}."
-        )
-    tensors: dict[str, Tensor] = {k: v for k, v in content[part].items() if isinstance(v, Tensor)}
-    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    if not state:
-        raise CheckpointError(
-            f"{path}: expected {weights} weights under {part!r} as '{prefix}…', found none."
-        )
-    schedule = cosine_schedule()
-    stored = tensors.get(prefix.removesuffix("model.ebm.") + "alphas_cumprod")
-    if stored is not None:
-        _check_schedule(path, stored, schedule)
-    return _build(path, state, schedule)
-
-
-def _check_schedule(path: Path, stored: Tensor, schedule: Schedule) -> None:
-    if stored.shape != schedule.alpha_bar.shape:
-        raise CheckpointError(
-            f"{path}: expected a model of {NUM_LEVELS} levels, found one of {stored.numel()}."
-        )
-    gap = float((stored.double() - schedule.alpha_bar).abs().max())
-    if not gap <= _SCHEDULE_TOLERANCE:
-        raise CheckpointError(
-            f"{path}: expected the cosine schedule, found one whose ᾱ differs by up to {gap:.1e}."
-        )
 
 
 def _build(path: Path, state: Mapping[str, Tensor], schedule: Schedule) -> EnergyMLP:
@@ -304,12 +268,13 @@ def _build(path: Path, state: Mapping[str, Tensor], schedule: Schedule) -> Energ
         dim_y = state["fc4.weight"].shape[0]
     except (KeyError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: expected the energy network's fc1.weight and fc4.weight, found tensors "
-            f"{', '.join(sorted(state)[:4])} …"
+            f"{path}: expected the energy network's fc1.weight and fc4.weight, found "
+            f"{listed(sorted(state))}."
         ) from error
-    if dim_in <= dim_y:
+    if not (width > 0 and 0 < dim_y < dim_in):
         raise CheckpointError(
-            f"{path}: expected fc1 to take (x, y), found {dim_in} inputs for {dim_y} entries of y."
+            f"{path}: expected fc1 to take (x, y), found {dim_in} inputs for {dim_y} entries of "
+            f"y and {width} units."
         )
     model = EnergyMLP(dim_in - dim_y, dim_y, width=width, schedule=schedule)
     expected = model.state_dict()
@@ -326,6 +291,12 @@ def _build(path: Path, state: Mapping[str, Tensor], schedule: Schedule) -> Energ
             raise CheckpointError(
                 f"{path}: {name}: expected shape {tuple(tensor.shape)}, found "
                 f"{tuple(state[name].shape)}."
+            )
+        plain = state[name].is_floating_point() and state[name].layout == torch.strided
+        if not plain or state[name].is_meta:
+            raise CheckpointError(
+                f"{path}: {name}: expected weights as floating-point numbers, found "
+                f"{state[name].dtype}, {state[name].layout} on {state[name].device}."
             )
         bad = int((~torch.isfinite(state[name])).sum())
         if bad:

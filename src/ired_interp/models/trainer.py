@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError, NonFiniteError, RunFolderError, TrainingError
 from ired_interp.models.checkpoint import ModelCard, write_checkpoint
 from ired_interp.models.stepping import Stepper
-from ired_interp.models.tensor_file import to_safetensors
+from ired_interp.models.tensor_file import read_safetensors, read_words, to_safetensors
 from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.runs.provenance import provenance
 from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
@@ -134,8 +134,7 @@ def training_progress(folder: Path) -> TrainReport:
     if not path.exists():
         return TrainReport(folder, 0, config.steps, [])
     try:
-        with safe_open(path, framework="pt") as stream:
-            progress = json.loads((stream.metadata() or {})["progress"])
+        progress = json.loads(read_words(path)["progress"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise _damaged(path, error) from error
     return TrainReport(folder, int(progress["step"]), config.steps, list(progress["curve"]))
@@ -294,9 +293,8 @@ class _Training:
     def restore(self, path: Path) -> None:
         """Take over a saved state."""
         try:
-            with safe_open(path, framework="pt") as stream:
-                progress = json.loads((stream.metadata() or {})["progress"])
-                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            tensors, words = read_safetensors(path)
+            progress = json.loads(words["progress"])
             self.stepper.restore(int(progress["step"]), tensors)
             self.curve = list(progress["curve"])
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:

@@ -1,6 +1,7 @@
 """Models by name: what ships in the package, files of the user's, and untrained controls."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -41,7 +42,7 @@ def open_checkpoint(source: str | Path, *, weights: Weights | None = None) -> Ch
             read_checkpoint(_folder() / f"{name}{_SUFFIX}", weights=weights), bundled=True
         )
     path = Path(source)
-    if isinstance(source, str) and not path.exists() and not path.suffix and path.name == name:
+    if isinstance(source, str) and not (os.path.lexists(path) or path.suffix or path.name != name):
         near = difflib.get_close_matches(name, list_models(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownNameError(

@@ -1,5 +1,6 @@
 """A clean clone of the very commit, in a folder that is thrown away."""
 
+import os
 import contextlib
 import shutil
 import tempfile
@@ -87,5 +88,7 @@ def borrowed_objects(root: Path, folder: Path) -> Path | None:
         return None
     alternates = folder / "objects" / "info" / "alternates"
     alternates.parent.mkdir(parents=True, exist_ok=True)
-    alternates.write_text(f"{(root / objects.out.strip()).resolve()}\n", encoding="utf-8")
+    place = (root / objects.out.strip()).resolve()
+    alternates.write_bytes(os.fsencode(place) + b"
+")
     return folder

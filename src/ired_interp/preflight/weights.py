@@ -6,19 +6,18 @@ spread as evenly as at first, nothing was trained.
 """
 
 import math
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ired_interp.errors import CheckpointError, UnknownNameError
 from ired_interp.models.checkpoint import read_checkpoint
+from ired_interp.models.tensor_file import read_safetensors, read_words
+from ired_interp.models.torch_file import read_torch
 from ired_interp.preflight.check import Check, failed, not_checked, passed
 
 __all__ = ["SUFFIXES", "check_weights"]
@@ -47,7 +46,7 @@ def check_weights(name: str, path: Path) -> Iterator[Check]:
     except (CheckpointError, UnknownNameError, OSError) as error:
         yield failed(
             "checkpoint",
-            f"{name}: {error}",
+            f"{name}: {str(error).removeprefix(f'{path}: ')}",
             "tensors alone, in a file that can be read without running code",
             "torch.save(model.state_dict(), PATH) in the code that made it, or take another file",
         )
@@ -125,7 +124,7 @@ def _read(path: Path, places: set[str]) -> dict[str, Tensor]:
         raise CheckpointError("no such file")
     if path.suffix == ".safetensors":
         try:
-            return dict(load_file(path))
+            return read_safetensors(path)[0]
         except SafetensorError as error:
             raise CheckpointError(f"the file is damaged or cut off ({error})") from error
 
@@ -133,15 +132,7 @@ def _read(path: Path, places: set[str]) -> dict[str, Tensor]:
         places.add(place)
         return storage
 
-    try:
-        content = torch.load(path, map_location=note, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            "a pickle of whole objects, as torch.save(model) wrote it in old days: it would run "
-            "code when it is loaded, and was not"
-        ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"damaged, cut off or no checkpoint ({_first(error)})") from error
+    content = read_torch(path, map_location=note)
     found = dict(_tensors(content, ""))
     if not found:
         raise CheckpointError("no tensors in it")
@@ -151,14 +142,12 @@ def _read(path: Path, places: set[str]) -> dict[str, Tensor]:
 def _steps(path: Path) -> int | None:
     """Steps of training that a file of ours or of the reference names."""
     if path.suffix == ".safetensors":
-        with path.open("rb") as stream:
-            head = stream.read(int.from_bytes(stream.read(8), "little"))
-        if _OURS.encode() not in head:
+        if read_words(path).get("format") != _OURS:
             return None
         card = read_checkpoint(path).card
         done = card.training.get("steps_done") if card is not None else None
         return done if isinstance(done, int) else None
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = read_torch(path)
     step = content.get("step") if isinstance(content, dict) else None
     return step if isinstance(step, int) else None
 
@@ -172,7 +161,3 @@ def _tensors(content: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
     elif isinstance(content, list | tuple):
         for number, value in enumerate(content):
             yield from _tensors(value, f"{prefix}.{number}" if prefix else str(number))
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

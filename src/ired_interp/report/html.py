@@ -29,7 +29,7 @@ def write_report(run: Run) -> Path:
     """
     with read(run) as results:
         text = _render(run, results)
-    write_file(run.report_path, text.encode())
+    write_file(run.report_path, text.encode(errors="backslashreplace"))
     return run.report_path
 
 

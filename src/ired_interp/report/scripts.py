@@ -68,7 +68,9 @@ def packed(figure: Interactive) -> str:
 
 def _letters(text: str) -> str:
     # Without a time in its head: the same text, the same bytes.
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    return base64.b64encode(
+        gzip.compress(text.encode(errors="backslashreplace"), 9, mtime=0)
+    ).decode()
 
 
 def _hash(script: str) -> str:

@@ -110,7 +110,7 @@ def write_comparison(first: Run, second: Run, found: Comparison, path: Path) -> 
             "glyphs": glyphs_of([picture for pair in figures for picture in pair]),
         }
         page = render("side_by_side.html", content)
-    write_file(path, page.encode())
+    write_file(path, page.encode(errors="backslashreplace"))
     return path
 
 

@@ -18,6 +18,7 @@ from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, RunFolderError, ShapeError
 from ired_interp.experiments.config import take_plain
 from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
+from ired_interp.models.file_kinds import HEAD_BYTES, kind_of
 from ired_interp.models.trained import training_bound
 from ired_interp.models.zoo import open_checkpoint
 from ired_interp.runs.provenance import provenance
@@ -30,6 +31,7 @@ __all__ = ["DrawnProblems", "SolverSettings", "read_questions", "solve_to_file"]
 
 _FORMAT = "ired-interp-answers"
 _VERSION = 1
+_NPY = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def solve_to_file(
         source: Problems to draw, or a ``.npy`` file with one question a row.
         out: A new file in a folder that exists or can be made.
         settings: How to solve.
-        task: Needed for a reference ``.pt``.
+        task: Needed for drawing the problems of a reference ``.pt``.
         weights: ``ema`` or ``online``, for a reference ``.pt``.
         track: Wraps the levels.
 
@@ -96,15 +98,19 @@ def solve_to_file(
     if os.path.lexists(out):
         raise RunFolderError(f"{out} exists already: expected a new file. Choose another --out.")
     checkpoint = open_checkpoint(model, weights=weights)
-    known = check_task(checkpoint, task, {})
     dtype = {"float64": torch.float64, "float32": torch.float32}[settings.dtype]
     energy = checkpoint.model.to(settings.device, dtype)
     bound = training_bound(checkpoint) if settings.bound is None else settings.bound
+    known: Task | None
     answer = None
     if isinstance(source, Path):
+        # It needs no task to draw questions; one that is named, or known, must fit all the same.
+        unknown = task is None and checkpoint.card is None
+        known = None if unknown else check_task(checkpoint, task, {})
         x = read_questions(source, energy.dim_x).to(settings.device, dtype)
     else:
-        problems = known.sample(
+        known = drawn = check_task(checkpoint, task, {})
+        problems = drawn.sample(
             source.count,
             seed=settings.seed,
             difficulty=source.difficulty,
@@ -138,18 +144,27 @@ def read_questions(path: Path, dim_x: int) -> Tensor:
         ShapeError, NonFiniteError: Its content does not fit the model.
     """
     try:
-        content = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+            stream.seek(0)
+            content = np.load(stream, allow_pickle=False) if head.startswith(_NPY) else None
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
             f"{path}: no such file: expected x.npy with one question a row."
         ) from error
-    except (OSError, ValueError, EOFError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except (ValueError, EOFError) as error:
         raise ConfigError(
             f"{path}: expected a .npy file of numbers as numpy.save writes it ({error})."
         ) from error
-    if not isinstance(content, np.ndarray) or content.dtype.kind not in "fiu":
-        kind = content.dtype if isinstance(content, np.ndarray) else type(content).__name__
-        raise ConfigError(f"{path}: expected an array of real numbers, found {kind}.")
+    if content is None:
+        raise ConfigError(
+            f"{path}: expected a .npy file of numbers as numpy.save writes it, found "
+            f"{kind_of(head)}."
+        )
+    if content.dtype.kind not in "fiu":
+        raise ConfigError(f"{path}: expected an array of real numbers, found {content.dtype}.")
     if content.ndim == 1 and content.shape[0] == dim_x:
         raise ShapeError(
             f"{path}: expected one question a row, shape (n, {dim_x}), found ({dim_x},); save "
@@ -188,16 +203,18 @@ def _dataset(x: Tensor, solution: Solution, answer: Tensor | None) -> xr.Dataset
 
 def _attributes(
     checkpoint: Checkpoint,
-    task: Task,
+    task: Task | None,
     source: DrawnProblems | Path,
     settings: SolverSettings,
     bound: float,
 ) -> dict[str, Any]:
     origin = f"read from {source}" if isinstance(source, Path) else f"drawn, {source.difficulty}"
-    return {
-        "task": task.name,
-        "task_size": task.size,
-        "task_options": task.options(),
+    names: dict[str, Any] = (
+        {}
+        if task is None
+        else {"task": task.name, "task_size": task.size, "task_options": task.options()}
+    )
+    return names | {
         "problems": origin,
         "format": _FORMAT,
         "format_version": _VERSION,

@@ -151,8 +151,8 @@ def _state(path: Path, done: int) -> str:
 
 def _first_time(log: Path) -> str | None:
     try:
-        with log.open(encoding="utf-8") as stream:
+        with log.open(encoding="utf-8", errors="replace") as stream:
             stamp = stream.readline().split(" ", 1)[0]
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return None
     return stamp if stamp[:4].isdecimal() else None

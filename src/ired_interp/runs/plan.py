@@ -23,7 +23,7 @@ def plan_hash(reference: str, config: Mapping[str, Any], units: int) -> str:
     """SHA-256 of what defines the data: the experiment, its planned config, the units."""
     content = {"experiment": reference, "config": config, "units": units}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 def config_differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -1,15 +1,36 @@
-"""``results.h5`` of a run folder, read whole."""
+"""``results.h5`` of a run folder, read whole.
 
+HDF5 locks what it opens, which fails where another program has the file open, and on file systems
+without locks. A file that is only read, and that appears by a rename, needs none: its bytes are
+read, and HDF5 gets those.
+"""
+
+import io
 from pathlib import Path
 
+import h5py
 import xarray as xr
 
 from ired_interp.errors import RunFolderError
+from ired_interp.models.file_kinds import HEAD_BYTES, kind_of
 
 __all__ = ["READ_VERSIONS", "read_results"]
 
 READ_VERSIONS = (1, 2, 3)
 """Of the format of run folders."""
+
+# All that files with changed bytes were seen to raise.
+_RAISED = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+)
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def read_results(path: Path) -> xr.DataTree:
@@ -25,12 +46,26 @@ def read_results(path: Path) -> xr.DataTree:
             f"resume {path}'."
         )
     try:
-        with xr.open_datatree(file, engine="h5netcdf") as tree:
-            results = tree.load()
-    except (OSError, ValueError, KeyError) as error:
+        content = file.read_bytes()
+    except OSError as error:
         raise RunFolderError(
-            f"{file} cannot be read ({_first_line(error)}). Delete it and run 'ired-interp resume "
-            f"{path}': it is made again from the shards."
+            f"{file} cannot be read: {error.strerror or error}. That says nothing about what is in "
+            "it: mend the permission or the file system, and try again."
+        ) from error
+    if not content.startswith(_HDF5):
+        raise RunFolderError(
+            f"{file} cannot be read: expected an HDF5 file, found {kind_of(content[:HEAD_BYTES])}. "
+            f"{_again(path)}"
+        )
+    try:
+        # Where this fails, h5netcdf prints a traceback beside its error.
+        with h5py.File(io.BytesIO(content)) as file_alone:
+            file_alone.attrs.get("_nc3_strict")
+        with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as tree:
+            results = tree.load()
+    except _RAISED as error:
+        raise RunFolderError(
+            f"{file} cannot be read: it is damaged ({_first_line(error)}). {_again(path)}"
         ) from error
     version = results.attrs.get("format_version", READ_VERSIONS[0])
     if version not in READ_VERSIONS:
@@ -41,6 +76,10 @@ def read_results(path: Path) -> xr.DataTree:
             "version."
         )
     return results
+
+
+def _again(path: Path) -> str:
+    return f"Delete it and run 'ired-interp resume {path}': it is made again from the shards."
 
 
 def _first_line(error: Exception) -> str:

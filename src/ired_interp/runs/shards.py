@@ -224,9 +224,11 @@ def _plain(data: xr.Dataset) -> xr.Dataset:
     """Attributes that every HDF5 tool reads: text and numbers, the rest as one JSON text each."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, str | int | float | np.generic) and not isinstance(value, bool):
+        if isinstance(value, int | float | np.generic) and not isinstance(value, bool):
             return value
-        return json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        # Of what is not UTF-8, as in the name of an old folder, only the escape is.
+        return text.encode(errors="backslashreplace").decode()
 
     return data.assign_attrs({k: plain(v) for k, v in data.attrs.items()})
 

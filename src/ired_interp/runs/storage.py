@@ -127,13 +127,14 @@ def append_log(path: Path, line: str) -> None:
         StorageError: The file system refused.
     """
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    with guard(path), path.open("a", encoding="utf-8") as stream:
+    with guard(path), path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(f"{stamp} {line}\n")
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
-    """Readable JSON, UTF-8."""
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    """Readable JSON, UTF-8; what is not, as in the name of an old folder, as JSON escapes it."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def main() -> int:
 
 def _own_output(log: Path) -> IO[str]:
     """The pipe to the parent; the standard output and error themselves go to the log."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     with log.open("ab") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)

@@ -159,7 +159,8 @@ class _Crew:
             words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             env=os.environ | dict.fromkeys(_THREADS, str(self.threads)),
             start_new_session=True,  # Ctrl-C is for the parent, which tells the others
         )
