@@ -1,7 +1,7 @@
 """A clean clone of the very commit, in a folder that is thrown away."""
 
-import os
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -89,6 +89,5 @@ def borrowed_objects(root: Path, folder: Path) -> Path | None:
     alternates = folder / "objects" / "info" / "alternates"
     alternates.parent.mkdir(parents=True, exist_ok=True)
     place = (root / objects.out.strip()).resolve()
-    alternates.write_bytes(os.fsencode(place) + b"
-")
+    alternates.write_bytes(os.fsencode(place) + b"\n")
     return folder
