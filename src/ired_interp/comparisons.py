@@ -42,6 +42,11 @@ ULPS = 8.0
 """Units of the last place that an energy loses in any case."""
 _STEP = {torch.float64: 2e-3, torch.float32: 3e-2}  # of the size of y
 _OTHER_STEPS = (1 / 8, 8.0, 1 / 64, 64.0, 1 / 512)  # times that, where it does not do
+_FINEST = 1 / 4096
+_USUAL_SIZES = (
+    1e-2,
+    1e2,
+)  # of an entry of y; outside of them a step of the size of 1 is tried, too
 # Of the curvature, the errors of products and of energies with which one step is enough.
 _CLOSE = {torch.float64: (1e-3, 1e-2), torch.float32: (3e-2, 1e-1)}
 _AGREE = 0.5  # two steps' discrepancies are one if they differ by less than that share
@@ -73,7 +78,8 @@ class Comparison:
     Attributes:
         gap: The difference, a vector or a number a row.
         error: The largest that the comparison itself explains; infinite where it tells nothing.
-        level: Whether gradients that should change are the same at all places to the last bit.
+        level: Whether gradients that should change by more than their last digits are the same at
+            all places.
     """
 
     gap: Float[Tensor, "n c"]
@@ -235,7 +241,11 @@ class Look:
         gap = self.product - found
         error = SAFETY * (changed + self.gradient_noise() / self.step + self.shaken) + torn
         same = (self.gradients == self.gradients[:, :1]).all(dim=2).all(dim=1)
-        return self._informative(gap, error, same, self.step, stairs=True)
+        change = torch.linalg.vector_norm(self.product, dim=1) * self.step
+        size = torch.linalg.vector_norm(self.gradients[:, 3], dim=1)
+        return self._informative(
+            gap, error, same, self.step, stairs=change > ULPS * self.eps * size
+        )
 
     def _energies(self, *, odd: bool) -> Comparison:
         e, h = self.energies, self.step
@@ -254,10 +264,10 @@ class Look:
         error = SAFETY * (error + (fine - coarse).abs())
         same = (e == e[:, :1]).all(dim=1)
         gap = ((fine - change) / unit)[:, None]
-        return self._informative(gap, error / unit, same, unit, stairs=False)
+        return self._informative(gap, error / unit, same, unit, stairs=torch.zeros_like(same))
 
     def _informative(
-        self, gap: Tensor, error: Tensor, same: Tensor, unit: Tensor, *, stairs: bool
+        self, gap: Tensor, error: Tensor, same: Tensor, unit: Tensor, *, stairs: Tensor
     ) -> Comparison:
         """Places that are all alike to the last bit may hide behind large numbers on the way."""
         hidden = torch.full_like(error, torch.inf)
@@ -423,15 +433,19 @@ def other_steps(line: "Line") -> "tuple[list[Look], list[Verdict]]":
     is looked at, too. Where that is no longer a difference of two y, nothing is refused, unless the
     gradients are smooth to their last digits.
     """
-    looks = [line.look(share) for share in (1.0, *_OTHER_STEPS)]
+    usual, size = line.places(1.0)
+    entries = size / line.y.shape[1] ** 0.5
+    least, most = _USUAL_SIZES
+    spare = torch.where((entries < least) | (entries > most), 1 / entries, _FINEST)
+    looks = [line.look(share) for share in (1.0, *_OTHER_STEPS, spare)]
     verdicts = _judged(looks)
     if not bool(verdicts[PRODUCT].refused.any()):
         return looks, verdicts
     rough = torch.stack([look.roughness() for look in looks])
     length = rough.gather(0, verdicts[PRODUCT].best)[0] / verdicts[PRODUCT].size / _FINER
     resolved = length >= ULPS * looks[0].eps * looks[0].size
-    usual, _ = line.places(1.0)
-    share = torch.where(resolved & torch.isfinite(length), length.to(usual) / usual, 1.0)
+    # Nowhere a step twice: it would be its own witness.
+    share = torch.where(resolved & torch.isfinite(length), length.to(usual) / usual, _FINEST / 8)
     looks.append(line.look(share))
     verdicts = _judged(looks)
     smooth = torch.stack([look.is_smooth() for look in looks]).any(dim=0)

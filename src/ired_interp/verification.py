@@ -146,8 +146,10 @@ def verify(field: Field, y: Float[Tensor, "n d"]) -> Verification:
         return rest.with_rows(rows, verify(field.select(rows), y[rows])) if len(rows) else rest
     line = Line.through(field, y, energy, gradient, "first", 1.0)
     first = line.look(1.0)
-    told = _check_again(field, y, line, first)
+    told, reach = _check_again(field, y, line, first), 3 * first.step
     columns = [first.stated(which) for which in range(NUM_COMPARISONS)]
+    columns[CURVATURE] = columns[CURVATURE] + told / reach.square()
+    columns[SLOPE] = columns[SLOPE] + told / reach
     outcomes = [VERIFIED] * y.shape[0]
     waiting = (~first.is_close()).nonzero().flatten()
     if waiting.numel():
@@ -160,10 +162,7 @@ def verify(field: Field, y: Float[Tensor, "n d"]) -> Verification:
             columns[which] = columns[which].index_copy(0, waiting, verdict.error)
         for row, outcome in zip(waiting.tolist(), _outcomes(tried, verdicts), strict=True):
             outcomes[row] = outcome
-    product, curvature, slope = columns
-    reach, told = 3 * first.step, torch.where(torch.isfinite(told), told, torch.inf)
-    curvature, slope = curvature + told / reach.square(), slope + told / reach
-    product, curvature, slope = (column.to(y) for column in (product, curvature, slope))
+    product, curvature, slope = (column.to(y) for column in columns)
     return Verification(product, curvature, slope, tuple(outcomes))
 
 

@@ -247,3 +247,18 @@ def test_the_gaussian_energy_is_a_tested_closed_form() -> None:
     found = Landscape(model, _y(1, 2), 3).verification(_y(1, 2))
     assert found.outcomes == (TESTED,)
     assert float(found.product_error) == 0
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-20, 1.0, 1e8])
+def test_the_size_of_y_need_not_be_that_of_the_energy_s_structure(size: float) -> None:
+    centre = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+
+    def energy(y: Tensor) -> Tensor:
+        off = y - (size if size > 1 else 0) - centre
+        return _square(off) + off.sin().sum(-1)
+
+    y = torch.full((2, D), size, dtype=torch.float64)
+    found = Landscape.of(energy, D).verification(y)
+    assert found.outcomes == (VERIFIED,) * 2
+    assert float(found.product_error.max()) < 1e-2
+    assert float(found.curvature_error.max()) < 1e-2

@@ -200,11 +200,11 @@ class AutodiffField:
         if key not in known:
             first = self.select(slice(0, 1))
 
-            def gradient() -> Tensor:
+            def gradient() -> int:
                 energy, leaf = first._forward(y[:1])
-                return _gradient(energy, leaf, create_graph=True)
+                return _graph_bytes(_gradient(energy, leaf, create_graph=True), leaf)
 
-            known[key] = max(_graph_bytes(self.computed(gradient)), _MIN_GRAPH_BYTES)
+            known[key] = max(self.computed(gradient), _MIN_GRAPH_BYTES)
         graph = known[key]
         return lambda num_vectors: graph * (1 + num_vectors)
 
@@ -417,21 +417,28 @@ def _backward(gradient: Tensor, leaf: Tensor, v: Tensor, *, batched: bool) -> Te
     return torch.zeros_like(v) if found is None else found.detach()
 
 
-def _graph_bytes(tensor: Tensor) -> int:
-    """Bytes of what the nodes below a tensor gave out in their forward pass."""
-    seen, waiting, total = set(), [tensor.grad_fn], 0
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
+def _graph_bytes(tensor: Tensor, leaf: Tensor) -> int:
+    """Bytes that the nodes from a leaf to a tensor gave out, those of weights alone left out."""
+    if tensor.grad_fn is None:
+        return 0
+    known = {torch.autograd.graph.get_gradient_edge(leaf).node: True}
+    waiting, total = [tensor.grad_fn], 0
+    while waiting:  # each node after the ones that it was made from
+        node = waiting[-1]
+        parents = [parent for parent, _ in node.next_functions if parent is not None]
+        later = [parent for parent in parents if parent not in known]
+        if node not in known and later:
+            waiting += later
             continue
-        seen.add(node)
+        waiting.pop()
+        if node in known:
+            continue
+        known[node] = any(known[parent] for parent in parents)
         try:
-            total += sum(
-                torch.Size(m.shape).numel() * m.dtype.itemsize for m in node._input_metadata
-            )
+            sizes = [torch.Size(m.shape).numel() * m.dtype.itemsize for m in node._input_metadata]
         except RuntimeError:  # a nested tensor has no one shape
-            total += _MIN_GRAPH_BYTES
-        waiting.extend(parent for parent, _ in node.next_functions)
+            sizes = [_MIN_GRAPH_BYTES]
+        total += sum(sizes) if known[node] else 0
     return total
 
 
