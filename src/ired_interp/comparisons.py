@@ -10,6 +10,7 @@ round-off of the energy and not a share of its size (as Moré & Wild 2011, doi:1
 tell noise from a smooth function). A step that leaves too large an error gives way to others.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -375,8 +376,9 @@ def _judged(looks: list[Look]) -> list[Verdict]:
     first, steps = looks[0], [look.step for look in looks]
     share = _NEGLIGIBLE * first.eps**0.5
     slope = torch.linalg.vector_norm(first.gradients[:, 3], dim=1)
-    # What the largest number on the way may have cost, over the size of y.
-    hidden = SAFETY * ULPS * first.eps * first.largest / first.size
+    # What the largest number on the way may have cost, over the size of y; no excuse if not known.
+    largest = first.largest if math.isfinite(first.largest) else 0.0
+    hidden = SAFETY * ULPS * first.eps * largest / first.size
     limits = (
         torch.maximum(share * first.curvature(), hidden),
         torch.maximum(share * first.curvature(), hidden / first.size),
