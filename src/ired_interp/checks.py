@@ -92,6 +92,9 @@ def real(name: str, value: object, *, error: type[IredInterpError] = ShapeError)
     return number
 
 
+_USUAL_ADVICE = "Look at the size of y there and at the model's weights."
+
+
 def check_matrix(
     name: str, value: Tensor, *, columns: int | None = None, of: str = "columns"
 ) -> None:
@@ -143,7 +146,7 @@ def check_vectors(v: Tensor, y: Tensor) -> None:
     check_finite("v", v)
 
 
-def finite(value: Tensor, what: str) -> Tensor:
+def finite(value: Tensor, what: str, advice: str = _USUAL_ADVICE) -> Tensor:
     """The value itself, row by row finite, or NonFiniteError with the first row that is not."""
     if bool(torch.isfinite(value.sum())):  # then all are, and a sum is quicker than looking at each
         return value
@@ -152,7 +155,7 @@ def finite(value: Tensor, what: str) -> Tensor:
         rows = wrong.nonzero().flatten().tolist()
         raise NonFiniteError(
             f"{what} is NaN or infinite at {len(rows)} of {value.shape[0]} rows (first: row "
-            f"{rows[0]}). Look at the size of y there and at the model's weights."
+            f"{rows[0]}). {advice}"
         )
     return value
 

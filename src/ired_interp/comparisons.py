@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ired_interp.draws import RowDraws
 from ired_interp.energy.fields import Field, where_defined
-from ired_interp.energy.roundoff import high_differences, largest_number
+from ired_interp.energy.roundoff import Magnitude, high_differences, magnitude
 
 __all__ = [
     "COMPANY_ULPS",
@@ -124,7 +124,7 @@ class Look:
         size: ‖y‖.
         eps: Of the energy's dtype.
         shaken: The round-off of the product, in its 2-norm, as it was measured; 0 if it was not.
-        largest: The largest number that the computation passes through; 0 if not looked for.
+        passed: The numbers that the computation passes through.
     """
 
     energies: Float[Tensor, "n 7"]
@@ -135,7 +135,7 @@ class Look:
     size: Float[Tensor, " n"]
     shaken: Float[Tensor, " n"]
     eps: float
-    largest: float
+    passed: Magnitude
 
     def select(self, rows: Int[Tensor, " k"]) -> "Look":
         """At some of the points."""
@@ -148,7 +148,7 @@ class Look:
             self.size[rows],
             self.shaken[rows],
             self.eps,
-            self.largest,
+            self.passed,
         )
 
     def comparison(self, which: int) -> Comparison:
@@ -214,7 +214,7 @@ class Look:
         """Whether the gradients are rougher than by round-off: a kink, or finer structure."""
         size = torch.linalg.vector_norm(self.gradients, dim=2).amax(dim=1)
         curved = torch.linalg.vector_norm(self.product, dim=1) * self.size
-        hidden = SAFETY * ULPS * self.largest
+        hidden = SAFETY * ULPS * self.passed.largest
         torn: Tensor = self.roughness() > self.eps * (_PLAIN_ULPS * (size + curved) + hidden)
         return torn
 
@@ -272,10 +272,11 @@ class Look:
     ) -> Comparison:
         """Places that are all alike to the last bit may hide behind large numbers on the way."""
         hidden = torch.full_like(error, torch.inf)
-        if self.largest > 0:
-            hidden = SAFETY * ULPS * self.eps * self.largest / unit
+        if self.passed.largest > 0:
+            hidden = SAFETY * ULPS * self.eps * self.passed.largest / unit
         alike = same & (gap != 0).any(dim=1)
-        error = torch.where(alike, torch.maximum(error, hidden), error)
+        # Numbers of a coarser dtype make stairs, which others beside them may cover.
+        error = torch.where(alike | self.passed.coarse, torch.maximum(error, hidden), error)
         unknown = ~torch.isfinite(gap).all(dim=1) | ~torch.isfinite(error)
         return Comparison(
             torch.where(unknown[:, None], 0, gap),
@@ -296,7 +297,7 @@ class Line:
     direction: Float[Tensor, " d"]
     stretch: float
     shaken: Float[Tensor, " n"]
-    largest: float = 0.0
+    passed: Magnitude
 
     @classmethod
     def through(
@@ -308,7 +309,9 @@ class Line:
         vectors = direction.expand(y.shape[0], 1, -1).clone()
         product = field.linearise(y)(vectors)
         shaken = torch.zeros_like(energy)
-        return cls(field, y, energy, gradient, product[:, 0], direction, stretch, shaken)
+        return cls(
+            field, y, energy, gradient, product[:, 0], direction, stretch, shaken, Magnitude()
+        )
 
     def select(self, rows: Int[Tensor, " k"]) -> "Line":
         """Through some of the points."""
@@ -321,7 +324,7 @@ class Line:
             self.direction,
             self.stretch,
             self.shaken[rows],
-            self.largest,
+            self.passed,
         )
 
     def measured(self) -> "Line":
@@ -336,7 +339,7 @@ class Line:
         return replace(
             self,
             shaken=torch.linalg.vector_norm(again - self.product, dim=1).nan_to_num(0, 0, 0),
-            largest=largest_number(lambda: self.field.energy_and_gradient(self.y)),
+            passed=magnitude(lambda: self.field.energy_and_gradient(self.y), self.y.dtype),
         )
 
     def places(self, share: "float | Tensor") -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
@@ -368,7 +371,7 @@ class Line:
             size.double(),
             self.shaken.double(),
             float(torch.finfo(self.y.dtype).eps),
-            self.largest,
+            self.passed,
         )
 
 
@@ -377,7 +380,7 @@ def _judged(looks: list[Look]) -> list[Verdict]:
     share = _NEGLIGIBLE * first.eps**0.5
     slope = torch.linalg.vector_norm(first.gradients[:, 3], dim=1)
     # What the largest number on the way may have cost, over the size of y; no excuse if not known.
-    largest = first.largest if math.isfinite(first.largest) else 0.0
+    largest = first.passed.largest if math.isfinite(first.passed.largest) else 0.0
     hidden = SAFETY * ULPS * first.eps * largest / first.size
     limits = (
         torch.maximum(share * first.curvature(), hidden),

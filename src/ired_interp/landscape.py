@@ -32,6 +32,11 @@ __all__ = ["DEFAULT_MAX_BYTES", "HessianProduct", "Landscape"]
 DEFAULT_MAX_BYTES = 64 * 2**20
 _CLOSED_ULPS = 1e4
 _FEW_ROWS = 8
+_NO_SECOND = (
+    "E is finite there. Where y and the weights are of a usual size, the second derivative is not "
+    "defined at this y, or torch's is not: a norm or a root at 0, equal eigenvalues or singular "
+    "values, a where beside an undefined branch. Move y by a little, or write the term smoothly."
+)
 
 
 class Landscape:
@@ -294,7 +299,7 @@ class Landscape:
             h = (h + h.mT) / 2
         else:
             parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
-            h = finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian")
+            h = finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian", _NO_SECOND)
         if verify and isinstance(self._field, AnalyticField) and not self._field.is_tested:
             self._check_closed_form(y, h)
         return h, known
@@ -497,7 +502,7 @@ class Landscape:
             return out
         for rows, columns in self._blocks(y, v.shape[1]):
             out[rows, columns] = self._field.select(rows).hvp(y[rows], v[rows, columns])
-        return finite(out, "the Hessian product")
+        return finite(out, "the Hessian product", _NO_SECOND)
 
     def _blocks(self, y: Tensor, num_vectors: int) -> list[tuple[slice, slice]]:
         """Rows, and vectors where one row is too much, whose memory stays near the bound."""

@@ -35,7 +35,7 @@ from ired_interp.comparisons import (
     other_steps,
 )
 from ired_interp.energy.fields import Field, where_defined
-from ired_interp.energy.roundoff import high_differences, largest_number
+from ired_interp.energy.roundoff import high_differences, magnitude
 from ired_interp.errors import EnergyError
 
 __all__ = ["Verification", "verify"]
@@ -229,8 +229,8 @@ def _check_again(field: Field, y: Tensor, line: Line, look: Look) -> Float[Tenso
         return (torch.isfinite(gap) & (gap > allowed)).nonzero().flatten()
 
     def hidden() -> float:  # behind large numbers on the way
-        largest = largest_number(lambda: field.energy_and_gradient(y))
-        return float(ULPS * look.eps * largest)
+        passed = magnitude(lambda: field.energy_and_gradient(y), y.dtype)
+        return float(ULPS * look.eps * passed.largest)
 
     gap, same = (again - look.energies[:, 3]).abs(), ULPS * look.eps * level
     if differ(gap, same).numel() and (rows := differ(gap, same + hidden())).numel():

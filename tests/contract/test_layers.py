@@ -26,6 +26,8 @@ FLOORS = {
     "stats": 1,
     "energy": 2,
     "rules": 2,
+    "comparisons": 3,
+    "verification": 3,
     "landscape": 3,
     "solve": 4,
     "anatomy": 5,

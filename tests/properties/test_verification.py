@@ -19,7 +19,8 @@ from ired_interp.curvature import (
 )
 from ired_interp.energy.exact import GaussianEnergy
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.errors import EnergyError
+from ired_interp.energy.roundoff import magnitude
+from ired_interp.errors import EnergyError, NonFiniteError
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
 from ired_interp.verification import KINK, NOT_ASKED, ROUND_OFF, TESTED, VERIFIED, Verification
@@ -262,3 +263,84 @@ def test_the_size_of_y_need_not_be_that_of_the_energy_s_structure(size: float) -
     assert found.outcomes == (VERIFIED,) * 2
     assert float(found.product_error.max()) < 1e-2
     assert float(found.curvature_error.max()) < 1e-2
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's first jvp
+def test_forward_mode_inside_an_energy_can_be_watched() -> None:
+    # Its derivatives are tensors without numbers, which a look at would end the process.
+    weights = planted.normal(D, D, seed=0)
+
+    def energy(y: Tensor) -> Tensor:
+        moved: Tensor = torch.func.jvp(lambda z: (z @ weights).tanh(), (y,), (torch.ones_like(y),))[
+            1
+        ]
+        return moved.square().sum(-1)
+
+    assert magnitude(lambda: energy(_y()), torch.float64).largest > 0
+    assert Landscape.of(energy, D).verification(0.25 * _y()).outcomes == (VERIFIED,) * 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+def test_an_energy_of_coarser_numbers_is_not_refused(dtype: torch.dtype) -> None:
+    weights = planted.normal(D, D, seed=0)
+
+    def energy(y: Tensor) -> Tensor:
+        coarse = (y.to(dtype) @ weights.to(dtype) + 1e2) - 1e2
+        return coarse.abs().double().square().sum(-1) + _square(y)
+
+    for seed in range(4):
+        found = Landscape.of(energy, D).verification(planted.normal(2, D, seed=seed))
+        assert set(found.outcomes) <= {VERIFIED, ROUND_OFF, KINK}
+
+
+def test_an_energy_that_raises_beyond_its_domain_is_met_within_it() -> None:
+    def energy(y: Tensor) -> Tensor:
+        if bool((y <= 0).any()):
+            raise ValueError("y must be positive")
+        return (y - y.log()).sum(-1)
+
+    land = Landscape.of(energy, 2)
+    near = torch.tensor([[1e-3, 5.0]], dtype=torch.float64)
+    assert spectrum(land, near).verification.outcomes == (VERIFIED,)
+    found = minimise(land, torch.tensor([[50.0, 0.3]], dtype=torch.float64))
+    assert bool(found.converged.all())
+    with pytest.raises(ValueError, match="y must be positive"):
+        land.energy(-near)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_batch_norm_in_training_mode_is_told_by_its_cure(n: int) -> None:
+    norm = nn.BatchNorm1d(D).double().train()
+    with pytest.raises(EnergyError, match=r"eval\(\)|batch norm"):
+        Landscape.of(lambda y: _square(norm(y)), D).hessian(_y(n))
+
+
+@pytest.mark.parametrize(
+    "words", ["the shape of the wing is bad", "SparseSolver diverged", "my flash memory is full"]
+)
+def test_errors_that_an_energy_raises_stay_its_own(words: str) -> None:
+    def energy(y: Tensor) -> Tensor:
+        raise RuntimeError(words)
+
+    with pytest.raises(RuntimeError, match=words):
+        Landscape.of(energy, D).energy(_y())
+
+
+@pytest.mark.parametrize(
+    ("fn", "words"),
+    [
+        (lambda y: torch.pdist(y[0].view(-1, 1)).square().sum()[None], "torch.pdist has no second"),
+        (lambda y: (y @ torch.ones(3, 3).double()).sum(-1), "could not be computed"),
+        (lambda y: y.view(-1, 7).sum(-1), "called with any of the rows"),
+        (lambda y: nn.functional.hardsigmoid(y).square().sum(-1), "operation hardsigmoid has no"),
+    ],
+)
+def test_what_torch_refuses_is_told_by_its_name(fn: Callable[[Tensor], Tensor], words: str) -> None:
+    with pytest.raises(EnergyError, match=words):
+        Landscape.of(fn, D).hessian(_y(1))
+
+
+def test_a_second_derivative_that_is_not_defined_is_told_as_that() -> None:
+    y = torch.zeros(1, D, dtype=torch.float64)
+    with pytest.raises(NonFiniteError, match=r"Hessian is NaN.*second derivative is not defined"):
+        Landscape.of(lambda y: torch.sinc(y).sum(-1), D).hessian(y)

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ired_interp.energy.roundoff import high_differences, largest_number
+from ired_interp.energy.roundoff import high_differences, magnitude
 from ired_interp.energy.torch_errors import is_of_attention, is_of_compilation, translated
 from ired_interp.errors import EnergyError
 
@@ -238,7 +238,7 @@ class AutodiffField:
         unit = _BATCH_ULPS * torch.finfo(y.dtype).eps
         if bool(gap <= unit * first.abs().max()):
             return
-        if float(gap) > unit * largest_number(lambda: self.energy(y)):
+        if float(gap) > unit * magnitude(lambda: self.energy(y), y.dtype).largest:
             raise EnergyError(
                 "Landscape: the energy is not the same function from call to call (at the same y "
                 f"it changes by {float(gap):.1e}). Expected no state and no randomness: call eval()"
@@ -268,10 +268,11 @@ class AutodiffField:
         changed = bool(gap > torch.finfo(y.dtype).eps ** 0.5 * scale)
         if bool((moved != 0).any()) or (changed and float(gap) > self._round_off(y, together)):
             raise EnergyError(
-                "Landscape: the rows of the energy influence one another (without its neighbours "
-                f"a row's energy changes by a share of {float(gap / scale):.1e}). Expected the "
-                "energy of a row to depend on that row alone: look for a mean, a sum, a batch norm "
-                "or a roll over the first axis."
+                "Landscape: the rows of the energy influence one another, or it remembers earlier "
+                "calls (without its neighbours a row's energy changes by a share of "
+                f"{float(gap / scale):.1e}). Expected the energy of a row to depend on that row "
+                "alone: look for a mean, a sum, a batch norm or a roll over the first axis, and "
+                "for a cache inside fn."
             )
 
     def _round_off(self, y: Float[Tensor, "n d"], energy: Float[Tensor, " n"]) -> float:
@@ -290,7 +291,7 @@ class AutodiffField:
         return max(
             _NOISES * moved,
             _NOISES * max(shown),
-            _BATCH_ULPS * eps * largest_number(lambda: self.energy(y)),
+            _BATCH_ULPS * eps * magnitude(lambda: self.energy(y), y.dtype).largest,
         )
 
     def _products(self, gradient: Tensor, leaf: Tensor, v: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ired_interp.energy.base import AnalyticEnergy, FixedProduct, LinearisedEnergy
-from ired_interp.errors import EnergyError
 
 __all__ = ["AnalyticField", "Field", "where_defined"]
 
+# What an energy may raise beyond its domain, and torch within it. The points are not the caller's.
+_AT_A_POINT = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 _CLOSED_FORMS = ("energy", "energy_and_gradient", "hvp", "hessian", "product")
 
 
@@ -137,13 +138,15 @@ class AnalyticField:
 
 
 def where_defined(field: Field, y: Tensor) -> tuple[Tensor, Tensor]:
-    """E and ∇E; NaN at rows where the energy refuses to be evaluated.
+    """E and ∇E; NaN at rows where the energy raises an error.
 
     Cost: one energy and gradient; one a row where it refuses some row.
     """
     try:
         return field.energy_and_gradient(y)
-    except EnergyError:
+    except torch.OutOfMemoryError:
+        raise
+    except _AT_A_POINT:
         if y.shape[0] == 1:
             return torch.full_like(y[:, 0], torch.nan), torch.full_like(y, torch.nan)
     rows = [slice(row, row + 1) for row in range(y.shape[0])]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,23 +12,36 @@ from torch.utils._pytree import tree_leaves
 
 from ired_interp.errors import EnergyError
 
-__all__ = ["high_differences", "largest_number"]
+__all__ = ["Magnitude", "high_differences", "magnitude"]
 
 
-def largest_number(compute: Callable[[], object]) -> float:
-    """The largest finite number that torch's operations return on the way; 0 if there is none.
+@dataclass(frozen=True, slots=True)
+class Magnitude:
+    """How large the numbers are that a computation passes through.
 
-    Infinite where it cannot be told: some operations of higher order let nobody watch.
+    Attributes:
+        largest: The largest finite one that torch's operations return; one of a coarser dtype
+            counts by the ratio of the units of the last place. 0 if it was not looked for,
+            infinite where it cannot be told: some operations of higher order let nobody watch.
+        coarse: Whether there was a coarser dtype.
+    """
+
+    largest: float = 0.0
+    coarse: bool = False
+
+
+def magnitude(compute: Callable[[], object], dtype: torch.dtype) -> Magnitude:
+    """The magnitude of a computation whose result is in that dtype.
 
     Cost: the computation, and a pass over each of its tensors.
     """
-    seen = _Magnitude()
+    seen = _Watch(dtype)
     with seen:
         try:
             compute()
         except (EnergyError, RuntimeError):
-            return math.inf
-    return seen.largest
+            return Magnitude(math.inf)
+    return Magnitude(seen.largest, seen.coarse)
 
 
 def high_differences(values: Tensor) -> tuple[Tensor, ...]:
@@ -38,22 +52,31 @@ def high_differences(values: Tensor) -> tuple[Tensor, ...]:
     return tuple(torch.einsum("k,nk...->n...", weights, part) for weights, part in parts)
 
 
-class _Magnitude(TorchDispatchMode):
+class _Watch(TorchDispatchMode):
     """Looks at what operations return, and changes nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.eps = torch.finfo(dtype).eps
         self.largest = 0.0
+        self.coarse = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # torch's own signature
         out = func(*args, **(kwargs or {}))
         for value in tree_leaves(out):
-            if isinstance(value, Tensor) and value.is_floating_point():
-                dense = value.detach()
-                if dense.layout is not torch.strided:
-                    continue
-                size = torch.where(torch.isfinite(dense), dense.abs(), 0)
-                self.largest = max(self.largest, float(size.max()) if size.numel() else 0.0)
+            if isinstance(value, Tensor) and _has_numbers(value):
+                size = value.detach().abs()
+                size = torch.where(torch.isfinite(size), size, 0)
+                share = torch.finfo(size.dtype).eps / self.eps
+                self.coarse |= share > 1
+                self.largest = max(self.largest, float(size.max()) * max(share, 1.0))
         return out
+
+
+def _has_numbers(value: Tensor) -> bool:
+    """Whether there are numbers to look at: forward-mode derivatives have tensors without any."""
+    if not (value.is_floating_point() or value.is_complex()) or value.layout is not torch.strided:
+        return False
+    return value.device.type != "meta" and not value._is_zerotensor() and value.numel() > 0
