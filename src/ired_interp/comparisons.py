@@ -79,7 +79,7 @@ class Comparison:
     Attributes:
         gap: The difference, a vector or a number a row.
         error: The largest that the comparison itself explains; infinite where it tells nothing.
-        level: Whether gradients that should change by more than their last digits are the same at
+        level: Whether what should change, gradients by more than their last digits, is the same at
             all places.
     """
 
@@ -265,7 +265,7 @@ class Look:
         error = SAFETY * (error + (fine - coarse).abs())
         same = (e == e[:, :1]).all(dim=1)
         gap = ((fine - change) / unit)[:, None]
-        return self._informative(gap, error / unit, same, unit, stairs=torch.zeros_like(same))
+        return self._informative(gap, error / unit, same, unit, stairs=torch.ones_like(same))
 
     def _informative(
         self, gap: Tensor, error: Tensor, same: Tensor, unit: Tensor, *, stairs: Tensor
@@ -388,13 +388,22 @@ def _judged(looks: list[Look]) -> list[Verdict]:
         torch.maximum(share * slope, hidden),
     )
     return [
-        _judge([look.comparison(which) for look in looks], steps, limits[which])
+        _judge(
+            [look.comparison(which) for look in looks],
+            steps,
+            limits[which],
+            of_gradients=which == PRODUCT,
+        )
         for which in range(NUM_COMPARISONS)
     ]
 
 
 def _judge(
-    seen: list[Comparison], steps: list[Float[Tensor, " n"]], negligible: Float[Tensor, " n"]
+    seen: list[Comparison],
+    steps: list[Float[Tensor, " n"]],
+    negligible: Float[Tensor, " n"],
+    *,
+    of_gradients: bool,
 ) -> Verdict:
     """What the comparisons of several steps say together.
 
@@ -416,7 +425,9 @@ def _judge(
     disproved = (clean[None] & (lengths[None] <= lengths[:, None]) & closer).any(dim=1)
     finest = lengths == lengths.amin(dim=0)
     # Gradients that do not change at all are stairs: of round-off or of the energy's own making.
+    # Energies are stairs at short steps, where large numbers cancel; not at all steps.
     level = torch.stack([one.level for one in seen])
+    level = level if of_gradients else level & level.all(dim=0)
     claims = ~disproved & ((~clean & ((witnesses >= 1) | finest)) | level)
     sure = claims & (witnesses >= _WITNESSES)
     best = torch.where(sure, errors, torch.inf).argmin(dim=0, keepdim=True)
