@@ -281,7 +281,7 @@ def test_scores_whose_spread_is_round_off_have_no_spectrum(task: Task, dtype: st
     for name in ("concentration", "beyond_edge", "eigenvalue", "own_share", "effective_draws"):
         assert bool(bottom[name].isnull().all()), name
         assert bool(data[name].sel(place="typical").notnull().all()), name
-    floor = 100 * epsilon * data["score_rms"].sel(place="typical")
+    floor = 200 * epsilon * data["score_rms"].sel(place="typical")
     np.testing.assert_allclose(data["score_floor"], floor, rtol=1e-6)
 
 

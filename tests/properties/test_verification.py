@@ -1,5 +1,6 @@
 """Derivatives are those of the energy, or that they are not, or not known to be, is said."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -278,6 +279,41 @@ def test_forward_mode_inside_an_energy_can_be_watched() -> None:
 
     assert magnitude(lambda: energy(_y()), torch.float64).largest > 0
     assert Landscape.of(energy, D).verification(0.25 * _y()).outcomes == (VERIFIED,) * 3
+
+
+def test_a_magnitude_looks_into_compiled_functions_and_leaves_them_compiled() -> None:
+    def energy(y: Tensor) -> Tensor:
+        return ((1e6 * y).sin() * y).sum(-1)
+
+    runs = []
+
+    def backend(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., object]:
+        def run(*args: object) -> object:  # a kernel: what it computes inside is not seen
+            runs.append(1)
+            with torch._C._DisableTorchDispatch():
+                return graph(*args)
+
+        return run
+
+    compiled = torch.compile(energy, backend=backend)
+    y = _y()
+    for _ in range(2):
+        as_written = magnitude(lambda: energy(y), torch.float64).largest
+        assert magnitude(lambda: compiled(y), torch.float64).largest == as_written > 1e5
+        ran = len(runs)
+        compiled(y)
+        assert len(runs) == ran + 1
+
+
+def test_a_magnitude_inside_torch_cond_is_not_known_and_cond_still_works() -> None:
+    def energy(y: Tensor) -> Tensor:
+        out: Tensor = torch.cond(torch.tensor(data=True), torch.sin, torch.cos, (y,))
+        return out.sum(-1)
+
+    for rows in (1, 2, 3):
+        y = _y(rows)
+        assert magnitude(lambda y=y: energy(y), torch.float64).largest == math.inf
+        assert torch.equal(energy(y), y.sin().sum(-1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])

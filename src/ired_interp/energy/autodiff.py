@@ -11,7 +11,7 @@ rows, so that it may take gradients itself and work in place.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -182,7 +182,7 @@ class AutodiffField:
         one = torch.ones_like(y[:1, None])
         product(one)  # in whatever way it can be had
         counter = _FlopCount()
-        with suppress(EnergyError), counter:  # some operations of higher order let nobody watch
+        with counter:
             product(one)
         numbers = self.memory(y)(0) // y.element_size()
         flops = counter.total + _FLOPS_PER_NUMBER * numbers
@@ -381,6 +381,13 @@ class AutodiffField:
 class _FlopCount(TorchDispatchMode):
     """Counts the operations of matrix products and convolutions, and nothing of modules."""
 
+    supports_higher_order_operators = True  # what is inside `torch.cond` is not counted
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Yes: torch would never again compile what it first meets inside another mode."""
+        return True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         # Imported here: it takes time that every start of the command line would pay.
@@ -393,7 +400,7 @@ class _FlopCount(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # torch's own signature
         out = func(*args, **(kwargs or {}))
-        if count := self._registry.get(func._overloadpacket):
+        if count := self._registry.get(getattr(func, "_overloadpacket", func)):
             self.total += int(count(*args, **(kwargs or {}), out_val=out))
         return out
 

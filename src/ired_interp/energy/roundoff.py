@@ -1,12 +1,15 @@
 """The round-off of a function: what its high differences show, and what it is a share of."""
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -22,7 +25,7 @@ class Magnitude:
     Attributes:
         largest: The largest finite one that torch's operations return; one of a coarser dtype
             counts by the ratio of the units of the last place. 0 if it was not looked for,
-            infinite where it cannot be told: some operations of higher order let nobody watch.
+            infinite where it cannot be told: nobody can watch what is inside `torch.cond`.
         coarse: Whether there was a coarser dtype.
     """
 
@@ -36,7 +39,7 @@ def magnitude(compute: Callable[[], object], dtype: torch.dtype) -> Magnitude:
     Cost: the computation, and a pass over each of its tensors.
     """
     seen = _Watch(dtype)
-    with seen:
+    with _as_written(), seen:
         try:
             compute()
         except (EnergyError, RuntimeError):
@@ -52,8 +55,25 @@ def high_differences(values: Tensor) -> tuple[Tensor, ...]:
     return tuple(torch.einsum("k,nk...->n...", weights, part) for weights, part in parts)
 
 
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Compiled functions run uncompiled inside: a kernel of theirs shows only what it returns."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled yet, and its import takes long
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
 class _Watch(TorchDispatchMode):
     """Looks at what operations return, and changes nothing."""
+
+    supports_higher_order_operators = True
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Yes: torch would never again compile what it first meets inside another mode."""
+        return True
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -65,6 +85,8 @@ class _Watch(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # torch's own signature
         out = func(*args, **(kwargs or {}))
+        if isinstance(func, HigherOrderOperator):
+            self.largest = math.inf
         for value in tree_leaves(out):
             if isinstance(value, Tensor) and _has_numbers(value):
                 size = value.detach().abs()

@@ -90,7 +90,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "score": Definition("∇_yE at the typical points and on the trajectory.", _STORED),
     "score_floor": Definition(
-        "100·ε·the root mean square of typical scores, ε of the dtype that they were computed in. "
+        "200·ε·the root mean square of typical scores, ε of the dtype that they were computed in. "
         "Spectra and components are missing where the scores of a place spread by less over the "
         "draws: they would be round-off.",
         "round-off of a gradient is below a tenth of it",
