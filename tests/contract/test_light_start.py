@@ -39,10 +39,25 @@ except SystemExit as stop:
 heavy = [name for name in {heavy} if name in sys.modules]
 sys.stderr.write(f"\\n{{code}} {{heavy}}")
 """
-COMMANDS = (
-    "run resume work report status solve train models card new compare list submit fetch cancel "
-    "preflight doctor"
-).split()
+COMMANDS = [
+    "run",
+    "resume",
+    "work",
+    "report",
+    "status",
+    "solve",
+    "train",
+    "models",
+    "card",
+    "new",
+    "compare",
+    "list",
+    "submit",
+    "fetch",
+    "cancel",
+    "preflight",
+    "doctor",
+]
 
 
 def started(*words: str, folder: Path) -> tuple[int, str, str]:
