@@ -18,6 +18,7 @@ from rich.table import Table
 from torch import Tensor
 
 import ired_interp as ii
+from ired_interp.models.checkpoint import task_of
 from ired_interp.models.trainer import VALIDATION_SEED
 from ired_interp.models.zoo import open_checkpoint
 from ired_interp.rules import best_error, ladder
@@ -48,7 +49,7 @@ def beside_a_model(name: str, difficulty: Difficulty) -> Table:
     card = open_checkpoint(name).card
     if card is None:
         raise SystemExit(f"{name}: expected a model with a card, which names its task")
-    task, model = card.make_task(), ii.load_model(name)
+    task, model = task_of(card), ii.load_model(name)
     held_out = task.sample(
         int(card.validation["num_problems"]), seed=VALIDATION_SEED, difficulty=difficulty
     )

@@ -6,13 +6,14 @@ Source: Algorithm 2 of Du, Mao & Tenenbaum (ICML 2024) for the rule ``paper``, t
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ired_interp.checks import Real, Whole, check_matrix, real, whole
+from ired_interp.choices import SolverRule
 from ired_interp.draws import RowDraws, check_seed
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
@@ -20,7 +21,7 @@ from ired_interp.landscape import Landscape
 
 __all__ = ["BOUND", "Rule", "Solution", "accept_no_rise", "propose", "solve"]
 
-Rule = Literal["released", "paper"]
+Rule = SolverRule
 Track = Callable[[Iterable[int]], Iterable[int]]
 
 _NUM_STEPS = 5

@@ -14,6 +14,8 @@ SOURCE = Path(ired_interp.__file__).parent
 # A module may import its own floor and those below. Longest prefix wins.
 FLOORS = {
     "errors": 0,
+    "choices": 0,
+    "on_demand": 0,
     "draws": 0,
     "devices": 0,
     "checks": 0,

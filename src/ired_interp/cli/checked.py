@@ -15,25 +15,11 @@ from ired_interp.preflight.check import CHECKS, Check
 from ired_interp.preflight.run import Wishes, preflight
 from ired_interp.runs.run import Run
 
-__all__ = ["add_options", "check_before_submission", "skipped_checks", "words_of_run"]
+__all__ = ["check_before_submission", "skipped_checks", "words_of_run"]
 
 _ALL = "all"
 # What submit itself looks after: it puts in what there is room for, and names the rest.
 _LEFT_TO_SUBMIT = ("queue",)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of the preflight that ``submit`` makes."""
-    parser.add_argument(
-        "--skip",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="leave a check of the preflight out, or 'all'; repeatable; the run records it",
-    )
-    parser.add_argument(
-        "--fresh-env", action="store_true", help="build the environment for the preflight (minutes)"
-    )
 
 
 def skipped_checks(options: argparse.Namespace) -> tuple[str, ...]:

@@ -4,22 +4,22 @@ import argparse
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ired_interp import api
+from ired_interp.choices import Watch
 from ired_interp.cli.checked import (
-    add_options,
     check_before_submission,
     skipped_checks,
     words_of_run,
 )
+from ired_interp.cli.cluster_options import OVERRIDES
 from ired_interp.cli.codes import FAILED
-from ired_interp.cli.config_options import add_config_options, config_of, words_of
+from ired_interp.cli.config_options import config_of, words_of
 from ired_interp.cluster.config import ClusterConfig, load_cluster
 from ired_interp.cluster.fetching import cancel, fetch, last_attempt, update_ledger
-from ired_interp.cluster.ledger import has_ledger
 from ired_interp.cluster.polling import EARLY_SECONDS, watch
 from ired_interp.cluster.shell import Shell, open_shell
 from ired_interp.cluster.submission import (
@@ -32,69 +32,25 @@ from ired_interp.cluster.submission import (
 )
 from ired_interp.console import console, terminal
 from ired_interp.errors import CannotAskError, ConfigError, UnknownNameError
-from ired_interp.experiments import Experiment, load, locate
+from ired_interp.experiments import load, locate
 from ired_interp.runs.failures import ranges
 from ired_interp.runs.memory import read_size
 from ired_interp.runs.run import Run, is_run_folder, open_run, plan_run
 
-__all__ = ["add", "add_clusters", "cluster_lines"]
+__all__ = ["cancel_run", "cluster_lines", "fetch_run", "submit_run"]
 
-_WATCH = {"none": 0.0, "early": EARLY_SECONDS, "end": None}
-_OVERRIDES = ("time_minutes", "memory_mib", "units_per_task")
-
-
-def add(commands: Any, experiment: Experiment | None) -> None:
-    """Register the commands."""
-    parser = commands.add_parser("submit", help="put the missing units of a run on a cluster")
-    parser.set_defaults(command=_submit)
-    parser.add_argument("target", help="run folder; or an experiment, which is planned into --out")
-    parser.add_argument("--cluster", required=True, help="table of the clusters file")
-    add_clusters(parser)
-    parser.add_argument("--out", type=Path, help="new run folder, for an experiment")
-    parser.add_argument("--max-memory", metavar="SIZE", help="of a unit, for an experiment")
-    parser.add_argument("--dry-run", action="store_true", help="print the scripts, change nothing")
-    parser.add_argument(
-        "--no-canary", action="store_true", help="start all tasks at once, not one before the rest"
-    )
-    parser.add_argument(
-        "--allow-unpushed",
-        action="store_true",
-        help="submit a commit that is on no remote; the run records it",
-    )
-    add_options(parser)
-    parser.add_argument(
-        "--watch",
-        choices=tuple(_WATCH),
-        default="early",
-        help="follow the tasks for a minute (early), until all have ended, or not at all",
-    )
-    parser.add_argument("--partitions", help="instead of the cluster's, separated by commas")
-    for name in _OVERRIDES:
-        words = name.replace("_", "-")
-        parser.add_argument(f"--{words}", type=int, help="instead of the cluster's")
-    if experiment is not None:
-        add_config_options(parser, experiment)
-    for name, command, text in (
-        ("fetch", _fetch, "bring results of a cluster here; report when all are there"),
-        ("cancel", _cancel, "take a run's tasks out of a cluster's queue"),
-    ):
-        parser = commands.add_parser(name, help=text)
-        parser.set_defaults(command=command)
-        parser.add_argument("folder", type=Path, help="run folder")
-        add_clusters(parser)
+_WATCH: Mapping[Watch, float | None] = {"none": 0.0, "early": EARLY_SECONDS, "end": None}
 
 
 def cluster_lines(run: Path, clusters: Path | None) -> list[str]:
-    """How the tasks of a run stand, for ``status``; nothing if it was never submitted.
+    """How the tasks of a run stand, for ``status``.
 
     What cannot be asked is said to be unknown: the folder's own state is shown all the same.
 
     Args:
-        run: The run folder.
+        run: The run folder, of a run that was submitted.
         clusters: Another clusters file than the user's.
     """
-    if not has_ledger(run):
-        return []
     name = last_attempt(run).place.cluster
     try:
         state = update_ledger(run, open_shell(load_cluster(name, clusters)))
@@ -103,14 +59,8 @@ def cluster_lines(run: Path, clusters: Path | None) -> list[str]:
     return [f"on {name}: {state.summary()}", f"'ired-interp fetch {run}' brings what is done there"]
 
 
-def add_clusters(parser: argparse.ArgumentParser) -> None:
-    """The option that names another clusters file."""
-    parser.add_argument(
-        "--clusters", type=Path, help="clusters file (~/.config/ired-interp/clusters.toml)"
-    )
-
-
-def _submit(options: argparse.Namespace) -> int:
+def submit_run(options: argparse.Namespace) -> int:
+    """Check, plan where needed, send."""
     config = _overridden(load_cluster(options.cluster, options.clusters), options)
     shell = open_shell(config)
     if options.dry_run:
@@ -217,7 +167,7 @@ def _planned(options: argparse.Namespace, out: Path) -> Run:
 
 def _overridden(config: ClusterConfig, options: argparse.Namespace) -> ClusterConfig:
     changed: dict[str, Any] = {
-        name: value for name in _OVERRIDES if (value := getattr(options, name)) is not None
+        name: value for name in OVERRIDES if (value := getattr(options, name)) is not None
     }
     if options.partitions is not None:
         changed["partitions"] = tuple(options.partitions.split(","))
@@ -234,7 +184,8 @@ def _say_submitted(done: Submission, config: ClusterConfig) -> None:
         )
 
 
-def _fetch(options: argparse.Namespace) -> int:
+def fetch_run(options: argparse.Namespace) -> int:
+    """Bring what is done."""
     return _fetch_run(open_run(options.folder), options.clusters)
 
 
@@ -262,7 +213,8 @@ def _fetch_run(run: Run, clusters: Path | None) -> int:
     return 0
 
 
-def _cancel(options: argparse.Namespace) -> int:
+def cancel_run(options: argparse.Namespace) -> int:
+    """Take its tasks out of the queue."""
     shell = open_shell(_cluster_of(options.folder, options.clusters))
     number = cancel(options.folder, shell)
     _say(f"cancelled {number} tasks; what is done stays, and 'ired-interp fetch' brings it.")

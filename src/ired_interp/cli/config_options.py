@@ -4,43 +4,17 @@ import argparse
 import dataclasses
 import inspect
 import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ired_interp.errors import ConfigError
-from ired_interp.experiments import Experiment, experiment_names, find_experiment
+from ired_interp.experiments import Experiment
 from ired_interp.experiments.config import config_from_words, word_of
-from ired_interp.runs.run import is_run_folder
 
-__all__ = ["add_config_options", "config_of", "named_experiment", "words_of"]
+__all__ = ["add_config_options", "config_of", "words_of"]
 
 _PREFIX = "config_"
-
-
-def named_experiment(words: Sequence[str], commands: Sequence[str]) -> Experiment | None:
-    """The experiment of ``run`` and its like, whose config fields become the command's options.
-
-    Args:
-        words: The command line.
-        commands: Which commands take an experiment.
-
-    Raises:
-        ConfigError: Options, but no experiment.
-        UnknownNameError: No such experiment.
-    """
-    if words[:1] == [] or words[0] not in commands:
-        return None
-    known = [word for word in words[1:] if word in experiment_names()]
-    first = [word for word in words[1:2] if not word.startswith("-")]
-    if words[1:] and not first and not known and not {"-h", "--help"} & set(words):
-        raise ConfigError(
-            f"{words[0]}: expected an experiment ({', '.join(experiment_names())}), as in "
-            f"'ired-interp {words[0]} exp001 --model inverse-4', found options alone."
-        )
-    if first and is_run_folder(Path(first[0])):  # `submit` takes one, whose config is planned
-        return None
-    return find_experiment((first or known)[0]) if first or known else None
+# Of an attribute in a docstring.
+_ENTRY = re.compile(r"\s+(\w+): (.+)")
 
 
 def add_config_options(parser: argparse.ArgumentParser, experiment: Experiment) -> None:
@@ -49,7 +23,7 @@ def add_config_options(parser: argparse.ArgumentParser, experiment: Experiment) 
     Raises:
         ConfigError: A field that has the name of one of the command's own options.
     """
-    described = dict(re.findall(r"^\s+(\w+): (.+)$", inspect.getdoc(experiment.Config) or "", re.M))
+    described = _attributes(inspect.getdoc(experiment.Config) or "")
     group = parser.add_argument_group(f"what {experiment.name} measures")
     for field in dataclasses.fields(experiment.Config):
         if field.metadata.get("planned"):
@@ -68,6 +42,23 @@ def add_config_options(parser: argparse.ArgumentParser, experiment: Experiment) 
                 f"{experiment.name}: Config.{field.name}: expected a name that is no option of "
                 f"the command itself, found {option}. Rename the field."
             ) from error
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """What a docstring says of each attribute; lines that are indented more go on with it."""
+    found: dict[str, list[str]] = {}
+    name, depth = "", 0
+    for line in filter(str.strip, text.splitlines()):
+        indent = len(line) - len(line.lstrip())
+        entry = _ENTRY.fullmatch(line)
+        if name and indent > depth:
+            found[name].append(line.strip())
+        elif entry:
+            name, depth = entry[1], indent
+            found[name] = [entry[2].strip()]
+        else:
+            name = ""
+    return {name: " ".join(lines) for name, lines in found.items()}
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

@@ -4,14 +4,11 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from ired_interp.cli.checks import all_ok, sum_up, tell, write_json
-from ired_interp.cli.cluster import add_clusters
 from ired_interp.cli.codes import FAILED
 from ired_interp.cli.status import local_lines
 from ired_interp.cluster.config import load_cluster
@@ -22,35 +19,11 @@ from ired_interp.doctor.finding import Diagnosis, Finding, units_of
 from ired_interp.errors import ConfigError
 from ired_interp.runs.run import open_run
 
-__all__ = ["add"]
+__all__ = ["doctor"]
 
 
-def add(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "doctor",
-        help="say what is wrong with this machine, or with a run, and what to do",
-        epilog="docs/doctor.md says what is looked at, and how each pattern is recognised.",
-    )
-    parser.set_defaults(command=_doctor)
-    parser.add_argument(
-        "folder", type=Path, nargs="?", metavar="RUN", help="run folder; without, this machine"
-    )
-    parser.add_argument("--cluster", help="table of the clusters file: is it there, and answers?")
-    add_clusters(parser)
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs"), help="where run folders lie, for the free space"
-    )
-    parser.add_argument(
-        "--no-rerun",
-        action="store_true",
-        help="of a run: compute no unit again to see which layer gives NaN",
-    )
-    parser.add_argument("--project", type=Path, help="of a run: another copy of its project")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-
-
-def _doctor(options: argparse.Namespace) -> int:
+def doctor(options: argparse.Namespace) -> int:
+    """Look, and say what is wrong."""
     if options.folder is None:
         return _of_this_machine(options)
     if options.cluster is not None:

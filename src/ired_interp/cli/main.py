@@ -7,26 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-import torch
-
-from ired_interp.cli import (
-    cluster,
-    doctor,
-    models,
-    own,
-    preflight,
-    reports,
-    running,
-    solving,
-    status,
-    training,
-)
+from ired_interp.cli import cluster_options, model_options, own_options, run_options
 from ired_interp.cli.codes import FAILED, INTERRUPTED
-from ired_interp.cli.config_options import named_experiment
+from ired_interp.cli.naming import AddConfig, config_adder
 from ired_interp.cli.parser import Parser
 from ired_interp.console import console, forget_output, mend_streams
 from ired_interp.errors import IredInterpError
-from ired_interp.experiments import Experiment
 
 __all__ = ["main"]
 
@@ -41,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What a command draws goes into files, and the backend of a notebook may not be there.
     os.environ["MPLBACKEND"] = "agg"
     try:
-        options = _parser(named_experiment(words, _TAKE_AN_EXPERIMENT)).parse_args(words)
+        options = _parser(config_adder(words, _TAKE_AN_EXPERIMENT)).parse_args(words)
         command: Callable[[argparse.Namespace], int] = options.command
         code = command(options)
         sys.stdout.flush()
@@ -78,25 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _is_out_of_memory(error: Exception) -> bool:
     """On the CPU torch says so in words only."""
-    words = "can't allocate memory"
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or words in str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return True
+    torch = sys.modules.get("torch")  # if it never was imported, it never ran out
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
-def _parser(experiment: Experiment | None) -> argparse.ArgumentParser:
+def _parser(add_config: AddConfig | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog="ired-interp",
         description="Measure the energy landscapes that reasoning models descend.",
     )
     parser.add_argument("--version", action="version", version=version("ired-interp"))
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    running.add(commands, experiment)
-    reports.add(commands)
-    status.add(commands)
-    solving.add(commands)
-    training.add(commands)
-    models.add(commands)
-    own.add(commands)
-    cluster.add(commands, experiment)
-    preflight.add(commands)
-    doctor.add(commands)
+    run_options.add(commands, add_config)
+    model_options.add(commands)
+    own_options.add(commands)
+    cluster_options.add(commands, add_config)
     return parser

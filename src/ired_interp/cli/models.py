@@ -1,56 +1,45 @@
-"""``models``: what is bundled, and what is known of it. ``card``: measure a model."""
+"""``models``: what is bundled, as the heads of the files and the measurements beside them tell."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ired_interp.console import console, terminal
-from ired_interp.errors import CheckpointError, ConfigError
+from ired_interp.console import terminal
 from ired_interp.experiments.page import Listing
-from ired_interp.models.checkpoint import Checkpoint, check_task
-from ired_interp.models.measuring import (
-    Errors,
-    Measurement,
-    card_path,
-    measure,
-    read_measurement,
-    write_measurement,
-)
-from ired_interp.models.reproduction import check_training, train_command
-from ired_interp.models.zoo import list_models, open_checkpoint
+from ired_interp.models.card import bundled_file, list_models, read_card
+from ired_interp.models.measurement import Errors, read_measurement
 from ired_interp.report.printed import Printed
+from ired_interp.runs.storage import sha256_of
 
-__all__ = ["add"]
-
-_LEAST = 2
-
-
-def add(commands: Any) -> None:
-    """Register the commands."""
-    models = commands.add_parser("models", help="list the bundled models, or show one")
-    models.set_defaults(command=_models)
-    models.add_argument("name", nargs="?", help="a bundled name or a checkpoint: all of its card")
-    card = commands.add_parser(
-        "card", help="measure a model on held-out problems and keep that beside its file"
-    )
-    card.set_defaults(command=_card)
-    card.add_argument("model", help="a bundled name or the path of a checkpoint")
-    card.add_argument("--problems", type=int, default=5_000, help="held-out, of each difficulty")
+__all__ = ["error_in_words", "models"]
 
 
-def _models(options: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class _File:
+    """A model's file, whose weights are not read."""
+
+    path: Path
+    sha256: str
+
+
+def models(options: argparse.Namespace) -> int:
+    """List the bundled models, or show one."""
     if options.name is not None:
-        return _one(open_checkpoint(options.name))
+        from ired_interp.cli import one_model  # torch: its weights are checked
+
+        return one_model.show(options.name)
     rows = []
     for name in list_models():
-        checkpoint = open_checkpoint(name)
-        card, found = checkpoint.card, read_measurement(checkpoint)
-        if card is None:
-            continue
+        path = bundled_file(name)
+        card, found = read_card(path), read_measurement(_File(path, sha256_of(path)))
         measured = ("not measured", "", "")
         if found is not None:
             same, harder = found.on("same"), found.on("harder")
-            measured = (_error(same), _error(harder), same.best_beaten or "no rule")
+            measured = (
+                error_in_words(same),
+                error_in_words(harder),
+                same.best_beaten or "no rule",
+            )
         steps = str(card.training["steps_done"])
         rows.append((name, card.task, str(card.size), str(card.width), steps, *measured))
     heads = ("name", "task", "size", "width", "steps", "error", "harder", "beats")
@@ -59,102 +48,6 @@ def _models(options: argparse.Namespace) -> int:
     return 0
 
 
-def _one(checkpoint: Checkpoint) -> int:
-    out = terminal()
-    card, found = checkpoint.card, read_measurement(checkpoint)
-    if card is None:
-        raise CheckpointError(
-            f"{checkpoint.path}: expected a checkpoint of ired-interp, which has a card, found one "
-            "of the reference, which has none."
-        )
-    command = train_command(card)
-    training = check_training(card)
-    origin = training["provenance"]
-    options = " ".join(f"{k}={v}" for k, v in card.options.items())
-    rows = {
-        "task": f"{card.task}, size {card.size} {options}".rstrip(),
-        "file": f"{checkpoint.path}, SHA-256 {checkpoint.sha256}",
-        "network": f"width {card.width}, {card.weights} weights",
-        "trained": f"{training['steps_done']} steps, seed {training['config'].get('seed')}",
-        "commit": f"{origin.get('git_sha')}{' (changed)' if origin.get('git_dirty') else ''}",
-        "again": command,
-    }
-    for name, value in rows.items():
-        out.print(f"{name:8} {value}", soft_wrap=True)
-    curve = Listing(
-        heads=("step", "averaged weights", "online weights"),
-        rows=[
-            (str(entry["step"]), f"{entry['mse_ema']:.3g}", f"{entry['mse_online']:.3g}")
-            for entry in training["curve"]
-        ],
-    )
-    out.print(Printed(curve, "validation while training (mean squared error an entry)"))
-    if found is None:
-        out.print(f"not measured: ired-interp card {checkpoint.path}", soft_wrap=True)
-        return 0
-    for each in found.errors:
-        out.print(_beside_rules(each))
-    out.print(_curvature(found))
-    return 0
-
-
-def _beside_rules(errors: Errors) -> Printed:
-    listing = Listing(
-        heads=("rule", "its error", "skill of the model", "95 % interval"),
-        rows=[
-            (
-                rule.name,
-                f"{rule.mse:.3g} ± {rule.standard_error:.1g}",
-                f"{rule.skill:.3f}",
-                f"{rule.low:.3f} … {rule.high:.3f}",
-            )
-            for rule in errors.rules
-        ],
-        left=("rule",),
-    )
-    title = f"{errors.num_problems} held-out problems, {errors.difficulty} difficulty"
-    return Printed(listing, f"{title}: error {_error(errors)}")
-
-
-def _curvature(found: Measurement) -> Printed:
-    ideal = ", ideally 1" if found.determined else ""
-    listing = Listing(
-        heads=("level", "mean", "eigenvalues below 0"),
-        rows=[
-            (
-                str(each.level),
-                f"{each.mean:.3f} ± {each.standard_error:.1g}",
-                f"{100 * each.below_zero:.1f} %",
-            )
-            for each in found.landscape
-        ],
-    )
-    title = f"mean σλ at typical points of {found.num_checked} problems{ideal}, by level"
-    return Printed(listing, title)
-
-
-def _card(options: argparse.Namespace) -> int:
-    if options.problems < _LEAST:
-        raise ConfigError(f"--problems: expected at least {_LEAST}, found {options.problems}.")
-    checkpoint = open_checkpoint(options.model)
-    if checkpoint.card is None:
-        raise CheckpointError(
-            f"{checkpoint.path}: expected a checkpoint of ired-interp, whose card names the task, "
-            "found one of the reference."
-        )
-    task = check_task(checkpoint, None, {})
-    check_training(checkpoint.card)
-    found = measure(checkpoint, task, num_problems=options.problems)
-    path = card_path(Path(checkpoint.path))
-    write_measurement(path, found)
-    same = found.on("same")
-    console.print(
-        f"{path}: error {_error(same)} on {same.num_problems} held-out problems; beats "
-        f"{same.best_beaten or 'no rule'}.",
-        soft_wrap=True,
-    )
-    return 0
-
-
-def _error(errors: Errors) -> str:
+def error_in_words(errors: Errors) -> str:
+    """The error with its standard error."""
     return f"{errors.mse:.3g} ± {errors.standard_error:.1g}"

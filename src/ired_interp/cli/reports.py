@@ -1,26 +1,17 @@
 """``report``: the page of a finished run, written again."""
 
 import argparse
-from pathlib import Path
-from typing import Any
 
 from ired_interp.cli.verdicts import print_verdicts
 from ired_interp.console import console, terminal
 from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.runs.run import open_run
 
-__all__ = ["add"]
+__all__ = ["report"]
 
 
-def add(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser("report", help="write the report of a finished run again")
-    parser.set_defaults(command=_report)
-    parser.add_argument("folder", type=Path, help="run folder")
-    parser.add_argument("--figures", type=Path, help="also write SVG and PDF files there")
-
-
-def _report(options: argparse.Namespace) -> int:
+def report(options: argparse.Namespace) -> int:
+    """Write it again."""
     import_matplotlib()
     from ired_interp.report.figures import save_figures
     from ired_interp.report.html import write_report

@@ -12,12 +12,12 @@ import torch
 
 from ired_interp import api
 from ired_interp.cli.codes import FAILED, INTERRUPTED, STOPPED
-from ired_interp.cli.config_options import add_config_options, config_of
+from ired_interp.cli.config_options import config_of
 from ired_interp.cli.training import resume_folder
 from ired_interp.cli.verdicts import print_verdicts
 from ired_interp.console import console, no_lost_interrupt, stop_on_term, terminal, tracker
 from ired_interp.errors import ConfigError, RunFolderError
-from ired_interp.experiments import Experiment, experiment_names, load, locate
+from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_to_mapping
 from ired_interp.models.trainer import is_training_folder
 from ired_interp.report.terminal import results_table
@@ -29,51 +29,11 @@ from ired_interp.runs.storage import guard
 from ired_interp.runs.units import parse_units
 from ired_interp.runs.workers import worker_log
 
-__all__ = ["add"]
+__all__ = ["resume", "run", "work"]
 
 
-def add(commands: Any, experiment: Experiment | None) -> None:
-    """Register the commands."""
-    parser = commands.add_parser(
-        "run",
-        help="run an experiment on a model",
-        epilog="'ired-interp run exp001 --help' lists what exp001 can be told.",
-    )
-    parser.set_defaults(command=_run)
-    parser.add_argument("experiment", help=f"one of {', '.join(experiment_names())}")
-    parser.add_argument("--out", type=Path, help="new run folder (default: runs/EXPERIMENT-MODEL)")
-    parser.add_argument(
-        "--open", action="store_true", help="on a terminal, show the report in a browser"
-    )
-    _add_workers(parser)
-    parser.add_argument(
-        "--threads", type=int, help="threads of each process, fixed for the run (torch's own)"
-    )
-    parser.add_argument(
-        "--max-memory", metavar="SIZE", help="plan units that let a process grow by 500M, 2G, …"
-    )
-    if experiment is not None:
-        add_config_options(parser, experiment)
-    parser = commands.add_parser("resume", help="finish a run or a training that was stopped")
-    parser.set_defaults(command=_resume)
-    parser.add_argument("folder", type=Path, help="run folder")
-    parser.add_argument("--steps", type=int, help="for a training: go to this many steps")
-    _add_workers(parser)
-    parser = commands.add_parser(
-        "work", help="compute units of a run, and no more: what a job of a cluster does"
-    )
-    parser.set_defaults(command=_work)
-    parser.add_argument("folder", type=Path, help="run folder")
-    parser.add_argument("--units", metavar="NUMBERS", help="such as 0,3-7 (default: all)")
-    parser.add_argument("--project", type=Path, help="another copy of the experiment's project")
-    parser.add_argument("--files", type=Path, help="folder of the config's files, by content")
-
-
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=int, default=1, help="processes at once (default: 1)")
-
-
-def _run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    """Plan, execute, report."""
     _check_count("--workers", options.workers)
     if options.threads is not None:
         _check_count("--threads", options.threads)
@@ -104,7 +64,8 @@ def _model_of(config: Any) -> str | None:
     return Path(model).stem if isinstance(model, str) else None
 
 
-def _resume(options: argparse.Namespace) -> int:
+def resume(options: argparse.Namespace) -> int:
+    """Finish what was stopped."""
     if is_training_folder(options.folder):
         return resume_folder(options.folder, options.steps)
     _check_count("--workers", options.workers)
@@ -122,7 +83,8 @@ def _resume(options: argparse.Namespace) -> int:
     return _finish(run, workers=options.workers, show=False)
 
 
-def _work(options: argparse.Namespace) -> int:
+def work(options: argparse.Namespace) -> int:
+    """Compute some units."""
     run = open_run(options.folder, project=options.project, files=options.files)
     units = (
         list(range(run.num_units))

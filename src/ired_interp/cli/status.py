@@ -3,33 +3,24 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ired_interp.cli.cluster import add_clusters, cluster_lines
+from ired_interp.cluster.ledger import has_ledger
 from ired_interp.console import terminal
 from ired_interp.runs.failures import ranges
-from ired_interp.runs.run import open_run
+from ired_interp.runs.folder import RunFolder, read_folder
 from ired_interp.runs.units import UnitStatus, unit_statuses
 
-__all__ = ["add", "local_lines"]
+__all__ = ["local_lines", "status"]
 
 _ORDER = ("running", "failed", "damaged", "missing", "done")
 _MIB = 2**20
 
 
-def add(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser("status", help="how the units of a run stand")
-    parser.set_defaults(command=_status)
-    parser.add_argument("folder", type=Path, help="run folder")
-    parser.add_argument("--all", action="store_true", help="a line for each unit that is done, too")
-    add_clusters(parser)
-
-
-def _status(options: argparse.Namespace) -> int:
-    run = open_run(options.folder)
+def status(options: argparse.Namespace) -> int:
+    """Print how the units stand."""
+    run = _opened(options.folder)
     lines = local_lines(unit_statuses(run), every=options.all)
-    on_a_cluster = cluster_lines(run.path, options.clusters)
+    on_a_cluster = _on_a_cluster(run.path, options.clusters)
     if run.finished:
         lines.append(f"results  {run.results_path}")
     elif on_a_cluster:
@@ -38,6 +29,23 @@ def _status(options: argparse.Namespace) -> int:
         lines.append(f"not collated; 'ired-interp resume {run.path}' goes on")
     terminal().print("\n".join(lines), soft_wrap=True)
     return 0
+
+
+def _opened(path: Path) -> RunFolder:
+    found = read_folder(path)
+    if found is None:
+        from ired_interp.runs.run import open_run  # and its experiment, which takes seconds
+
+        return open_run(path).folder
+    return found
+
+
+def _on_a_cluster(run: Path, clusters: Path | None) -> list[str]:
+    if not has_ledger(run):
+        return []
+    from ired_interp.cli.cluster import cluster_lines  # takes seconds, where there is one
+
+    return cluster_lines(run, clusters)
 
 
 def local_lines(statuses: Sequence[UnitStatus], *, every: bool) -> list[str]:

@@ -3,103 +3,27 @@
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any, get_args
 
 import torch
 
 from ired_interp.cli.codes import INTERRUPTED
 from ired_interp.console import console, stop_on_interrupt, tracker
 from ired_interp.errors import ConfigError
-from ired_interp.models.train_config import Answers, TrainConfig, TrainReport
+from ired_interp.models.train_config import TrainConfig, TrainReport
 from ired_interp.models.trainer import (
     resume_training,
     set_steps,
     start_training,
     training_progress,
 )
-from ired_interp.negatives import NEGATIVES
-from ired_interp.tasks import Difficulty, task_names
-from ired_interp.training import PRODUCTS
 
-__all__ = ["add", "resume_folder"]
+__all__ = ["resume_folder", "train"]
 
 _TASK_OPTIONS = ("rank", "noise", "scale", "condition", "spectrum", "map_seed")
 
 
-def add(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser("train", help="train an energy on a task")
-    parser.set_defaults(command=_train)
-    parser.add_argument("task", help=f"one of {', '.join(task_names())}")
-    parser.add_argument("--size", type=int, required=True, help="side of the matrix")
-    parser.add_argument("--out", type=Path, help="new folder (default: runs/train-TASK-SIZE)")
-    group = parser.add_argument_group("options of the task")
-    group.add_argument("--rank", type=int, help="completion: inner rank")
-    group.add_argument("--noise", type=float, help="completion: standard deviation of the noise")
-    group.add_argument(
-        "--scale", type=float, help="completion: standard deviation that an entry is to have"
-    )
-    group.add_argument("--condition", type=float, help="inverse: condition number of A")
-    group.add_argument(
-        "--spectrum",
-        type=_numbers,
-        metavar="VALUES",
-        help="gaussian: the size² eigenvalues of Σ: 0.01,0.1,…",
-    )
-    group.add_argument("--map-seed", type=int, help="gaussian: seed of M and the eigenvectors")
-    parser.add_argument("--difficulty", choices=get_args(Difficulty))
-    parser.add_argument(
-        "--answers",
-        choices=get_args(Answers),
-        help="shuffled: each problem has another one's answer, for a control",
-    )
-    for name, kind, text in (
-        ("steps", int, "optimiser steps"),
-        ("batch-size", int, "problems a step"),
-        ("learning-rate", float, "of Adam; lower it if the energy explodes"),
-        ("clip", float, "largest norm of the weights' gradient"),
-        ("init-gain", float, "scale of the initial weights"),
-        ("bound", float, "clamp of negatives and validation answers (default: 2)"),
-        ("width", int, "units of a hidden layer"),
-        ("seed", int, "of weights and batches"),
-        ("validate-every", int, "steps between validations and saves"),
-        ("validation-problems", int, "held-out problems"),
-        ("device", str, "cpu, cuda, …"),
-    ):
-        parser.add_argument(f"--{name}", type=kind, help=text)
-    parser.add_argument(
-        "--negatives", choices=tuple(NEGATIVES), help="wrong answers of the contrastive term"
-    )
-    parser.add_argument(
-        "--keep", type=_steps, metavar="STEPS", help="keep checkpoints of these steps: 100,300,…"
-    )
-    parser.add_argument(
-        "--precision", choices=tuple(PRODUCTS), help="of the steps' matrix products"
-    )
-    parser.add_argument(
-        "--compile",
-        action="store_const",
-        const=True,
-        help="fuse the steps with torch.compile: a minute at the start, then faster",
-    )
-    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
-
-
-def _steps(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(f"--keep: expected steps as 100,300, found {text!r}.") from error
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(f"--spectrum: expected numbers as 0.01,0.1, found {text!r}.") from error
-
-
-def _train(options: argparse.Namespace) -> int:
+def train(options: argparse.Namespace) -> int:
+    """Train a new one."""
     if options.threads is not None:
         if options.threads < 1:
             raise ConfigError(f"--threads: expected at least 1, found {options.threads}.")

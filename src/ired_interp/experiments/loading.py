@@ -38,9 +38,19 @@ from ired_interp.experiments.locating import (
     unknown,
 )
 
-__all__ = ["Source", "experiment_names", "load", "locate"]
+__all__ = ["Source", "experiment_names", "find_experiment", "load", "locate"]
 
 _MOST_LISTED = 8
+
+
+def find_experiment(reference: str, *, project: Path | None = None) -> Experiment:
+    """An experiment by name, ``path/to/file.py:NAME`` or ``package.module:NAME``.
+
+    Raises:
+        UnknownNameError: There is none of that name, no such file, module or object.
+        ExperimentError: It cannot be imported, or lacks what an experiment needs.
+    """
+    return load(locate(reference, project=project))
 
 
 def load(source: Source) -> Experiment:

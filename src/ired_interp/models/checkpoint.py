@@ -1,13 +1,12 @@
 """Checkpoints: our safetensors with a card, and the released code's ``.pt``. Data, never code.
 
 Format ``ired-interp-model`` version 1: a safetensors file whose tensors carry the reference's
-parameter names and whose metadata hold ``format``, ``version`` and ``card``, a JSON object with the
-fields of `ModelCard`.
+parameter names and whose metadata hold ``format``, ``version`` and ``card``: `models.card`.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError, IredInterpError, UnknownNameError
+from ired_interp.models.card import FORMAT, VERSION, ModelCard, card_of, damaged_card
 from ired_interp.models.reference_file import Weights, listed, read_reference, unwrapped
 from ired_interp.models.tensor_file import read_safetensors, to_safetensors
 from ired_interp.runs.storage import sha256_of, write_file
@@ -29,47 +29,12 @@ __all__ = [
     "Weights",
     "check_task",
     "read_checkpoint",
+    "task_of",
     "write_checkpoint",
 ]
 
-_FORMAT = "ired-interp-model"
-_VERSION = 1
 # A safetensors file begins with the length of its header, a JSON object of at most so many bytes.
 _LENGTH_BYTES, _MOST_HEADER_BYTES = 8, 100_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """What a checkpoint of ours says about itself.
-
-    Attributes:
-        task: Name of the task.
-        size: Side of the matrix.
-        options: The task's options, as `ired_interp.task` takes them.
-        dim_x: Entries of x.
-        dim_y: Entries of y.
-        width: Units of a hidden layer.
-        num_levels: K.
-        weights: Which weights these are: the moving average (``ema``) or the ``online`` ones.
-        training: How it was trained: config, steps, provenance, curve.
-        validation: Error on the fixed held-out problems: ``mse``, ``num_problems``, ``rule`` …
-    """
-
-    task: str
-    size: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-    dim_x: int
-    dim_y: int
-    width: int
-    num_levels: int
-    weights: Weights
-    training: Mapping[str, Any]
-    validation: Mapping[str, Any]
-
-    def make_task(self) -> Task:
-        """The task that the model was trained on."""
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
-        return task(self.task, self.size, **options)
 
 
 @dataclass(frozen=True)
@@ -152,12 +117,18 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], card: ModelCard) -
     """
     text = json.dumps(asdict(card), ensure_ascii=False)
     metadata = {
-        "format": _FORMAT,
-        "version": str(_VERSION),
+        "format": FORMAT,
+        "version": str(VERSION),
         # Readers of safetensors take no letter that UTF-8 lacks, as in the name of an old folder.
         "card": text.encode(errors="backslashreplace").decode(),
     }
     write_file(path, to_safetensors(state, metadata))
+
+
+def task_of(card: ModelCard) -> Task:
+    """The task that a model of ours was trained on."""
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in card.options.items()}
+    return task(card.task, card.size, **options)
 
 
 def check_task(checkpoint: Checkpoint, name: str | None, options: Mapping[str, Any]) -> Task:
@@ -176,14 +147,14 @@ def check_task(checkpoint: Checkpoint, name: str | None, options: Mapping[str, A
     if name is None:
         if card is None:
             raise _no_task(checkpoint)
-        return _check_dims(checkpoint, card.make_task())
+        return _check_dims(checkpoint, task_of(card))
     if card is not None and name != card.task:
         raise CheckpointError(
             f"{checkpoint.path}: expected a model of task {name!r}, found one trained on "
             f"{card.task!r} at size {card.size}."
         )
     if card is not None and not options:
-        return _check_dims(checkpoint, card.make_task())
+        return _check_dims(checkpoint, task_of(card))
     return _check_dims(checkpoint, task(name, round(model.dim_y**0.5), **options))
 
 
@@ -235,23 +206,11 @@ def _read_ours(path: Path) -> tuple[EnergyMLP, ModelCard]:
         raise CheckpointError(
             f"{path}: the safetensors file is damaged or truncated ({error}). Copy it again."
         ) from error
-    if metadata.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{path}: expected format {_FORMAT!r} in the header, found "
-            f"{metadata.get('format')!r}: these are other tensors, not a model of ired-interp."
-        )
-    if metadata.get("version") != str(_VERSION):
-        raise CheckpointError(
-            f"{path}: expected version {_VERSION} of the format, found "
-            f"{metadata.get('version')!r}; a newer ired-interp wrote it. Upgrade."
-        )
+    card = card_of(path, metadata)
     try:
-        content = json.loads(metadata.get("card", ""))
-        known = {f.name for f in fields(ModelCard)}
-        card = ModelCard(**{k: v for k, v in content.items() if k in known})
-        card.make_task()
-    except (json.JSONDecodeError, TypeError, AttributeError, IredInterpError) as error:
-        raise CheckpointError(f"{path}: the card in the header is damaged ({error}).") from error
+        task_of(card)
+    except (TypeError, IredInterpError) as error:
+        raise damaged_card(path, error) from error
     model = _build(path, unwrapped(path, state), cosine_schedule(card.num_levels))
     if (model.dim_x, model.dim_y) != (card.dim_x, card.dim_y):
         raise CheckpointError(

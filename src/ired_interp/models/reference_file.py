@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ired_interp.choices import Weights
 from ired_interp.errors import CheckpointError
 from ired_interp.models.torch_file import read_torch
 from ired_interp.schedule import NUM_LEVELS, Schedule, cosine_schedule
 
 __all__ = ["Weights", "listed", "read_reference", "unwrapped"]
-
-Weights = Literal["ema", "online"]
 
 _PREFIX: dict[Weights, tuple[str, str]] = {
     "ema": ("ema", "ema_model.model.ebm."),

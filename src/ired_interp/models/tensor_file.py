@@ -8,14 +8,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-__all__ = ["read_safetensors", "read_words", "to_safetensors"]
+from ired_interp.models.card import LENGTH_BYTES, read_words
 
-# The header's length, an unsigned number, little-endian; tensors begin at a multiple of 8.
-_LENGTH_BYTES = 8
+__all__ = ["read_safetensors", "read_words", "to_safetensors"]
 
 
 def to_safetensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
@@ -27,12 +25,12 @@ def to_safetensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = save(plain)
-    begin = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-    places = json.loads(content[_LENGTH_BYTES:begin])
+    begin = LENGTH_BYTES + int.from_bytes(content[:LENGTH_BYTES], "little")
+    places = json.loads(content[LENGTH_BYTES:begin])
     header = {"__metadata__": dict(sorted(metadata.items())), **dict(sorted(places.items()))}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _LENGTH_BYTES)
-    return len(text).to_bytes(_LENGTH_BYTES, "little") + text + content[begin:]
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    return len(text).to_bytes(LENGTH_BYTES, "little") + text + content[begin:]
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -43,19 +41,3 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         OSError: It cannot be read at all.
     """
     return load(path.read_bytes()), read_words(path)
-
-
-def read_words(path: Path) -> dict[str, str]:
-    """The words in the header of a file; its tensors are not read.
-
-    Raises:
-        SafetensorError, OSError: As `read_safetensors`.
-    """
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
-        text = stream.read(min(length, path.stat().st_size))
-    try:
-        header = json.loads(text)
-        return dict(header.get("__metadata__", {}))
-    except (ValueError, AttributeError, TypeError) as error:
-        raise SafetensorError(f"the header is no JSON object: {error}") from error

@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ired_interp.checks import plain, real, whole
+from ired_interp.choices import Answers
 from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH
@@ -17,8 +18,6 @@ from ired_interp.tasks.base import check_size
 from ired_interp.training import PRODUCTS
 
 __all__ = ["Answers", "TrainConfig", "TrainReport"]
-
-Answers = Literal["true", "shuffled"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,11 @@ from ired_interp.checks import Real, Whole, real
 from ired_interp.draws import check_seed
 from ired_interp.energy.mlp import DEFAULT_WIDTH, EnergyMLP
 from ired_interp.errors import DtypeError, UnknownNameError
+from ired_interp.models.card import bundled_file, list_models
 from ired_interp.models.checkpoint import Checkpoint, Weights, read_checkpoint
 from ired_interp.tasks import Task, task
 
 __all__ = ["list_models", "load_model", "open_checkpoint", "untrained_like", "untrained_model"]
-
-_SUFFIX = ".safetensors"
-
-
-def list_models() -> list[str]:
-    """Names of the bundled models, those of the inverse task first."""
-    names = [path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}")]
-    return sorted(names, key=lambda name: (not name.startswith("inverse"), name))
 
 
 def open_checkpoint(source: str | Path, *, weights: Weights | None = None) -> Checkpoint:
@@ -38,9 +30,7 @@ def open_checkpoint(source: str | Path, *, weights: Weights | None = None) -> Ch
     """
     name = str(source)
     if name in list_models():
-        return replace(
-            read_checkpoint(_folder() / f"{name}{_SUFFIX}", weights=weights), bundled=True
-        )
+        return replace(read_checkpoint(bundled_file(name), weights=weights), bundled=True)
     path = Path(source)
     if isinstance(source, str) and not (os.path.lexists(path) or path.suffix or path.name != name):
         near = difflib.get_close_matches(name, list_models(), n=1)
@@ -123,7 +113,3 @@ def _initialised(model: EnergyMLP, seed: Whole, gain: float) -> EnergyMLP:
     model.initialise(torch.Generator("cpu").manual_seed(check_seed(seed) % 2**63), gain=gain)
     model.requires_grad_(requires_grad=False)
     return model
-
-
-def _folder() -> Path:
-    return Path(str(files("ired_interp") / "models" / "bundled"))

@@ -7,8 +7,8 @@ from typing import Any
 
 from ired_interp.errors import IredInterpError, RunFolderError
 from ired_interp.runs.claims import holder_of
-from ired_interp.runs.run import FORMAT
-from ired_interp.runs.shards import shard_path
+from ired_interp.runs.format import FORMAT
+from ired_interp.runs.records import shard_path
 from ired_interp.runs.storage import read_json
 
 __all__ = ["Found", "RunHead", "find_runs", "read_head"]

@@ -11,9 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-from threadpoolctl import threadpool_info
-
 from ired_interp.git import Answer, git, have_git, without_password
 
 __all__ = ["Repository", "job_name", "package_sha256", "provenance", "repository"]
@@ -62,6 +59,8 @@ def provenance() -> dict[str, Any]:
     ``git_dirty`` whether tracked files differ from it; all are None where it was installed without
     one. ``package_sha256`` is of the package's own code, installed or not.
     """
+    import torch  # a second, for those who only ask for the job's name
+
     url, sha, dirty = _git_state(Path(__file__).parent)
     try:
         package = version("ired-interp")
@@ -120,6 +119,8 @@ def job_name() -> str | None:
 
 def _blas_threads() -> int | None:
     """Of the BLAS that NumPy and SciPy call; None where none is loaded."""
+    from threadpoolctl import threadpool_info  # of no use without the libraries that it counts
+
     counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(counts, default=None)
 

@@ -13,11 +13,9 @@ import xarray as xr
 
 from ired_interp.errors import RunFolderError
 from ired_interp.models.file_kinds import HEAD_BYTES, kind_of
+from ired_interp.runs.format import READ_VERSIONS
 
 __all__ = ["READ_VERSIONS", "read_results"]
-
-READ_VERSIONS = (1, 2, 3)
-"""Of the format of run folders."""
 
 # All that files with changed bytes were seen to raise.
 _RAISED = (

@@ -5,7 +5,6 @@ planned config, the number of units, the plan's SHA-256 and the provenance; ``sh
 each unit; ``results.h5`` the whole. docs/runs.md says what else is there.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,19 +15,16 @@ import xarray as xr
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments import Experiment, Source, load
 from ired_interp.experiments.config import config_from_mapping, config_to_mapping
+from ired_interp.runs.folder import RunFolder, check_plan, no_entry, read_run_json
+from ired_interp.runs.format import FORMAT, VERSION, WITH_PLAN_HASH, is_run_folder
 from ired_interp.runs.named_files import places_of, read_named, relocated
-from ired_interp.runs.plan import code_of, config_differences, plan_hash, present_provenance
-from ired_interp.runs.results import READ_VERSIONS, read_results
-from ired_interp.runs.shards import ShardFault, find_fault, read_record, shard_path
+from ired_interp.runs.plan import config_differences, plan_hash, present_provenance
+from ired_interp.runs.records import ShardFault, shard_path
+from ired_interp.runs.results import read_results
 from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
 
 __all__ = ["FORMAT", "VERSION", "Run", "is_run_folder", "open_run", "plan_run"]
 
-FORMAT = "ired-interp-run"
-# Version 2: eigenvalues may be those of the ends only, and each has its certificate.
-# Version 3: a hash of the plan, where the experiment is defined, and a record beside each shard.
-VERSION = 3
-_WITH_PLAN_HASH = 3
 _PATCH = "uncommitted.patch"
 
 
@@ -55,6 +51,11 @@ class Run:
     source: Source
     plan_sha256: str
     elsewhere: Path | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """What the folder alone tells."""
+        return RunFolder(self.path, self.num_units, self.provenance, self.plan_sha256)
 
     @property
     def results_path(self) -> Path:
@@ -86,13 +87,7 @@ class Run:
 
         Only a run that was planned on one machine and computed on another has the second.
         """
-        planned = code_of(self.provenance)
-        there = (i for i in range(self.num_units) if shard_path(self.shards, i).is_file())
-        records = (read_record(self.shards, i) for i in there)
-        found = [tuple(record.code.items()) for record in records if record and record.code]
-        if not found or tuple(planned.items()) in found:
-            return planned
-        return dict(Counter(found).most_common(1)[0][0])
+        return self.folder.code()
 
     def num_done(self) -> int:
         """How many units have data, sound or not."""
@@ -103,12 +98,7 @@ class Run:
 
         Cost: all shards are read.
         """
-        code = self.code()
-        found = {
-            i: find_fault(self.shards, i, plan_sha256=self.plan_sha256, code=code)
-            for i in range(self.num_units)
-        }
-        return {i: fault for i, fault in found.items() if fault is not None}
+        return self.folder.faults()
 
     def missing_units(self) -> list[int]:
         """Numbers of the units that have no sound shard.
@@ -234,11 +224,6 @@ def _before(config_class: type[Any]) -> dict[str, Any]:
     }
 
 
-def is_run_folder(path: Path) -> bool:
-    """Whether a folder was made by `plan_run`."""
-    return (path / "run.json").is_file()
-
-
 def open_run(path: str | Path, *, project: Path | None = None, files: Path | None = None) -> Run:
     """A run folder, finished or not.
 
@@ -254,13 +239,7 @@ def open_run(path: str | Path, *, project: Path | None = None, files: Path | Non
         UnknownNameError, ExperimentError: The experiment is not where it was.
     """
     folder = Path(path)
-    head = read_json(folder / "run.json")
-    if head.get("format") != FORMAT or head.get("version") not in READ_VERSIONS:
-        *first, last = map(str, READ_VERSIONS)
-        raise RunFolderError(
-            f"{folder}: expected {FORMAT} version {', '.join(first)} or {last}, found "
-            f"{head.get('format')!r} version {head.get('version')!r}."
-        )
+    head = read_run_json(folder)
     try:
         source = _source(head, project)
         experiment = load(source)
@@ -269,13 +248,7 @@ def open_run(path: str | Path, *, project: Path | None = None, files: Path | Non
         if files is not None:  # the plan, its hash and the data keep the names it was planned with
             config = relocated(config, places_of(read_named(head), files))
         num_units = int(head["units"])
-        digest = plan_hash(source.reference, head["config"], num_units)
-        if head["version"] >= _WITH_PLAN_HASH and digest != head["plan_sha256"]:
-            raise RunFolderError(
-                f"{folder / 'run.json'} was changed after the run was planned: expected the plan "
-                f"{head['plan_sha256']:.12}…, found {digest:.12}…. Undo the change, or start a new "
-                "run."
-            )
+        digest = check_plan(folder, head, source.reference)
         return Run(
             path=folder,
             experiment=experiment,
@@ -287,11 +260,11 @@ def open_run(path: str | Path, *, project: Path | None = None, files: Path | Non
             elsewhere=project,
         )
     except KeyError as error:
-        raise RunFolderError(f"{folder / 'run.json'}: no entry {error}: it is damaged.") from error
+        raise no_entry(folder, error) from error
 
 
 def _source(head: Mapping[str, Any], project: Path | None) -> Source:
-    if head["version"] < _WITH_PLAN_HASH:
+    if head["version"] < WITH_PLAN_HASH:
         return Source(head["experiment"], None)
     recorded = head["source"]["project"]
     if recorded is None:

@@ -1,17 +1,41 @@
 """How the units of a run stand, as its folder tells."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
 from ired_interp.errors import ConfigError
 from ired_interp.runs.claims import holder_of
 from ired_interp.runs.failures import read_failure
-from ired_interp.runs.run import Run
-from ired_interp.runs.shards import read_record
+from ired_interp.runs.records import ShardFault, read_record
 
-__all__ = ["UnitState", "UnitStatus", "parse_units", "unit_statuses"]
+__all__ = ["Planned", "UnitState", "UnitStatus", "parse_units", "unit_statuses"]
 
 UnitState = Literal["done", "running", "missing", "failed", "damaged"]
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """A run, with its experiment or as its folder alone tells of it."""
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        ...
+
+    @property
+    def num_units(self) -> int:
+        """Of the plan."""
+        ...
+
+    @property
+    def shards(self) -> Path:
+        """Folder of the units' data."""
+        ...
+
+    def faults(self) -> dict[int, ShardFault]:
+        """Units whose data are missing or not to be used, and why."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +65,7 @@ class UnitStatus:
     since: str | None = None
 
 
-def unit_statuses(run: Run) -> list[UnitStatus]:
+def unit_statuses(run: Planned) -> list[UnitStatus]:
     """How each unit stands: done, running, missing, failed or damaged.
 
     Cost: all shards are read.
@@ -53,7 +77,7 @@ def unit_statuses(run: Run) -> list[UnitStatus]:
     ]
 
 
-def _of_done(run: Run, index: int) -> UnitStatus:
+def _of_done(run: Planned, index: int) -> UnitStatus:
     record = read_record(run.shards, index)
     if record is None:  # it was there a moment ago
         return UnitStatus(index=index, state="missing")
@@ -67,7 +91,7 @@ def _of_done(run: Run, index: int) -> UnitStatus:
     )
 
 
-def _of_other(run: Run, index: int, kind: str, reason: str) -> UnitStatus:
+def _of_other(run: Planned, index: int, kind: str, reason: str) -> UnitStatus:
     holder = holder_of(run.path / "running", index)
     if holder is not None:
         return UnitStatus(

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
+from typing import ClassVar, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp.checks import Whole, as_whole, whole
+from ired_interp.choices import Difficulty
 from ired_interp.draws import BatchDraws, Draws, RowDraws
 from ired_interp.errors import DtypeError, ShapeError, UnknownNameError
 
 __all__ = ["Difficulty", "Family", "OptionValue", "Problems", "Task", "check_size"]
 
-Difficulty = Literal["same", "harder"]
 OptionValue = int | float | tuple[float, ...]
 
 
