@@ -27,6 +27,7 @@ _MANY = 8
 _OF_WIDTH = 0.1
 _ENDS = {"mean", "low", "high", "count"}  # of the dimension ``statistic``
 
+Ends = Literal["exact", "near"]
 Rule = Literal["error", "vectors", "components", "route", "words"]
 RULES: Mapping[str, Rule] = {
     # Errors: their size is compared, over the whole variable.
@@ -99,9 +100,7 @@ PROVENANCE = frozenset(
 Values = npt.NDArray[Any]
 
 
-def differences(
-    stored: xr.DataTree, found: xr.DataTree, *, intervals: Literal["exact", "near"] = "exact"
-) -> list[str]:
+def differences(stored: xr.DataTree, found: xr.DataTree, *, intervals: Ends = "exact") -> list[str]:
     """What is not the same, one line each: the variable, the place, what is stored and was found.
 
     Args:
@@ -119,7 +118,7 @@ def differences(
     if "point" in stored.coords and stored["point"].item() == "minimum":
         rules["gradient_norm"] = "error"  # what the search for the minimum left
     for path in sorted(of_stored.keys() & of_found.keys()):
-        out += _of_group(path, of_stored[path], of_found[path], rules, intervals == "near")
+        out += _of_group(path, of_stored[path], of_found[path], rules, intervals)
     return out
 
 
@@ -142,7 +141,7 @@ def _of_names(what: str, at: str, stored: set[str], found: set[str]) -> list[str
 
 
 def _of_group(
-    path: str, stored: xr.Dataset, found: xr.Dataset, rules: Mapping[str, Rule], near: bool
+    path: str, stored: xr.Dataset, found: xr.Dataset, rules: Mapping[str, Rule], ends: Ends
 ) -> list[str]:
     at = path.rstrip("/") + "/"
     out = []
@@ -161,13 +160,13 @@ def _of_group(
     for name in map(str, stored.variables):
         if name in found.variables and (name in stored.coords) == (name in found.coords):
             rule = None if name in stored.coords else rules.get(name)
-            said = _of_variable(name, stored, found, rule, near)
+            said = _of_variable(name, stored, found, rule, ends)
             out += [f"{at}{name}{what}" for what in said]
     return out
 
 
 def _of_variable(
-    name: str, stored: xr.Dataset, found: xr.Dataset, rule: Rule | None, near: bool
+    name: str, stored: xr.Dataset, found: xr.Dataset, rule: Rule | None, ends: Ends
 ) -> Iterator[str]:
     one, other = stored[name], found[name]
     for what, a, b in (
@@ -186,8 +185,8 @@ def _of_variable(
         yield from _of_text(one, other, rule)
     elif one.dtype.kind != "f":
         yield from _of_counts(one, other, rule)
-    elif _ENDS <= set(one.coords.get("statistic", xr.DataArray([])).values.tolist()):
-        yield from _of_statistics(one, other, rule, near)
+    elif "statistic" in one.dims and set(one["statistic"].values.tolist()) >= _ENDS:
+        yield from _of_statistics(one, other, rule, ends)
     else:
         yield from _of_numbers(one, other, rule, stored)
 
@@ -209,13 +208,12 @@ def _of_counts(stored: xr.DataArray, found: xr.DataArray, rule: Rule | None) -> 
 
 
 def _of_statistics(
-    stored: xr.DataArray, found: xr.DataArray, rule: Rule | None, near: bool
+    stored: xr.DataArray, found: xr.DataArray, rule: Rule | None, ends: Ends
 ) -> Iterator[str]:
     """Means, their intervals and counts, each of a magnitude of its own."""
-    ends = ["low", "high"]
-    for chosen in (["mean"], ["count"], ends):
+    for chosen in (["mean"], ["count"], ["low", "high"]):
         one, other = stored.sel(statistic=chosen), found.sel(statistic=chosen)
-        if chosen == ends and near and rule != "error":
+        if "low" in chosen and ends == "near" and rule != "error":
             yield from _of_ends(stored, one, other)
         else:
             yield from _of_numbers(one, other, rule, xr.Dataset())
@@ -244,7 +242,9 @@ def _of_numbers(
     if odd.any():
         yield from _apart(stored, a, b, odd)
         return
-    size = float(np.abs(a[finite]).max(initial=0))
+    # The claims of an experiment have effects of different units.
+    axes = tuple(i for i, dim in enumerate(stored.dims) if dim != "hypothesis")
+    size = np.abs(np.where(finite, a, 0.0)).max(axis=axes, initial=0, keepdims=True)
     # What is stored with fewer digits may be rounded to a neighbour.
     digits, own = np.finfo(stored.dtype), np.finfo(float)
     rounding = float(digits.eps) if digits.eps > own.eps else 0.0
@@ -258,7 +258,7 @@ def _of_numbers(
         if rounding:
             allowed += float(digits.smallest_subnormal)
         far = np.abs(np.where(finite, b, 0.0) - np.where(finite, a, 0.0)) > allowed
-        yield from _apart(stored, a, b, far, f"of at most {size:.3g}")
+        yield from _apart(stored, a, b, far, f"of at most {size.max():.3g}")
 
 
 def _same(a: Values, b: Values) -> Values:

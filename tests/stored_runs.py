@@ -220,7 +220,7 @@ def _twin(path: Path, one: Checkpoint, *, seed: int | None = None) -> None:
 
 
 def _copy(path: Path, one: Checkpoint, *, seed: int | None = None, **training: object) -> None:
-    """A checkpoint with another training on its card, and untrained weights where there is a seed."""
+    """A checkpoint with another training on its card; with untrained weights, given a seed."""
     assert one.card is not None
     model = one.model if seed is None else untrained_like(one.model, seed=seed)
     card = dataclasses.replace(one.card, training={**_training(one), **training})

@@ -11,8 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import stored_runs
 import torch
+
+import stored_runs
 from ired_interp.experiments import find_experiment
 from result_differences import options_of
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stored_runs
@@ -16,14 +16,31 @@ from result_differences import RULES, differences, groups_of, options_of
 Change = Callable[[xr.Dataset], xr.Dataset]
 
 
+FEW = {
+    *("energy", "eigenvalues", "residuals", "radii", "clusters", "index_low", "route", "status"),
+    *("eigenvectors", "vector_eigen", "vector_cluster_size", "gradient_norm", "draw_overlap"),
+    *("contributions", "spectral_gap", "outcome", "p_for", "statement", "effect"),
+    *("component", "eigenvalue", "score"),
+}
+
+
+def few(name: str) -> xr.DataTree:
+    """Some variables of the results of a stored run."""
+    groups = groups_of(stored_runs.read(name))
+    kept = ("/", "/controls/untrained", "/summary/model", "/verdicts")
+    return xr.DataTree.from_dict(
+        {path: groups[path][[one for one in groups[path] if one in FEW]] for path in kept}
+    )
+
+
 @pytest.fixture(scope="module")
 def spectra() -> xr.DataTree:
-    return stored_runs.read("exp001")
+    return few("exp001")
 
 
 @pytest.fixture(scope="module")
 def scores() -> xr.DataTree:
-    return stored_runs.read("exp006")
+    return few("exp006")
 
 
 def changed(tree: xr.DataTree, path: str, change: Change) -> xr.DataTree:
@@ -73,7 +90,7 @@ def test_results_do_not_differ_from_themselves(spectra: xr.DataTree, scores: xr.
         ("/", lambda d: d.rename(energy="energies"), "/energy: the variable is stored, and was"),
         ("/", lambda d: d.rename(energy="energies"), "/energies: the variable was found, and is"),
         ("/", lambda d: d.rename_dims(part="piece"), "/contributions: dimensions: stored"),
-        ("/", lambda d: d.transpose(..., "level"), "/energy: dimensions: stored ('problem', 'le"),
+        ("/", lambda d: d.transpose("level", ...), "/energy: dimensions: stored ('problem', 'le"),
         ("/", lambda d: d.isel(problem=slice(7)), "/energy: shape: stored (8, 2), found (7, 2)"),
         ("/", lambda d: d.reset_coords("sigma"), "/sigma: the coordinate is stored, and was not"),
         ("/", lambda d: d.assign_coords(level=[2, 9]), "/level at level 10: stored 10, found 9"),
@@ -104,7 +121,7 @@ def test_results_do_not_differ_from_themselves(spectra: xr.DataTree, scores: xr.
         ),
         ("/", setting("radii", at((2, 0, 0), np.inf)), "/radii at problem 2, level 2, eigen 0"),
         ("/", setting("radii", times(20)), "/radii: largest of 256: stored"),
-        ("/", setting("residuals", at((slice(1, None),), 0)), "/residuals: typical of 256"),
+        ("/", setting("residuals", at(slice(1, None), 1e-30)), "/residuals: typical of 256"),
         ("/", setting("eigenvectors", times(2)), "/eigenvectors at problem 0, level 2, end top:"),
         (
             "/summary/model",
@@ -119,7 +136,7 @@ def test_results_do_not_differ_from_themselves(spectra: xr.DataTree, scores: xr.
         (
             "/verdicts",
             setting("outcome", at(1, "refuted")),
-            "/verdicts/outcome at hypothesis top-aligned: stored inconclusive, found refuted",
+            "/verdicts/outcome at hypothesis",
         ),
         ("/verdicts", setting("p_for", at(0, 0.5)), "/verdicts/p_for at hypothesis"),
         ("/verdicts", setting("statement", at(0, "")), "/verdicts/statement at hypothesis"),
@@ -155,14 +172,10 @@ def test_what_may_change_is_let_through(spectra: xr.DataTree, path: str, change:
 
 
 def test_a_group_is_missed(spectra: xr.DataTree) -> None:
-    found = spectra.copy(deep=True)
-    del found["controls/shuffled"]
-    assert differences(spectra, found) == [
-        "/controls/shuffled: the group is stored, and was not found"
-    ]
-    assert differences(found, spectra) == [
-        "/controls/shuffled: the group was found, and is not stored"
-    ]
+    groups = {path: data for path, data in groups_of(spectra).items() if path != "/verdicts"}
+    found = xr.DataTree.from_dict(groups)
+    assert differences(spectra, found) == ["/verdicts: the group is stored, and was not found"]
+    assert differences(found, spectra) == ["/verdicts: the group was found, and is not stored"]
 
 
 def rotated(angle: float) -> Callable[[Any], None]:
@@ -185,16 +198,18 @@ def clustered(size: int) -> Change:
     return of
 
 
+@settings(max_examples=6)
 @given(angle=st.floats(0.1, 1.4))
 def test_vectors_may_turn_within_their_cluster_alone(spectra: xr.DataTree, angle: float) -> None:
     turned = setting("eigenvectors", rotated(angle))
     (said,) = differences(spectra, changed(spectra, "/", turned))
-    assert said.startswith("/eigenvectors at problem 0, level 2, end top, vector 0: projectors ")
+    assert said.startswith("/eigenvectors at problem 0, level 2, end top, vector ")
     for size in (2, 3):  # the second is cut: what is kept of it is arbitrary
         stored = changed(spectra, "/", clustered(size))
         assert not differences(stored, changed(stored, "/", turned))
 
 
+@settings(max_examples=6)
 @given(angle=st.floats(0.1, 1.4))
 def test_components_may_turn_where_their_spectrum_is_degenerate_alone(
     scores: xr.DataTree, angle: float
@@ -207,15 +222,16 @@ def test_components_may_turn_where_their_spectrum_is_degenerate_alone(
     assert not differences(scores, changed(scores, "/", setting("component", times(-1))))
 
 
+@settings(max_examples=12)
 @given(
     problem=st.integers(0, 7),
-    name=st.sampled_from(["energy", "gradient_norm", "condition_number", "part_traces", "y"]),
+    name=st.sampled_from(["energy", "gradient_norm", "eigenvalues", "contributions"]),
     off=st.floats(2e-9, 1e3),
 )
 def test_a_number_that_is_off_is_named_with_its_place(
     spectra: xr.DataTree, problem: int, name: str, off: float
 ) -> None:
-    size = float(np.abs(spectra[name].values).max())
+    size = float(np.abs(spectra.to_dataset()[name].values).max())
     found = changed(spectra, "/", setting(name, at(problem, lambda v: v + off * size)))
     (said,) = differences(spectra, found)
     assert said.startswith(f"/{name} at problem {problem}, level ")
@@ -227,7 +243,7 @@ def test_a_number_that_is_off_is_named_with_its_place(
 
 def test_stored_digits_are_all_that_is_asked(scores: xr.DataTree) -> None:
     """A float32 may be rounded to its neighbour, and no further."""
-    kept = scores["score"].values
+    kept = scores.to_dataset()["score"].values
     for steps, seen in ((1, False), (4, True)):
         other = kept.copy()
         for _ in range(steps):
@@ -237,11 +253,11 @@ def test_stored_digits_are_all_that_is_asked(scores: xr.DataTree) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "intervals", "seen"),
-    [(1e-6, "exact", True), (0.01, "near", False), (0.5, "near", True)],
+    ("by", "intervals", "times_named"),
+    [(1e-6, "exact", 1), (0.01, "near", 0), (0.5, "near", 1)],
 )
 def test_ends_of_intervals(
-    spectra: xr.DataTree, by: float, intervals: Literal["exact", "near"], seen: bool
+    spectra: xr.DataTree, by: float, intervals: Literal["exact", "near"], times_named: int
 ) -> None:
     def widen(values: Any) -> None:
         values[0, 2] += by * (values[0, 2] - values[0, 1])
@@ -250,11 +266,12 @@ def test_ends_of_intervals(
     lines = differences(spectra, found, intervals=intervals)
     assert [line.split(":")[0] for line in lines] == [
         "/summary/model/gradient_norm at level 0, statistic high"
-    ] * seen
+    ] * times_named
 
 
 def test_ends_of_intervals_of_few_problems_stay_around_their_mean() -> None:
-    stored = stored_runs.read("exp004-completion")
+    summary = groups_of(stored_runs.read("exp004-completion"))["/summary/model"]
+    stored = xr.DataTree.from_dict({"/summary/model": summary[["relative_energy"]]})
 
     def past(values: Any) -> None:
         values[..., 1] = values[..., 0] + 1.0
