@@ -97,7 +97,7 @@ RUNS: Mapping[str, StoredRun] = {
             **_SEARCH,
             "model": "tiny",
             "shuffled": "tiny-shuffled",
-            "problems": 6,
+            "problems": 4,
             "band_steps": 30,
         },
     ),
@@ -140,7 +140,9 @@ RUNS: Mapping[str, StoredRun] = {
         "exp007",
         {**_COMPLETION, "problems": 2, "series": ("completion-early", "completion-later")},
     ),
-    "exp011": StoredRun("exp011", {**_INVERSE, "model": "inverse-4-small-0-step-10", "starts": 2}),
+    "exp011": StoredRun(
+        "exp011", {**_INVERSE, "model": "inverse-4-small-0-step-10", "problems": 4, "starts": 2}
+    ),
 }
 
 
