@@ -27,15 +27,14 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp004_config import Exp004Config, fill_in
-from ired_interp.experiments.exp004_distances import AFFINE, GRASSMANN, distances
-from ired_interp.experiments.exp004_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp004_unit import measure_problems
+from ired_interp.experiments.exp004 import EXPERIMENT, Exp004Config
+from ired_interp.experiments.exp004.distances import AFFINE, GRASSMANN, distances
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.options import filled
 from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task
 
-_USUAL = fill_in(Exp004Config())
+_USUAL = filled(Exp004Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
 _SIZE, _MOVES = 3, 8
 _WEIGHT = {GRASSMANN: 10.0, AFFINE: 1.0}
@@ -95,10 +94,11 @@ def _results(
     seed: int, networks: Sequence[Energy], task: Task, lengths: Exp004Config
 ) -> xr.DataTree:
     def measure(side: Energy, levels: tuple[int, ...]) -> xr.Dataset:
-        config = fill_in(
+        config = filled(
             replace(lengths, problems=_PROBLEMS, levels=levels, moves=_MOVES, seed=seed)
         )
-        return measure_problems(side, task, config, 0, _PROBLEMS, answers=False)
+        given = EXPERIMENT.prepared(config, task, side.schedule, 0, _PROBLEMS)
+        return EXPERIMENT.of_model(side, given, config)
 
     return as_run_by_level(measure, networks[0], networks[1:])
 
@@ -136,13 +136,13 @@ _CASE = partial(Case, name=f"exp004, n = {_PROBLEMS}", family=5, round=2)
 
 
 def _some(*names: str) -> tuple[Hypothesis, ...]:
-    return tuple(one for one in HYPOTHESES if one.id in names)
+    return tuple(one for one in EXPERIMENT.hypotheses if one.id in names)
 
 
 CASES = (
     _CASE(
         landscape="an ellipsoid",
-        hypotheses=HYPOTHESES,
+        hypotheses=EXPERIMENT.hypotheses,
         null=_planted,
         places=first_half(),
     ),

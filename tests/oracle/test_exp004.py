@@ -15,18 +15,17 @@ import tiny
 from as_tested import as_tested
 from ired_interp.errors import ConfigError, ManifoldError
 from ired_interp.experiments import find_experiment
-from ired_interp.experiments.exp004_config import Exp004Config, fill_in
-from ired_interp.experiments.exp004_correlations import (
+from ired_interp.experiments.exp004 import EXPERIMENT as STUDY
+from ired_interp.experiments.exp004 import Exp004Config
+from ired_interp.experiments.exp004.distances import distances
+from ired_interp.experiments.exp004.measure import (
     added_share,
     exchanged,
     partial_and_null,
     resolved,
 )
-from ired_interp.experiments.exp004_distances import distances
-from ired_interp.experiments.exp004_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp004_moves import base_points, chosen_base, chosen_rank, moved
-from ired_interp.experiments.exp004_unit import measure_problems
-from ired_interp.experiments.exp004_variables import DEFINITIONS, SHARED
+from ired_interp.experiments.exp004.moves import base_points, chosen_base, chosen_rank, moved
+from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.geometry import grassmann
 from ired_interp.report.html import write_report
@@ -73,7 +72,7 @@ class Planted:
 
 def config(**changes: object) -> Exp004Config:
     fields = {"problems": PROBLEMS, "levels": LEVELS, "moves": 8, "controls": 1, "seed": 3}
-    return fill_in(Exp004Config(**(fields | changes)))  # type: ignore[arg-type]
+    return filled(Exp004Config(**(fields | changes)))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +90,12 @@ def tree(task: Task, kind: str, **changes: object) -> xr.DataTree:
     count = asked.problems or 0
     problems = task.sample(count, seed=3)
     rank = chosen_rank(task, asked.rank, chosen_base(task, None))
-    beside = measure_problems(
-        Planted(task, problems, "slope"), task, asked, 0, count, answers=False
-    ).drop_vars(SHARED, errors="ignore")
     model = Planted(task, problems, kind, rank=rank)
+    given = STUDY.prepared(asked, task, model.schedule, 0, count)
+    beside = STUDY.measured(Planted(task, problems, "slope"), given, asked)
     return xr.DataTree.from_dict(
         {
-            "/": measure_problems(model, task, asked, 0, count, answers=False),
+            "/": STUDY.of_model(model, given, asked),
             "controls/untrained": beside.expand_dims(draw=[0]),
         }
     )
@@ -106,7 +104,7 @@ def tree(task: Task, kind: str, **changes: object) -> xr.DataTree:
 def test_the_isotropic_bowl_supports_nothing(inverse: Task) -> None:
     results = tree(inverse, "bowl")
     root = results.to_dataset()
-    verdicts = {one.id: one for one in judge(as_tested(HYPOTHESES), results)}
+    verdicts = {one.id: one for one in judge(as_tested(STUDY.hypotheses), results)}
     assert "supported" not in {one.outcome for one in verdicts.values()}
     assert verdicts["grassmann-over-length"].outcome == "refuted"
     over = verdicts["grassmann-over-the-bowl"]
@@ -120,12 +118,12 @@ def test_the_isotropic_bowl_supports_nothing(inverse: Task) -> None:
     np.testing.assert_allclose(root["relative_energy"], 1, rtol=1e-9)
     np.testing.assert_allclose(root["energy"], root["bowl_energy"], rtol=1e-9)
     np.testing.assert_allclose(root["energy"], root["ideal_energy"], rtol=1e-9)
-    adds = next(one for one in HYPOTHESES if one.id == "grassmann-adds").statistic(results)
+    adds = next(one for one in STUDY.hypotheses if one.id == "grassmann-adds").statistic(results)
     np.testing.assert_allclose(adds.effect, 0, atol=1e-12)
 
 
 def test_an_ellipsoid_that_knows_no_subspaces_supports_nothing(inverse: Task) -> None:
-    found = judge(as_tested(HYPOTHESES), tree(inverse, "ellipsoid"))
+    found = judge(as_tested(STUDY.hypotheses), tree(inverse, "ellipsoid"))
     assert "supported" not in {one.outcome for one in found}
 
 
@@ -134,7 +132,7 @@ def test_an_energy_of_grassmann_distance_supports_its_claims(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     results = tree(request.getfixturevalue(name), "grassmann")
-    outcomes = {one.id: one.outcome for one in judge(as_tested(HYPOTHESES), results)}
+    outcomes = {one.id: one.outcome for one in judge(as_tested(STUDY.hypotheses), results)}
     affine = outcomes.pop("affine-at-fixed-length")
     assert affine != "supported"
     assert outcomes == dict.fromkeys(outcomes, "supported")
@@ -149,7 +147,7 @@ def test_an_energy_of_affine_invariant_distance_is_told_from_one_of_subspaces(
     # Moves small enough to stay within the cone, as the planted energy is not defined elsewhere.
     results = tree(inverse, "affine-invariant", length=0.02, longest=0.05)
     assert float(results["spd_share"].min()) == 1
-    outcomes = {one.id: one.outcome for one in judge(as_tested(HYPOTHESES), results)}
+    outcomes = {one.id: one.outcome for one in judge(as_tested(STUDY.hypotheses), results)}
     assert outcomes["affine-at-fixed-length"] == "supported"
 
 
@@ -323,8 +321,9 @@ def test_energies_that_differ_by_round_off_are_not_ranked() -> None:
 
 def test_a_problem_is_the_same_in_any_chunk(inverse: Task) -> None:
     model = Planted(inverse, inverse.sample(6, seed=3), "ellipsoid")
+    asked = config(levels=(4,))
     whole, part = (
-        measure_problems(model, inverse, config(levels=(4,)), first, count, answers=False)
+        STUDY.of_model(model, STUDY.prepared(asked, inverse, model.schedule, first, count), asked)
         for first, count in ((0, 6), (4, 2))
     )
     xr.testing.assert_allclose(whole.isel(problem=slice(4, 6)), part, rtol=1e-9)
@@ -332,21 +331,20 @@ def test_a_problem_is_the_same_in_any_chunk(inverse: Task) -> None:
 
 def test_the_ideal_is_stored_where_it_is_known(completion: Task) -> None:
     task = ii.task("gaussian", size=3)
-    data = measure_problems(
-        ii.exact_model(task), task, config(problems=2, levels=(4,)), 0, 2, answers=False
-    )
+    ideal, asked = ii.exact_model(task), config(problems=2, levels=(4,))
+    data = STUDY.of_model(ideal, STUDY.prepared(asked, task, ideal.schedule, 0, 2), asked)
     np.testing.assert_allclose(data["energy"], data["ideal_energy"], rtol=1e-9)
     assert data["kind"].to_numpy().tolist() == ["within", "rotation", "normal", "random"]
     found = tree(completion, "bowl", problems=2, levels=(4,))
     assert "ideal_energy" not in found
     assert np.asarray(found["kind"]).tolist() == ["within", "rotation", "orbit", "normal", "random"]
-    claim = next(one for one in HYPOTHESES if one.id == "affine-at-fixed-length")
+    claim = next(one for one in STUDY.hypotheses if one.id == "affine-at-fixed-length")
     assert "spd_share" in judge([claim], found)[0].reason
 
 
 def test_scales_and_configs(completion: Task, inverse: Task) -> None:
-    assert fill_in(Exp004Config()).problems == 24
-    paper = fill_in(Exp004Config(scale="paper", controls=0))
+    assert filled(Exp004Config()).problems == 24
+    paper = filled(Exp004Config(scale="paper", controls=0))
     assert (paper.problems, paper.controls, paper.moves) == (100, 0, 40)
     for changes, match in (
         ({"moves": 3}, "moves: expected at least 4"),
@@ -374,12 +372,13 @@ def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
         levels=LEVELS,
     )
     run = execute(plan_run(EXPERIMENT, asked, tmp_path / "run"))
-    assert run.num_units == 6
+    assert run.num_units == 2  # the cases of some problems are one unit
     results = run.tree
-    assert set(results.to_dataset().data_vars) == set(DEFINITIONS)
+    assert set(results.to_dataset().data_vars) == set(EXPERIMENT.definitions)
     control = results["controls/untrained"].to_dataset()
     assert control.sizes["draw"] == 2
-    assert not set(SHARED) & set(control.data_vars)
+    of_problems = {"x", "answer", "base", "length", "distance", "spd_share", "bowl_energy"}
+    assert not {*of_problems, "ideal_energy"} & set(control.data_vars)
     xr.testing.assert_identical(
         EXPERIMENT.run_unit(run.config, 0), EXPERIMENT.run_unit(run.config, 0)
     )

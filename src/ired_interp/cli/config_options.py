@@ -28,7 +28,7 @@ def add_config_options(parser: argparse.ArgumentParser, experiment: Experiment) 
     for field in dataclasses.fields(experiment.Config):
         if field.metadata.get("planned"):
             continue
-        text = described.get(field.name, "").replace("%", "%%")
+        text = (field.metadata.get("text") or described.get(field.name, "")).replace("%", "%%")
         option = f"--{field.name.replace('_', '-')}"
         try:
             group.add_argument(

@@ -131,13 +131,34 @@ def gather(run: Run, machine: Machine, now: datetime) -> Evidence:
     )
 
 
-def numbers_of(data: xr.Dataset, allowed: set[str]) -> Numbers:
+def numbers_of(groups: Mapping[str, xr.Dataset], allowed: set[str]) -> Numbers:
     """What is not converged, and what is not finite although it should be.
 
     Args:
-        data: Of a unit.
+        groups: Of a unit.
         allowed: Variables that may be NaN or infinite.
     """
+    missed: dict[int | None, Count] = {}
+    wrong: dict[str, dict[int | None, Count]] = {}
+    for data in groups.values():
+        found = _of_group(data, allowed)
+        missed = _together(missed, found.not_converged)
+        for name, counts in found.not_finite.items():
+            wrong[name] = _together(wrong.get(name, {}), counts)
+    return Numbers(missed, wrong)
+
+
+def _together(
+    one: Mapping[int | None, Count], other: Mapping[int | None, Count]
+) -> dict[int | None, Count]:
+    out = dict(one)
+    for level, count in other.items():
+        before = out.get(level, Count(0, 0))
+        out[level] = Count(before.bad + count.bad, before.of + count.of)
+    return out
+
+
+def _of_group(data: xr.Dataset, allowed: set[str]) -> Numbers:
     status = data.get(_STATUS)
     missed: xr.DataArray | None = None
     if status is not None and status.dtype.kind in "iub":

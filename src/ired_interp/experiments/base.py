@@ -23,6 +23,7 @@ config and index, draws from ``seed`` and ``index``, and leaves no state behind.
 **Where a unit's data belong.** Its attribute ``group`` (`GROUP`) names the group: ``/``, the
 default, for what is studied, ``controls/<name>`` for a control. Units of one group are joined
 along ``problem``, in the order of the units, and along ``draw`` where a control has several draws.
+A unit that has data for several groups returns an `xarray.DataTree` of them.
 What has neither dimension must be the same in all units of its group. Give every variable the
 attributes ``units`` and ``long_name``: the report prints them.
 
@@ -65,9 +66,21 @@ if TYPE_CHECKING:  # half a second, for what a worker never draws
 
     from ired_interp.experiments.interactive import Interactive
 
-__all__ = ["GROUP", "Experiment", "FigureSpec", "LazyFigures", "Theme", "missing_variables"]
+__all__ = [
+    "GROUP",
+    "ROOT",
+    "Experiment",
+    "FigureSpec",
+    "LazyFigures",
+    "Theme",
+    "groups_of",
+    "missing_variables",
+]
 
 GROUP = "group"
+"""Attribute of a unit's data: the group that they belong to."""
+ROOT = "/"
+"""The group of what is studied."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,16 @@ class LazyFigures(Sequence[FigureSpec]):
     def __getitem__(self, index: slice) -> Sequence[FigureSpec]: ...
     def __getitem__(self, index: int | slice) -> FigureSpec | Sequence[FigureSpec]:
         return self._figures()[index]
+
+
+def groups_of(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
+    """A unit's data by the group that they belong to."""
+    if isinstance(data, xr.Dataset):
+        alone = data.drop_attrs(deep=False)
+        alone.attrs = {name: value for name, value in data.attrs.items() if name != GROUP}
+        return {str(data.attrs.get(GROUP, ROOT)): alone}
+    nodes = {node.path: node.to_dataset() for node in data.subtree if node.has_data}
+    return {(path if path == ROOT else path.removeprefix(ROOT)): one for path, one in nodes.items()}
 
 
 def missing_variables(results: xr.DataTree, paths: Sequence[str]) -> list[str]:
@@ -237,7 +260,7 @@ class Experiment(Protocol):
         """How many work units a planned config has."""
         ...
 
-    def run_unit(self, config: Any, index: int) -> xr.Dataset:
+    def run_unit(self, config: Any, index: int) -> xr.Dataset | xr.DataTree:
         """Unit number ``index``: a pure function of the planned config."""
         ...
 

@@ -11,7 +11,13 @@ import xarray as xr
 from ired_interp.checks import as_whole
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import default_page, default_summary
-from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, LazyFigures
+from ired_interp.experiments.base import (
+    GROUP,
+    ROOT,
+    Experiment,
+    FigureSpec,
+    LazyFigures,
+)
 from ired_interp.experiments.config import check_config_class
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.page import Definition, Listing, Page
@@ -32,7 +38,6 @@ _METHODS = {
     "page": 1,
     "listing": 1,
 }
-_ROOT = "/"
 _JOINED = "problem"
 _MOST_SHOWN = 60
 
@@ -86,9 +91,11 @@ class _Completed:
             )
         return count
 
-    def run_unit(self, config: Any, index: int) -> xr.Dataset:
+    def run_unit(self, config: Any, index: int) -> xr.Dataset | xr.DataTree:
         """The author's; what names no group belongs to the root."""
         data = self.own.run_unit(config, index)
+        if isinstance(data, xr.DataTree):
+            return data
         if not isinstance(data, xr.Dataset):
             raise ExperimentError(
                 f"{self.name}: run_unit: expected an xarray.Dataset, returned {_described(data)}. "
@@ -100,7 +107,7 @@ class _Completed:
                 f"joined, found {', '.join(map(str, data.dims)) or 'none'}. Name it so, or have "
                 "one unit."
             )
-        return data if GROUP in data.attrs else data.assign_attrs({GROUP: _ROOT})
+        return data if GROUP in data.attrs else data.assign_attrs({GROUP: ROOT})
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """The author's, or means over problems."""

@@ -18,14 +18,14 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
-from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
+from ired_interp.experiments.exp004.distances import AFFINE, FROBENIUS, GRASSMANN
+from ired_interp.experiments.exp004.measure import FIXED, GROWING, SWEEPS
 from ired_interp.experiments.exp004_interactive import (
     SWEEP_WORDS,
     cloud_of,
     interactive_clouds,
     problem_of,
 )
-from ired_interp.experiments.exp004_variables import FIXED, GROWING, SWEEPS
 
 __all__ = ["FIGURES"]
 

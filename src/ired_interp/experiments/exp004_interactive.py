@@ -8,8 +8,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from ired_interp.experiments.base import Theme
-from ired_interp.experiments.exp004_distances import AFFINE, FROBENIUS, GRASSMANN
-from ired_interp.experiments.exp004_variables import GROWING, SWEEPS
+from ired_interp.experiments.exp004.distances import AFFINE, FROBENIUS, GRASSMANN
+from ired_interp.experiments.exp004.measure import GROWING, SWEEPS
 from ired_interp.experiments.interactive import Interactive, axis, label, rounded
 
 __all__ = ["SWEEP_WORDS", "cloud_of", "interactive_clouds", "problem_of"]

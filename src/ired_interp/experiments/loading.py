@@ -65,9 +65,9 @@ def load(source: Source) -> Experiment:
     if source.project is None:
         if source.reference not in BUILT_IN:
             raise unknown(source.reference, Path.cwd())
-        module_name, _, class_name = BUILT_IN[source.reference].partition(":")
-        own = getattr(importlib.import_module(module_name), class_name)
-        return as_experiment(own(), source.reference)
+        module_name, _, attribute = BUILT_IN[source.reference].partition(":")
+        own = getattr(importlib.import_module(module_name), attribute)
+        return as_experiment(_instance(own), source.reference)
     place, name = split_reference(source.reference)
     if place.endswith(SUFFIX):
         file = source.project / place

@@ -28,11 +28,15 @@ __all__ = [
     "unknown",
 ]
 
-# Where each class is; imported when it is asked for, so that the others cost nothing.
+# Where each object is; imported when it is asked for, so that the others cost nothing. A folder of
+# this package that has the name of an experiment is one.
 BUILT_IN: Mapping[str, str] = {
+    **{
+        folder.name: f"ired_interp.experiments.{folder.name}:EXPERIMENT"
+        for folder in sorted(Path(__file__).parent.glob("exp*/"))
+    },
     "exp001": "ired_interp.experiments.exp001_curvature:Exp001",
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
-    "exp004": "ired_interp.experiments.exp004_energies:Exp004",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
     "exp006": "ired_interp.experiments.exp006_scores:Exp006",
     "exp007": "ired_interp.experiments.exp007_training:Exp007",

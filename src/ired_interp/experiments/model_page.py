@@ -9,6 +9,7 @@ from typing import Any, Literal
 import xarray as xr
 
 from ired_interp.digits import concise, with_interval
+from ired_interp.experiments.config import word_of
 from ired_interp.experiments.page import Cell, Marked, Row, Text
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "described_layout",
     "levels_of",
     "listed_levels",
+    "names_of",
     "networks_layout",
     "num_draws",
     "problems_fact",
@@ -79,6 +81,19 @@ def told_of(results: xr.DataTree) -> Told:
     subject = "/".join(PurePath(config["model"]).parts[-2:])
     sizes = [counted(results.sizes[f"{one}"], one) for one in ("problem", "level")]
     return Told(config, subject, ", ".join([subject, *sizes]))
+
+
+def names_of(results: xr.DataTree) -> dict[str, str]:
+    """What an experiment's notes may name: the model, counts, sizes as ``num_…``, options."""
+    told, others = told_of(results), beside_words(results)
+    return {
+        **{name: word_of(value) for name, value in told.config.items()},
+        **{f"num_{dim}": str(size) for dim, size in results.sizes.items()},
+        "model": told.subject,
+        "problems": counted(results.sizes["problem"], "problem"),
+        "levels": counted(results.sizes["level"], "level"),
+        "and_beside": f" and {others}" if others else "",
+    }
 
 
 def cases_of(results: xr.DataTree) -> list[Case]:

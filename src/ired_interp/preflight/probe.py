@@ -20,7 +20,8 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.errors import IredInterpError
-from ired_interp.experiments import GROUP, Experiment, Source, load
+from ired_interp.experiments import Experiment, Source, load
+from ired_interp.experiments.base import groups_of
 from ired_interp.experiments.config import config_from_words, config_to_mapping
 from ired_interp.experiments.smallest import Reduced, reduce_config
 from ired_interp.models.zoo import list_models, open_checkpoint
@@ -34,7 +35,7 @@ from ired_interp.runs.execution import execute
 from ired_interp.runs.memory import forget_peak, peak_bytes, resident_bytes
 from ired_interp.runs.named_files import relocated
 from ired_interp.runs.run import plan_run
-from ired_interp.runs.shards import ROOT, to_bytes
+from ired_interp.runs.shards import unit_bytes
 
 __all__ = ["Question", "check_finite", "main"]
 
@@ -252,7 +253,7 @@ class _Probe:
 
     def _unit(
         self, experiment: Experiment, config: Any, small: Any, reduced: Reduced
-    ) -> Steps[xr.Dataset]:
+    ) -> Steps[xr.Dataset | xr.DataTree]:
         first, cold = yield from self._timed(experiment, small, "unit 0")
         for name, found in _OF_A_UNIT.items():
             yield passed(name, found)
@@ -267,14 +268,14 @@ class _Probe:
             yield not_checked("pure", took)
         yield {
             "resident_bytes": resident_bytes() or peak_bytes(),
-            "shard_bytes": len(to_bytes({ROOT: first})),
+            "shard_bytes": len(unit_bytes(first)),
             "points": [(ratio, cost.seconds, cost.bytes) for ratio, cost in points],
         }
         return first
 
     def _timed(
         self, experiment: Experiment, config: Any, stage: str
-    ) -> Steps[tuple[xr.Dataset, _Cost]]:
+    ) -> Steps[tuple[xr.Dataset | xr.DataTree, _Cost]]:
         """Unit 0 of a planned config, with what it took."""
         forget_peak()
         before, begin = resident_bytes() or peak_bytes(), time.monotonic()
@@ -300,25 +301,29 @@ class _Probe:
         _, cost = yield from self._timed(experiment, planned, "a larger unit")
         return [(ratio, cost)]
 
-    def _result(self, experiment: Experiment, data: xr.Dataset) -> Steps[None]:
-        objects = [str(k) for k, v in data.variables.items() if v.dtype.kind == "O"]
+    def _result(self, experiment: Experiment, data: xr.Dataset | xr.DataTree) -> Steps[None]:
+        groups = groups_of(data)
+        variables = {k: v for one in groups.values() for k, v in one.variables.items()}
+        objects = [str(k) for k, v in variables.items() if v.dtype.kind == "O"]
         if objects:
             yield failed(
                 "result_shape",
-                f"variable {objects[0]} holds Python objects ({data[objects[0]].shape})",
+                f"variable {objects[0]} holds Python objects ({variables[objects[0]].shape})",
                 "numbers or texts in arrays of one shape",
                 f"make {objects[0]} an array of numbers; rows of different lengths need padding",
             )
             raise _Stopped
-        yield from self._try("writing the shard", lambda: to_bytes({ROOT: data}))
+        yield from self._try("writing the shard", lambda: unit_bytes(data))
         yield passed(
             "result_shape",
-            f"{len(data.data_vars)} variables over {', '.join(map(str, data.sizes))}, written and "
-            f"read back; group {data.attrs.get(GROUP, '/')}",
+            f"{len(variables)} variables over {', '.join(_dims(groups))}, written and "
+            f"read back; {'groups' if len(groups) > 1 else 'group'} {', '.join(groups)}",
         )
-        yield check_finite(experiment, data)
+        yield check_finite(experiment, groups)
 
-    def _pipeline(self, experiment: Experiment, reduced: Reduced, data: xr.Dataset) -> Steps[None]:
+    def _pipeline(
+        self, experiment: Experiment, reduced: Reduced, data: xr.Dataset | xr.DataTree
+    ) -> Steps[None]:
         """Plan, write, read back, collate, summarise and report with the data that are there."""
         once: Any = _Once(experiment, data)
         question = self.question
@@ -344,7 +349,7 @@ class _Probe:
 class _Once:
     """An experiment whose one unit is computed already."""
 
-    def __init__(self, experiment: Experiment, data: xr.Dataset) -> None:
+    def __init__(self, experiment: Experiment, data: xr.Dataset | xr.DataTree) -> None:
         self._experiment = experiment
         self._data = data
 
@@ -354,21 +359,26 @@ class _Once:
     def units(self, config: Any) -> int:  # noqa: ARG002 - as every experiment's
         return 1
 
-    def run_unit(self, config: Any, index: int) -> xr.Dataset:  # noqa: ARG002
+    def run_unit(self, config: Any, index: int) -> xr.Dataset | xr.DataTree:  # noqa: ARG002
         return self._data
 
 
-def check_finite(experiment: Any, data: xr.Dataset) -> Check:
+def _dims(groups: Mapping[str, xr.Dataset]) -> list[str]:
+    return list(dict.fromkeys(str(dim) for one in groups.values() for dim in one.sizes))
+
+
+def check_finite(experiment: Any, groups: Mapping[str, xr.Dataset]) -> Check:
     """NaN is missing only where the experiment says so, or a ``status`` beside it does."""
     allowed = set(getattr(getattr(experiment, "own", experiment), "may_be_missing", ()))
-    if "status" in data.data_vars and bool((data["status"] != 0).any()):
+    if any("status" in data and bool((data["status"] != 0).any()) for data in groups.values()):
         return not_checked("finite", "the unit's status says that a point was not found")
-    bad = {}
-    for name, values in data.variables.items():
-        if values.dtype.kind in "fc" and str(name) not in allowed:
-            count = int((~np.isfinite(values.values)).sum())
-            if count:
-                bad[str(name)] = (count, values.size)
+    bad: dict[str, tuple[int, int]] = {}
+    for data in groups.values():
+        for name, values in data.variables.items():
+            if values.dtype.kind in "fc" and str(name) not in allowed:
+                count = int((~np.isfinite(values.values)).sum())
+                if count:
+                    bad.setdefault(str(name), (count, values.size))
     if not bad:
         return passed("finite", "all numbers of the unit are finite")
     name, (count, total) = next(iter(bad.items()))
@@ -382,15 +392,17 @@ def check_finite(experiment: Any, data: xr.Dataset) -> Check:
     )
 
 
-def _check_pure(first: xr.Dataset, second: Any) -> Check:
-    if isinstance(second, xr.Dataset) and first.identical(second):
+def _check_pure(first: xr.Dataset | xr.DataTree, second: xr.Dataset | xr.DataTree) -> Check:
+    ones, others = groups_of(first), groups_of(second)
+    if type(first) is type(second) and first.identical(second):  # type: ignore[arg-type]
         return passed("pure", "computed twice, the unit is the same to the bit")
     differing = [
         str(name)
-        for name in first.variables
-        if not isinstance(second, xr.Dataset)
-        or name not in second.variables
-        or not first[name].identical(second[name])
+        for group, one in ones.items()
+        for name in one.variables
+        if group not in others
+        or name not in others[group].variables
+        or not one[name].identical(others[group][name])
     ]
     return failed(
         "pure",

@@ -16,13 +16,14 @@ from ired_interp.checks import check_matrix
 from ired_interp.devices import check_device
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError, RunFolderError, ShapeError
+from ired_interp.experiments.base import ROOT
 from ired_interp.experiments.config import take_plain
 from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
 from ired_interp.models.file_kinds import HEAD_BYTES, kind_of
 from ired_interp.models.trained import training_bound
 from ired_interp.models.zoo import open_checkpoint
 from ired_interp.runs.provenance import provenance
-from ired_interp.runs.shards import ROOT, to_bytes
+from ired_interp.runs.shards import to_bytes
 from ired_interp.runs.storage import guard, write_file
 from ired_interp.solve import Rule, Solution, solve
 from ired_interp.tasks import Difficulty, Task

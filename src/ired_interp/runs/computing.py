@@ -24,11 +24,10 @@ from ired_interp.runs.plan import code_of, present_provenance
 from ired_interp.runs.provenance import job_name
 from ired_interp.runs.run import Run
 from ired_interp.runs.shards import (
-    ROOT,
     ShardRecord,
     differences,
     find_fault,
-    to_bytes,
+    unit_bytes,
     write_shard,
 )
 from ired_interp.runs.storage import append_log, guard
@@ -155,7 +154,7 @@ def compute_unit(bench: Bench, index: int) -> Result:
         forget_peak()
         try:
             with _stacks_kept(bench):
-                content = to_bytes({ROOT: run.experiment.run_unit(run.config, index)})
+                content = unit_bytes(run.experiment.run_unit(run.config, index))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's code; it is kept
             failure = of_error(error, time.monotonic() - begin)
             failure.write(run.path / "failures", index)

@@ -6,12 +6,13 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.errors import RunFolderError, UnitsFailedError
+from ired_interp.experiments.base import ROOT
 from ired_interp.experiments.config import config_to_mapping
 from ired_interp.experiments.verdict_data import verdict_groups
 from ired_interp.runs.computing import Bench, Outcome, Track, compute_units, planned_threads
 from ired_interp.runs.failures import summary_of
 from ired_interp.runs.run import FORMAT, VERSION, Run
-from ired_interp.runs.shards import ROOT, collate, read_shard, to_bytes
+from ired_interp.runs.shards import collate, read_shard, to_bytes
 from ired_interp.runs.storage import append_log, write_file
 from ired_interp.runs.workers import compute_in_workers
 

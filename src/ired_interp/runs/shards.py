@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.errors import RunFolderError
-from ired_interp.experiments.base import GROUP
+from ired_interp.experiments.base import ROOT, groups_of
 from ired_interp.runs.records import (
     ShardFault,
     ShardRecord,
@@ -30,7 +30,6 @@ from ired_interp.runs.records import (
 from ired_interp.runs.storage import write_file
 
 __all__ = [
-    "ROOT",
     "ShardFault",
     "ShardRecord",
     "collate",
@@ -40,10 +39,9 @@ __all__ = [
     "read_shard",
     "shard_path",
     "to_bytes",
+    "unit_bytes",
     "write_shard",
 ]
-
-ROOT = "/"
 
 
 def write_shard(folder: Path, index: int, content: bytes, record: ShardRecord) -> None:
@@ -56,8 +54,8 @@ def write_shard(folder: Path, index: int, content: bytes, record: ShardRecord) -
     write_file(shard_path(folder, index), content)
 
 
-def read_shard(folder: Path, index: int) -> xr.Dataset:
-    """A unit's data, if their checksum holds.
+def read_shard(folder: Path, index: int) -> dict[str, xr.Dataset]:
+    """A unit's data by group, if their checksum holds.
 
     Raises:
         RunFolderError: Missing or damaged.
@@ -70,29 +68,34 @@ def read_shard(folder: Path, index: int) -> xr.Dataset:
         raise RunFolderError(f"{path}: cannot be read ({error.strerror}): run 'resume'.") from error
     if record is None or hashlib.sha256(content).hexdigest() != record.sha256:
         raise RunFolderError(f"{path} is damaged: 'ired-interp resume' computes it again.")
-    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as data:
-        return data.load()
+    with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as data:
+        tree = data.load()
+    # A unit of one group names it in its attributes.
+    return groups_of(tree if tree.children else tree.to_dataset())
 
 
-def collate(shards: Sequence[xr.Dataset]) -> dict[str, xr.Dataset]:
+def collate(shards: Sequence[Mapping[str, xr.Dataset]]) -> dict[str, xr.Dataset]:
     """Shards joined by group: along ``problem``, and along ``draw`` where there is one."""
     groups: dict[str, list[xr.Dataset]] = {}
     for shard in shards:
-        plain = shard.drop_attrs(deep=False)
-        plain.attrs = {name: value for name, value in shard.attrs.items() if name != GROUP}
-        groups.setdefault(str(shard.attrs.get(GROUP, ROOT)), []).append(plain)
+        for name, data in shard.items():
+            groups.setdefault(name, []).append(data)
     joined = {}
     for name, members in groups.items():
         if "draw" not in members[0].dims:
             joined[name] = _concat(members, "problem")
             continue
-        draws = sorted({int(m["draw"].item()) for m in members})
-        by_draw = [
-            _concat([m for m in members if int(m["draw"].item()) == draw], "problem")
-            for draw in draws
-        ]
-        joined[name] = _concat(by_draw, "draw")
+        by_draws: dict[tuple[int, ...], list[xr.Dataset]] = {}
+        for member in members:
+            by_draws.setdefault(tuple(map(int, member["draw"].values)), []).append(member)
+        parts = [_concat(by_draws[draws], "problem") for draws in sorted(by_draws)]
+        joined[name] = _concat(parts, "draw")
     return joined
+
+
+def unit_bytes(data: xr.Dataset | xr.DataTree) -> bytes:
+    """A unit's data, as its shard holds them."""
+    return to_bytes({ROOT: data} if isinstance(data, xr.Dataset) else groups_of(data))
 
 
 def to_bytes(groups: Mapping[str, xr.Dataset]) -> bytes:

@@ -15,34 +15,73 @@ With B = U·S·Vᵀ + rest, where U, S, V are its r leading singular triples:
 Curves are walked to the first point whose ‖δ‖_F is the one asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ConfigError, ManifoldError
-from ired_interp.experiments.exp004_config import Base
+from ired_interp.experiments.kit.options import ModelOptions, option
 from ired_interp.geometry import fixed_rank, grassmann, spd
 from ired_interp.geometry.fixed_rank import FixedRank
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.completion import Completion
 from ired_interp.tasks.inverse import Inverse
 
-__all__ = ["KINDS", "base_points", "chosen_base", "chosen_rank", "kinds_of", "moved"]
+__all__ = [
+    "KINDS",
+    "Base",
+    "Exp004Config",
+    "base_points",
+    "chosen_base",
+    "chosen_rank",
+    "kinds_of",
+    "moved",
+]
 
-KINDS: Mapping[str, str] = {
-    "within": "both subspaces kept",
-    "rotation": "column space along a Grassmann geodesic",
-    "orbit": "along the matrices of rank r",
-    "normal": "normal to the matrices of rank r",
-    "spd": "along an affine-invariant geodesic",
-    "random": "any direction",
-}
+Base = Literal["answer", "product"]
+KINDS = ("within", "rotation", "orbit", "normal", "spd", "random")
 
 _LEAST_SIDE = 2
 _FIRST, _FACTOR, _MOST, _HALVINGS = 1e-3, 1.25, 120, 60
 _CLOSE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exp004Config(ModelOptions):
+    """What EXP-004 is asked."""
+
+    problems: int | None = option("How many problems", laptop=24, paper=100, least=1)
+    base: Base | None = option(
+        "The point that is moved: answer, y*, or product, UVᵀ (completion); as the task has it if "
+        "none: product for completion, else answer"
+    )
+    rank: int | None = option(
+        "Of the subspaces compared, and of the matrices that rank-preserving moves keep to; if "
+        "none the task's inner rank, or half the side where the answers have full rank",
+        least=1,
+    )
+    moves: int | None = option("Moves of each kind, in each sweep", laptop=16, paper=40, least=4)
+    # From 1 on a move can take the base to 0, where there is no subspace to compare.
+    length: float = option(
+        "‖δ‖ of the sweep at fixed length, in units of ‖base‖",
+        default=0.2,
+        between=(0, 1),
+        what="a share of ‖base‖",
+    )
+    longest: float = option(
+        "The largest ‖δ‖ of the growing sweep, in the same units",
+        default=0.5,
+        between=(0, 1),
+        what="a share of ‖base‖",
+    )
+    controls: int | None = option(
+        "Draws of untrained weights beside the model", laptop=6, paper=10, least=0
+    )
+    unit_problems: int = option("Problems a work unit", default=12, least=1)
 
 
 def chosen_base(task: Task, base: Base | None) -> Base:

@@ -1,0 +1,140 @@
+"""The options of an experiment: fields of its ``Config``, each declared with its words and bounds.
+
+``option`` makes a field that says what it is, what stands for it at each scale, and what it may be;
+from these the command line has its help, and the config its checks. What all experiments on a model
+are asked is `ModelOptions`; an experiment's ``Config`` inherits it and adds its own.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from ired_interp.choices import Difficulty, Weights
+from ired_interp.devices import check_device_name
+from ired_interp.draws import check_seed
+from ired_interp.errors import ConfigError
+from ired_interp.experiments.config import take_plain, word_of
+
+__all__ = ["Dtype", "ModelOptions", "Scale", "filled", "option"]
+
+Dtype = Literal["float64", "float32"]
+Scale = Literal["laptop", "paper"]
+
+C = TypeVar("C", bound="ModelOptions")
+
+
+def option(
+    text: str,
+    *,
+    default: Any = None,
+    laptop: int | None = None,
+    paper: int | None = None,
+    least: int | None = None,
+    above: float | None = None,
+    between: tuple[float, float] | None = None,
+    what: str = "a finite number",
+) -> Any:
+    """A field of a config.
+
+    Args:
+        text: What it is, for the command line's help.
+        default: Its value where it is not given; None where ``laptop`` and ``paper`` stand for it.
+        laptop: Its value at ``--scale laptop`` where it is not given.
+        paper: Likewise at ``--scale paper``.
+        least: The smallest it may be.
+        above: It must be finite, and larger than this.
+        between: It must lie between the two, and be neither.
+        what: What a number is, in messages about ``above`` and ``between``.
+    """
+    scales = {"laptop": laptop, "paper": paper}
+    if laptop is not None:
+        text = f"{text}; {laptop} at --scale laptop, {paper} at paper"
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "text": f"{text}.",
+            "scales": scales,
+            "least": least,
+            "above": above,
+            "between": between,
+            "what": what,
+        },
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What every experiment on a model is asked: which model, which problems, at which levels."""
+
+    model: str = option("A bundled name or the path of a checkpoint", default="inverse-4")
+    task: str | None = option("Needed for a reference .pt, which does not name its task")
+    scale: Scale = option(
+        "How large where a number is not given: laptop or paper", default="laptop"
+    )
+    problems: int | None = option("How many problems", least=1)
+    levels: tuple[int, ...] = option(
+        "Which levels, each in 1 … K", default=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    )
+    difficulty: Difficulty = option("Which generator the problems come from", default="same")
+    seed: int = option("Of everything that is drawn", default=0)
+    controls: int | None = option("Draws of untrained weights beside the model", least=0)
+    shuffled: str | None = option(
+        "A checkpoint of the same network that was trained on shuffled answers, to be measured "
+        "beside the model; none if there is none"
+    )
+    weights: Weights | None = option("ema or online, for a reference file")
+    bound: float | None = option(
+        "The solver's clamp, for the model's skill; that of the model's training if none",
+        above=0,
+    )
+    dtype: Dtype = option("Precision", default="float64")
+    device: str = option("Where to compute", default="cpu")
+    unit_problems: int = option("Problems a work unit", default=4, least=1)
+    model_sha256: str = dataclasses.field(default="", metadata={"planned": True})
+    shuffled_sha256: str = dataclasses.field(default="", metadata={"planned": True})
+
+    def __post_init__(self) -> None:
+        """Check every field as its declaration has it.
+
+        Raises:
+            ConfigError: One of them cannot be meant.
+        """
+        take_plain(self)
+        check_seed(self.seed)
+        check_device_name(self.device)
+        for field in dataclasses.fields(self):
+            _check(field.name, getattr(self, field.name), field.metadata)
+        if not self.levels or len(set(self.levels)) != len(self.levels):
+            raise ConfigError(
+                f"levels: expected different levels, at least one, found {list(self.levels)}."
+            )
+
+
+def filled(config: C) -> C:
+    """The config with the numbers that were not given, as its scale has them."""
+    missing = {
+        field.name: field.metadata["scales"][config.scale]
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) is None and _of_scale(field.metadata)
+    }
+    return dataclasses.replace(config, **missing)
+
+
+def _of_scale(metadata: Mapping[str, Any]) -> bool:
+    return metadata.get("scales", {}).get("laptop") is not None
+
+
+def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
+    if value is None:
+        return
+    least, above, between = (bounds.get(bound) for bound in ("least", "above", "between"))
+    if least is not None and value < least:
+        raise ConfigError(f"{name}: expected at least {least}, found {word_of(value)}.")
+    if above is not None and not above < value < math.inf:
+        raise ConfigError(f"{name}: expected {bounds['what']} > {above}, found {value}.")
+    if between is not None and not between[0] < value < between[1]:
+        low, high = between
+        raise ConfigError(
+            f"{name}: expected {bounds['what']} between {low} and {high}, found {value}."
+        )

@@ -1,0 +1,345 @@
+"""An experiment as a value: what is prepared and measured, of which networks, and what is said.
+
+A `Study` has everything that a run needs (`experiments.base.Experiment`). One work unit holds all
+cases of some problems: what is of the problems alone is prepared once, and measured of the model,
+of untrained draws and of any other case with it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import xarray as xr
+
+from ired_interp.devices import check_device
+from ired_interp.energy.base import Energy
+from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.errors import ConfigError
+from ired_interp.experiments import model_page
+from ired_interp.experiments.base import FigureSpec
+from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.cases import THE_MODEL, Case
+from ired_interp.experiments.kit.claims import Claim
+from ired_interp.experiments.kit.notes import Notes
+from ired_interp.experiments.kit.options import ModelOptions, filled
+from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
+from ired_interp.experiments.kit.variables import Values, Variables
+from ired_interp.experiments.model_config import DTYPES, bound_of
+from ired_interp.experiments.page import Definition, Listing, Page, Points
+from ired_interp.experiments.skill import (
+    DIFFICULTY,
+    SKILL_DEFINITIONS,
+    TRAINED_ON,
+    answer_variables,
+    skill_summary,
+)
+from ired_interp.experiments.subjects import MODEL, open_planned, open_shuffled, shuffled_of
+from ired_interp.experiments.unit_data import draw_problems, level_coords
+from ired_interp.landscape import DEFAULT_MAX_BYTES
+from ired_interp.models.checkpoint import Checkpoint, check_task
+from ired_interp.models.trained import training_bound, training_difficulty
+from ired_interp.schedule import Schedule
+from ired_interp.tasks import Problems, Task
+
+__all__ = ["Prepared", "Study"]
+
+C = TypeVar("C", bound=ModelOptions)
+P = TypeVar("P", bound="Prepared")
+
+_DRAW = "draw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What is of the problems of a unit alone; an experiment adds fields of its own.
+
+    Attributes:
+        task: What they come from.
+        problems: In the config's dtype, on its device.
+        first: Number of the first.
+        schedule: Of the model's levels.
+        coords: Of the dimensions that the experiment's variables have beside problem and level.
+        variables: Numbers of the problems alone, by name.
+    """
+
+    task: Task
+    problems: Problems
+    first: int
+    schedule: Schedule
+    coords: Mapping[str, Any] = field(default_factory=dict)
+    variables: Values = field(default_factory=dict)
+
+
+def _as_asked(config: Any, task: Task) -> Any:  # noqa: ARG001 - the signature of `complete`
+    return config
+
+
+def _of_problems(config: Any, prepared: Prepared) -> Prepared:  # noqa: ARG001 - likewise
+    return prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Generic[C, P]):
+    """An experiment on a model.
+
+    Attributes:
+        name: Of run folders and pages.
+        title: A line.
+        Config: Its options, a frozen dataclass that inherits `ModelOptions`.
+        measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
+            the config's dtype and on its device.
+        variables: All that are measured.
+        prepare: (config, prepared) → the same with what else is of the problems alone.
+        complete: (config, task) → the config with what must not be guessed later; numbers that its
+            scale stands for are filled in.
+        cases: Networks that are measured beside the model.
+        claims: What it tests.
+        charts: What it shows, the first one first.
+        tables: Means over problems.
+        said: Sentences of the findings.
+        lines: What a terminal shows.
+        words: Of the page.
+        summary: (data of a case) → further statistics of its summary.
+        skill: (config) → whether the model is asked for its answers.
+        memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
+            grow; without it ``--max-memory`` is refused.
+        small: Options that make it as small as it goes, beside one problem at one level.
+        agreement: How far numbers in float64 agree on another kind of machine.
+    """
+
+    name: str
+    title: str
+    Config: type[C]
+    measure: Callable[[Energy, P, C], Values]
+    variables: Variables
+    words: Notes
+    lines: Lines
+    prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
+    complete: Callable[[C, Task], C] = _as_asked
+    cases: Sequence[Case] = ()
+    claims: Sequence[Claim] = ()
+    charts: Sequence[FigureSpec] = ()
+    tables: Sequence[MeanTable] = ()
+    said: Sequence[Said] = ()
+    summary: Callable[[xr.Dataset], xr.Dataset] | None = None
+    skill: Callable[[C], bool] = lambda _: True
+    memory: Callable[[C, int, EnergyMLP], int] | None = None
+    small: Mapping[str, Any] = field(default_factory=dict)
+    agreement: str = "to the round-off of the arithmetic"
+
+    @property
+    def hypotheses(self) -> Sequence[Hypothesis]:
+        """The claims, as they are judged."""
+        return tuple(claim.hypothesis() for claim in self.claims)
+
+    @property
+    def figures(self) -> Sequence[FigureSpec]:
+        """The charts."""
+        return self.charts
+
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """What the variables are."""
+        return {**self.variables.definitions, **SKILL_DEFINITIONS}
+
+    @property
+    def may_be_missing(self) -> tuple[str, ...]:
+        """Variables where NaN is a possible answer."""
+        return (*self.variables.may_be_missing, "model_minimum")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What there is no page without."""
+        shown = [one for table in self.tables for _, one in table.columns]
+        shown += [one for _, one in (*self.lines.columns, *self.lines.others)]
+        return tuple(dict.fromkeys(f"summary/model/{one.variable}" for one in shown))
+
+    def plan(self, config: C) -> C:
+        """Check model, task and levels, and fix the model's file, its hash and the clamp."""
+        checkpoint = open_planned(config)
+        task = check_task(checkpoint, config.task, {})
+        for level in config.levels:
+            checkpoint.model.schedule.timestep(level)
+        planned: dict[str, Any] = {
+            "task": task.name,
+            "model": _name(checkpoint, config.model),
+            "model_sha256": checkpoint.sha256,
+        }
+        if config.bound is None:
+            planned["bound"] = training_bound(checkpoint)
+        with_twin = shuffled_of(config)
+        if with_twin is not None:
+            twin = open_shuffled(with_twin, checkpoint)
+            planned["shuffled"] = _name(twin, with_twin.shuffled or "")
+            planned["shuffled_sha256"] = twin.sha256
+        return dataclasses.replace(self.complete(filled(config), task), **planned)
+
+    def check_here(self, config: C) -> None:
+        """Check that this machine has the device."""
+        check_device(config.device)
+
+    def fit(self, config: C, max_memory: int) -> C:
+        """The planned config with as many problems a unit as fit into the budget.
+
+        Raises:
+            ConfigError: Not one problem fits, or it is not known what a unit takes.
+        """
+        if self.memory is None or config.device != "cpu":
+            raise ConfigError(
+                f"--max-memory: expected an experiment and a device of which it is known what a "
+                f"unit takes, found {self.name} on {config.device}. Give --unit-problems instead."
+            )
+        model = open_planned(config).model
+        most = min(config.unit_problems, config.problems or config.unit_problems)
+        work = 2 * DEFAULT_MAX_BYTES
+        while work + self.memory(config, most, model) > max_memory:
+            most -= 1
+            if most < 1:
+                least = work + self.memory(config, 1, model)
+                raise ConfigError(
+                    f"--max-memory: expected at least {least / 2**20:.0f}M, which a unit of one "
+                    f"problem may take at d = {model.dim_y}, found {max_memory / 2**20:.0f}M."
+                )
+        return dataclasses.replace(config, unit_problems=most)
+
+    def smallest(self, config: C) -> C:
+        """One problem at one level, with one draw of the control."""
+        full = filled(config)
+        few: dict[str, Any] = {
+            "problems": 1,
+            "levels": full.levels[:1],
+            "controls": min(1, full.controls or 0),
+        }
+        return dataclasses.replace(full, **few | dict(self.small))
+
+    def units(self, config: C) -> int:
+        """Chunks of problems."""
+        return -(-(config.problems or 0) // config.unit_problems)
+
+    def run_unit(self, config: C, index: int) -> xr.DataTree:
+        """Some problems, measured of every case."""
+        checkpoint = open_planned(config)
+        first = index * config.unit_problems
+        count = min(config.unit_problems, (config.problems or 0) - first)
+        task = check_task(checkpoint, config.task, {})
+        given = self.prepared(config, task, checkpoint.model.schedule, first, count)
+        attributes = {
+            "task": task.name,
+            "task_size": task.size,
+            "task_options": json.dumps(task.options()),
+        }
+        groups: dict[str, xr.Dataset] = {}
+        for case in (THE_MODEL, *self.cases):
+            draws = list(self._draws(case, checkpoint, given, config))
+            if draws:
+                found = xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
+                groups[case.group] = found.assign_attrs(attributes)
+        if self.skill(config):
+            # What the model's skill is judged by.
+            answers = answer_variables(
+                _placed(checkpoint.model, config),
+                given.problems,
+                seed=config.seed,
+                first=first,
+                bound=bound_of(config),
+            )
+            groups[MODEL] = (
+                groups[MODEL]
+                .assign(answers)
+                .assign_attrs(
+                    {DIFFICULTY: config.difficulty, TRAINED_ON: training_difficulty(checkpoint)}
+                )
+            )
+        return xr.DataTree.from_dict(groups)
+
+    def prepared(self, config: C, task: Task, schedule: Schedule, first: int, count: int) -> P:
+        """What is of some problems alone."""
+        problems = draw_problems(task, config, first, count)
+        return self.prepare(
+            config, Prepared(task=task, problems=problems, first=first, schedule=schedule)
+        )
+
+    def measured(self, network: Energy, given: P, config: C) -> xr.Dataset:
+        """What depends on the network, of one that is in the config's dtype."""
+        return self._dataset(self.measure(network, given, config), given, config)
+
+    def of_model(self, network: Energy, given: P, config: C) -> xr.Dataset:
+        """The same with what is of the problems alone, as the root of the results has it."""
+        values = self.measure(network, given, config)
+        problems = {"x": given.problems.x, "answer": given.problems.y}
+        return self._dataset({**problems, **given.variables, **values}, given, config)
+
+    def _dataset(self, values: Values, given: P, config: C) -> xr.Dataset:
+        count = given.problems.x.shape[0]
+        coords = level_coords(given.schedule, config, given.first, count)
+        return self.variables.dataset(values, {**coords, **given.coords})
+
+    def _draws(
+        self, case: Case, checkpoint: Checkpoint, given: P, config: C
+    ) -> Iterator[xr.Dataset]:
+        for draw in case.draws(config):
+            network = _placed(case.network(checkpoint, config, draw), config)
+            if case is THE_MODEL:
+                yield self.of_model(network, given, config)
+                continue
+            data = self.measured(network, given, config)
+            yield data if draw is None else data.expand_dims({_DRAW: [draw]})
+
+    def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
+        """Statistics over problems of the model and of each control, and the model's skill."""
+        groups = {"model": results.to_dataset()}
+        if "controls" in results.children:
+            groups |= {name: one.to_dataset() for name, one in results["controls"].children.items()}
+        found = {}
+        for name, data in groups.items():
+            found[name] = self.variables.summary(data)
+            if self.summary is not None:
+                found[name] = found[name].merge(self.summary(data), combine_attrs="override")
+        return found | skill_summary(results)
+
+    def page(self, results: xr.DataTree) -> Page:
+        """What the results say, in the experiment's words."""
+        told = model_page.told_of(results)
+        names = model_page.names_of(results)
+        inside = [table.of(results) for table in self.tables if not table.name]
+        apart = [table.section(results) for table in self.tables if table.name]
+        said = Points(
+            [one.of(results) for one in self.said],
+            list(dict.fromkeys(path for one in self.said for path in one.variables)),
+        )
+        return Page(
+            lead=self.words.lead_of(names),
+            facts=[
+                *self.words.facts_of(names),
+                model_page.problems_fact(results, told.config),
+                ("Numerics", f"{told.config['dtype']} on {told.config['device']}"),
+            ],
+            findings=[*([said] if self.said else []), *(table for table in inside if table)],
+            sections=[
+                *self.words.sections_of(names),
+                *(section for section in apart if section),
+            ],
+            subject=told.subject,
+            drawn_of=told.drawn_of,
+            layout=model_page.described_layout(
+                "Its root is the model’s alone, with what is of the problems;",
+                model_page.networks_layout(results, "what depends on the network"),
+                "means over problems with their 95\u00a0% bootstrap intervals.",
+            ),
+            agreement=told.agreement(self.agreement),
+        )
+
+    def listing(self, results: xr.DataTree) -> Listing:
+        """What a terminal shows."""
+        return self.lines.of(results)
+
+
+def _name(checkpoint: Checkpoint, asked: str) -> str:
+    """What the plan calls a file: a bundled name finds it anywhere, else only its place does."""
+    return asked if checkpoint.bundled else str(checkpoint.path.resolve())
+
+
+def _placed(model: EnergyMLP, config: ModelOptions) -> EnergyMLP:
+    return model.to(config.device, DTYPES[config.dtype])
