@@ -21,10 +21,9 @@ from ired_interp.curvature import (
 )
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import find_experiment
-from ired_interp.experiments.exp001_curvature import Exp001Config
-from ired_interp.experiments.exp001_findings import level_rows
-from ired_interp.experiments.exp001_overlaps import overlaps
-from ired_interp.experiments.exp001_summary import summary
+from ired_interp.experiments.exp001 import Exp001Config
+from ired_interp.experiments.exp001.shown import level_rows
+from ired_interp.experiments.exp001.summary import overlaps, summary
 from ired_interp.report.figures import LIGHT, draw_svg
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute

@@ -151,7 +151,7 @@ def test_an_object_stands_for_its_class(project: Project) -> None:
 
 
 def test_imported_experiments_are_not_meant(project: Project) -> None:
-    text = GOOD + "\nfrom ired_interp.experiments.exp001_curvature import Exp001\n"
+    text = GOOD + "\nfrom ired_interp.experiments.exp001 import EXPERIMENT\n"
     assert find_experiment(str(project.write("spread.py", text))).name == "spread"
 
 

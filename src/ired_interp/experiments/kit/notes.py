@@ -12,6 +12,8 @@
 
     > A note, in small print.
 
+    = σ_t·H = I, a formula.
+
 What stands before the first heading is the page's lead, and its list the facts beside it. Names in
 braces are those of `model_page.names_of`: the model, counts with their noun, sizes, options.
 """
@@ -20,6 +22,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ired_interp.errors import ExperimentError
 from ired_interp.experiments.page import (
@@ -34,6 +37,7 @@ from ired_interp.experiments.page import (
 __all__ = ["Notes", "notes"]
 
 _HEADING = re.compile(r"## (.+?) \{#([a-z0-9-]+)\}")
+_KINDS: Mapping[str, Literal["note", "formula"]] = {"> ": "note", "= ": "formula"}
 _NAME = re.compile(r"\{(\w+)\}")
 _MARKS = re.compile(r"\*\*(?P<strong>.+?)\*\*|\*(?P<em>[^*]+?)\*|`(?P<code>[^`]+)`")
 
@@ -117,8 +121,9 @@ def _items(block: str) -> list[tuple[str, str]]:
 def _block(block: str, names: Mapping[str, str]) -> Block:
     if block.startswith("- "):
         return Definitions([(term, _text(words, names)) for term, words in _items(block)])
-    if block.startswith("> "):
-        return Paragraph(_text(block.removeprefix("> "), names), "note")
+    for start, kind in _KINDS.items():
+        if block.startswith(start):
+            return Paragraph(_text(block.removeprefix(start), names), kind)
     return Paragraph(_text(block, names))
 
 

@@ -24,10 +24,10 @@ from ired_interp.experiments.kit.cases import THE_MODEL, Case
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import ModelOptions, filled
-from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
+from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
-from ired_interp.experiments.page import Definition, Listing, Page, Points
+from ired_interp.experiments.page import Definition, Listing, Page, Points, Section
 from ired_interp.experiments.skill import (
     DIFFICULTY,
     SKILL_DEFINITIONS,
@@ -37,7 +37,6 @@ from ired_interp.experiments.skill import (
 )
 from ired_interp.experiments.subjects import MODEL, open_planned, open_shuffled, shuffled_of
 from ired_interp.experiments.unit_data import draw_problems, level_coords
-from ired_interp.landscape import DEFAULT_MAX_BYTES
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.schedule import Schedule
@@ -101,6 +100,7 @@ class Study(Generic[C, P]):
         said: Sentences of the findings.
         lines: What a terminal shows.
         words: Of the page.
+        names: (results) → what the words may name beside the names that all words may.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
@@ -121,8 +121,9 @@ class Study(Generic[C, P]):
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[FigureSpec] = ()
-    tables: Sequence[MeanTable] = ()
-    said: Sequence[Said] = ()
+    tables: Sequence[TableOfResults] = ()
+    said: Sequence[Sentence] = ()
+    names: Callable[[xr.DataTree], Mapping[str, str]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
@@ -152,9 +153,9 @@ class Study(Generic[C, P]):
     @property
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
-        shown = [one for table in self.tables for _, one in table.columns]
-        shown += [one for _, one in (*self.lines.columns, *self.lines.others)]
-        return tuple(dict.fromkeys(f"summary/model/{one.variable}" for one in shown))
+        shown = [name for table in self.tables for name in table.needs]
+        shown += [one.variable for _, one in (*self.lines.columns, *self.lines.others)]
+        return tuple(dict.fromkeys(f"summary/model/{name}" for name in shown))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -193,11 +194,10 @@ class Study(Generic[C, P]):
             )
         model = open_planned(config).model
         most = min(config.unit_problems, config.problems or config.unit_problems)
-        work = 2 * DEFAULT_MAX_BYTES
-        while work + self.memory(config, most, model) > max_memory:
+        while self.memory(config, most, model) > max_memory:
             most -= 1
             if most < 1:
-                least = work + self.memory(config, 1, model)
+                least = self.memory(config, 1, model)
                 raise ConfigError(
                     f"--max-memory: expected at least {least / 2**20:.0f}M, which a unit of one "
                     f"problem may take at d = {model.dim_y}, found {max_memory / 2**20:.0f}M."
@@ -302,9 +302,10 @@ class Study(Generic[C, P]):
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = model_page.names_of(results)
-        inside = [table.of(results) for table in self.tables if not table.name]
-        apart = [table.section(results) for table in self.tables if table.name]
+        names = {**model_page.names_of(results), **self.names(results)}
+        tables = [(table, made) for table in self.tables if (made := table.of(results))]
+        inside = [made for table, made in tables if not table.name]
+        apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
         said = Points(
             [one.of(results) for one in self.said],
             list(dict.fromkeys(path for one in self.said for path in one.variables)),
@@ -316,11 +317,8 @@ class Study(Generic[C, P]):
                 model_page.problems_fact(results, told.config),
                 ("Numerics", f"{told.config['dtype']} on {told.config['device']}"),
             ],
-            findings=[*([said] if self.said else []), *(table for table in inside if table)],
-            sections=[
-                *self.words.sections_of(names),
-                *(section for section in apart if section),
-            ],
+            findings=[*([said] if self.said else []), *inside],
+            sections=[*self.words.sections_of(names), *apart],
             subject=told.subject,
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
