@@ -4,10 +4,10 @@
     python benchmarks/whole_run.py --only exp001    # one of them, beside its plain loop
     python benchmarks/whole_run.py --source DIR     # another checkout's code, by the same ruler
 
-Each run is a process of its own: `ired-interp run EXPERIMENT --model inverse-4`, for EXP-001 with 20
-problems. Of EXP-001 the same process then makes the same Hessians in a plain loop, one by one by
-`torch.func.hessian` and `numpy.linalg.eigvalsh`: of the model and every untrained draw, at one point
-of each problem and level. User and system time count, of the process and its children.
+Each run is a process of its own: `ired-interp run EXPERIMENT --model inverse-4`, for EXP-001 with
+20 problems. Of EXP-001 the same process then makes the same Hessians in a plain loop, one by one by
+`torch.func.hessian` and `numpy.linalg.eigvalsh`: of the model and every untrained draw, at one
+point of each problem and level. User and system time count.
 """
 # ruff: noqa: S603 - words of our own
 
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ("exp001", "exp002", "exp004", "exp005", "exp006", "exp007", "exp011")
 ASKED = {"exp001": {"problems": 20}}
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 # What the child process does; it must run on code of any age, so it names only what is public.
 RUN = """

@@ -108,8 +108,8 @@ def test_a_module_is_found_in_the_project_and_in_its_src(project: Project) -> No
 
 
 def test_a_module_of_the_environment_loads() -> None:
-    source = locate("ired_interp.experiments.exp001_curvature:Exp001")
-    assert source.reference == "ired_interp.experiments.exp001_curvature:Exp001"
+    source = locate("ired_interp.experiments.exp001:EXPERIMENT")
+    assert source.reference == "ired_interp.experiments.exp001:EXPERIMENT"
     assert load(source).name == "exp001"
 
 
