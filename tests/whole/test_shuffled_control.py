@@ -1,7 +1,6 @@
 """A network trained on shuffled answers: made, taken as a control, and refused where it is none."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
