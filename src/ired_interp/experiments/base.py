@@ -8,7 +8,7 @@ An experiment is an object with six attributes; a class without a base class wil
         name = "spread"               # names run folders: letters, digits, '_', '.' and '-'
         Config = SpreadConfig         # a frozen dataclass; its fields are the command's options
         hypotheses = ()               # what it tests: Hypothesis, or a sentence without a verdict
-        figures = ()                  # FigureSpec; drawn in the report and as SVG and PDF
+        figures = ()                  # Chart or FigureSpec; in the report, and as files for papers
 
         def units(self, config):      # how many work units; any number may run at once
             return config.batches
@@ -58,6 +58,7 @@ import xarray as xr
 
 from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.charts import Chart, missing_variables
 from ired_interp.experiments.page import Definition, Listing, Page
 
 if TYPE_CHECKING:  # half a second, for what a worker never draws
@@ -122,7 +123,7 @@ class FigureSpec:
         return missing_variables(results, self.needs)
 
 
-class LazyFigures(Sequence[FigureSpec]):
+class LazyFigures(Sequence["FigureSpec | Chart"]):
     """The figures of a module that is imported when they are first asked for.
 
     Whatever draws imports matplotlib; a process that only computes units does without.
@@ -136,35 +137,22 @@ class LazyFigures(Sequence[FigureSpec]):
         self._module = module
         self._name = name
 
-    def _figures(self) -> Sequence[FigureSpec]:
+    def _figures(self) -> Sequence[FigureSpec | Chart]:
         import_matplotlib()
-        figures: Sequence[FigureSpec] = getattr(importlib.import_module(self._module), self._name)
+        figures: Sequence[FigureSpec | Chart] = getattr(
+            importlib.import_module(self._module), self._name
+        )
         return figures
 
     def __len__(self) -> int:
         return len(self._figures())
 
     @overload
-    def __getitem__(self, index: int) -> FigureSpec: ...
+    def __getitem__(self, index: int) -> FigureSpec | Chart: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[FigureSpec]: ...
-    def __getitem__(self, index: int | slice) -> FigureSpec | Sequence[FigureSpec]:
+    def __getitem__(self, index: slice) -> Sequence[FigureSpec | Chart]: ...
+    def __getitem__(self, index: int | slice) -> FigureSpec | Chart | Sequence[FigureSpec | Chart]:
         return self._figures()[index]
-
-
-def missing_variables(results: xr.DataTree, paths: Sequence[str]) -> list[str]:
-    """Those of the paths of variables, such as ``summary/model/mean``, that are not there."""
-    return [path for path in paths if not _holds(results, path)]
-
-
-def _holds(results: xr.DataTree, path: str) -> bool:
-    *groups, name = path.split("/")
-    node = results
-    for group in groups:
-        if group not in node.children:
-            return False
-        node = node.children[group]
-    return name in node.data_vars
 
 
 @runtime_checkable
@@ -195,7 +183,7 @@ class Experiment(Protocol):
         ...
 
     @property
-    def figures(self) -> Sequence[FigureSpec]:
+    def figures(self) -> Sequence[FigureSpec | Chart]:
         """Of the results."""
         ...
 

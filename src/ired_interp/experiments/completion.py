@@ -14,6 +14,7 @@ from ired_interp.experiments import default_page, default_summary
 from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, LazyFigures
 from ired_interp.experiments.config import check_config_class
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.page import Definition, Listing, Page
 
 __all__ = ["as_experiment"]
@@ -46,7 +47,7 @@ class _Completed:
     title: str
     Config: type[Any]
     hypotheses: Sequence[Hypothesis | str]
-    figures: Sequence[FigureSpec]
+    figures: Sequence[FigureSpec | Chart]
     definitions: Mapping[str, Definition]
     needs: Sequence[str]
 
@@ -189,10 +190,10 @@ def _check_figures(figures: Any, what: str) -> None:
         return
     _check_sequence(figures, "figures", what)
     for figure in figures:
-        if not isinstance(figure, FigureSpec):
+        if not isinstance(figure, FigureSpec | Chart):
             raise ExperimentError(
                 f"{what}: figures: expected FigureSpec of ired_interp.experiments, found "
-                f"{type(figure).__name__}."
+                f"{type(figure).__name__}. A Chart will do as well."
             )
         if not _ANCHOR.fullmatch(figure.name):
             raise ExperimentError(
@@ -204,7 +205,7 @@ def _check_figures(figures: Any, what: str) -> None:
         raise ExperimentError(f"{what}: figures: expected different names, found {names}.")
 
 
-def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec], what: str) -> None:
+def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec | Chart], what: str) -> None:
     _check_sequence(hypotheses, "hypotheses", what)
     for hypothesis in hypotheses:
         if not isinstance(hypothesis, Hypothesis | str):
