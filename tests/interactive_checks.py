@@ -15,7 +15,7 @@ import tiny_runs
 from ired_interp.experiments.exp001_interactive import interactive_spectra
 from ired_interp.experiments.exp002_variables import PLANES
 from ired_interp.experiments.interactive import PAGE
-from ired_interp.report.figures import LIGHT, THEMES
+from ired_interp.report.colors import THEMES
 from ired_interp.report.inline import theme_colors
 from ired_interp.report.scripts import packed
 from ired_interp.runs.run import Run

@@ -25,7 +25,8 @@ from ired_interp.experiments.exp001_curvature import Exp001Config
 from ired_interp.experiments.exp001_findings import level_rows
 from ired_interp.experiments.exp001_overlaps import overlaps
 from ired_interp.experiments.exp001_summary import summary
-from ired_interp.report.figures import LIGHT, draw_svg
+from ired_interp.report.colors import LIGHT
+from ired_interp.report.figures import draw_svg
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run

@@ -6,7 +6,7 @@ from dataclasses import replace
 import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.base import LazyFigures
+from ired_interp.experiments.exp004_charts import CHARTS
 from ired_interp.experiments.exp004_config import Exp004Config, fill_in
 from ired_interp.experiments.exp004_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp004_moves import chosen_base, chosen_rank
@@ -43,7 +43,7 @@ class Exp004:
     title = "Energy against distance"
     Config = Exp004Config
     hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    figures = LazyFigures("ired_interp.experiments.exp004_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

@@ -163,8 +163,7 @@ class Along:
             values = _mean(_at(of.null, case.data, place.where))
             x = case.data[self.x].values + case.shift
             y = np.broadcast_to(values.values, x.shape)
-            name = f"{case.label}, {self.names[0]}"
-            yield Line(x=x, y=y, color=case.color, name=name, dash="dash", hover=False)
+            yield Line(x=x, y=y, color=case.color, name=self.names[0], dash="dash", hover=False)
         name = f"{case.label}, {of.word}" if of.word else case.label
         shift = case.shift if self.x == "level" else 0.0
         yield self._line(_at(of.pick, case.data, place.where), name, *look, shift=shift)

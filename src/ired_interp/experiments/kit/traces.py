@@ -57,7 +57,11 @@ Marker = Literal[
 Scale = Literal["diverging", "heights", "shares"]
 """Colours of a map: blue to red around 0, yellow to blue around 0, and dark to light from 0."""
 
-Numbers: TypeAlias = npt.NDArray[np.floating[Any]] | npt.NDArray[np.integer[Any]]
+# How far the ends of an arrow's head lie behind its tip and beside it, in lengths of the arrow.
+_HEAD = (0.3, 0.15)
+
+Numbers: TypeAlias = npt.NDArray[Any]
+"""Of any kind of number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +247,20 @@ class Arrows:
     def __post_init__(self) -> None:
         """Check that all have one length."""
         _check_lengths(self.name, len(self.x), {"y": self.y, "dx": self.dx, "dy": self.dy})
+
+    def strokes(self) -> tuple[Numbers, Numbers]:
+        """Shaft and head of each as one broken line: x and y, [6 n], NaN after each stroke."""
+        tip_x, tip_y = self.x + self.dx, self.y + self.dy
+        gap = np.full(len(self.x), np.nan)
+        back, aside = _HEAD
+        x = [self.x, tip_x - back * self.dx - aside * self.dy, tip_x]
+        y = [self.y, tip_y - back * self.dy + aside * self.dx, tip_y]
+        x += [tip_x - back * self.dx + aside * self.dy, gap]
+        y += [tip_y - back * self.dy - aside * self.dx, gap]
+        # The shaft goes to the tip before the head begins there.
+        x.insert(1, tip_x)
+        y.insert(1, tip_y)
+        return np.stack(x, axis=1).ravel(), np.stack(y, axis=1).ravel()
 
 
 @dataclass(frozen=True, kw_only=True)
