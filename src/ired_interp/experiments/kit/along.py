@@ -1,8 +1,8 @@
 """Means with their intervals along a dimension, all cases of a run beside each other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -13,9 +13,8 @@ from ired_interp.experiments.kit.expressions import Pick
 from ired_interp.experiments.kit.facets import CASE, QUANTITY, Facet, Quantity
 from ired_interp.experiments.kit.traces import Color, Line, Marker, Numbers, Rule, Trace
 
-__all__ = ["Along"]
+__all__ = ["MARKERS", "Along", "mean_line"]
 
-# Marks and colours of what is told apart in one panel, in turn.
 MARKERS: Sequence[Marker] = (
     "circle",
     "triangle-up",
@@ -25,8 +24,14 @@ MARKERS: Sequence[Marker] = (
     "x",
     "cross",
     "pentagon",
+    "triangle-left",
+    "triangle-right",
+    "hexagon",
+    "star",
 )
+"""Marks of what is told apart in one panel, in turn."""
 _BESIDE = 0.05
+_ONCE: Sequence[Marker] = ("x", "plus", "triangle-up")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Along:
         series: What differs from line to line, of the model alone unless cases have panels of
             their own; None for a line a case.
         groups: Names of the summaries that are shown; empty for all.
+        called: What is said of some of them, by name, instead of the usual.
         bands: Whether the intervals are bands too.
         joined: Whether the points are.
         names: What the limits are called in the legend: null and ideal.
@@ -66,6 +72,7 @@ class Along:
     columns: Facet | None = None
     series: Facet | None = None
     groups: Sequence[str] = ()
+    called: Mapping[str, str] = field(default_factory=dict)
     bands: bool = False
     joined: bool = True
     names: tuple[str, str] = ("", "")
@@ -74,7 +81,7 @@ class Along:
 
     def __call__(self, results: xr.DataTree) -> Drawing:
         """The drawing: a panel for each row and column."""
-        cases = cases_of(results, self.x, *self.groups)
+        cases = cases_of(results, self.x, *self.groups, called=self.called)
         rows = list(self._places(self.rows, cases))
         columns = list(self._places(self.columns, cases))
         x = self.axis_fn(results)
@@ -133,7 +140,7 @@ class Along:
             # The model is drawn last, on top of the others.
             for case in reversed(shown):
                 found += self._of_case(of, place, case)
-            return found
+            return [*found, *self._once(of, place, shown[0])]
         case = shown[0]
         places = self.series.places(case.data)
         for i, one in enumerate(places):
@@ -158,44 +165,49 @@ class Along:
                 yield Line(x=x, y=y, color="ideal", name=ideal, dash="dash", hover=False)
 
     def _of_case(self, of: Quantity, place: _Place, case: Case) -> Iterator[Trace]:
-        look: tuple[Color, Marker] = (case.color, case.marker)
         if isinstance(of.null, Pick):
             values = _mean(_at(of.null, case.data, place.where))
             x = case.data[self.x].values + case.shift
             y = np.broadcast_to(values.values, x.shape)
             yield Line(x=x, y=y, color=case.color, name=self.names[0], dash="dash", hover=False)
-        name = f"{case.label}, {of.word}" if of.word else case.label
         shift = case.shift if self.x == "level" else 0.0
-        yield self._line(_at(of.pick, case.data, place.where), name, *look, shift=shift)
-        for i, (pick, word) in enumerate(of.beside, start=1):
+        several = [(of.pick, of.word), *of.beside]
+        for i, (pick, word) in enumerate(several):
+            # A panel of one case says in its title of which.
+            words = [case.label] if place.case is None or not word else []
+            name = ", ".join([*words, *([word] if word else [])])
+            line = self._line(
+                _at(pick, case.data, place.where),
+                name,
+                case.color,
+                case.marker,
+                shift=shift + i * _BESIDE,
+            )
+            yield line if i == 0 else replace(line, filled=False, dash="dash")
+
+    def _once(self, of: Quantity, place: _Place, case: Case) -> Iterator[Trace]:
+        there = [one for one in of.if_there if one[0].variables[0] in case.data]
+        for (pick, word), marker in zip((*of.once, *there), _ONCE, strict=False):
             values = _at(pick, case.data, place.where)
-            name = f"{case.label}, {word}"
-            yield self._line(values, name, *look, shift=shift + i * _BESIDE, hollow=True)
+            if bool(values.notnull().any()):
+                line = self._line(values, word, "ink", marker, shift=-_BESIDE)
+                yield replace(line, dash="dot")
 
     def _line(
-        self,
-        values: xr.DataArray,
-        name: str,
-        color: Color,
-        marker: Marker,
-        *,
-        shift: float,
-        hollow: bool = False,
+        self, values: xr.DataArray, name: str, color: Color, marker: Marker, *, shift: float = 0.0
     ) -> Line:
-        mean, low, high = interval_of(values)
-        x: Numbers = values[self.x].values + shift
-        return Line(
-            x=x,
-            y=mean,
-            low=low,
-            high=high,
-            interval="both" if self.bands else "bars",
-            name=name,
-            color=color,
-            marker=marker,
-            dash="none" if not self.joined else "dash" if hollow else "solid",
-            filled=not hollow,
-        )
+        line = mean_line(values, self.x, name, color, marker, shift=shift)
+        interval: Literal["both", "bars"] = "both" if self.bands else "bars"
+        return replace(line, interval=interval, dash="solid" if self.joined else "none")
+
+
+def mean_line(
+    values: xr.DataArray, x: str, name: str, color: Color, marker: Marker, *, shift: float = 0.0
+) -> Line:
+    """Means with their intervals along x, a line."""
+    mean, low, high = interval_of(values)
+    at: Numbers = values[x].values + shift
+    return Line(x=at, y=mean, low=low, high=high, name=name, color=color, marker=marker)
 
 
 def _joined(row: _Place, column: _Place) -> _Place:

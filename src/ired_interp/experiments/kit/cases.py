@@ -1,7 +1,8 @@
 """The cases of a run as every chart shows them, and the axes that charts share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import xarray as xr
@@ -56,19 +57,32 @@ _LOOKS: Sequence[tuple[str, str, Color, Marker]] = (
 _APART = 0.12
 
 
-def cases_of(results: xr.DataTree, by: str, *groups: str) -> list[Case]:
+def cases_of(
+    results: xr.DataTree,
+    by: str,
+    *groups: str,
+    called: Mapping[str, str] = MappingProxyType({}),
+) -> list[Case]:
     """The summaries that the run has, the model's first.
 
     Args:
         results: Of a run.
         by: A dimension, by which they are put in order where they have it.
         groups: Their names, if not all that there are.
+        called: What is said of some of them, by name, instead of the usual.
     """
     there = results["summary"].children
     looks = [one for one in _LOOKS if one[0] in there and (not groups or one[0] in groups)]
     return [
-        Case(*look, _sorted(there[look[0]].to_dataset(), by), _APART * (i - (len(looks) - 1) / 2))
-        for i, look in enumerate(looks)
+        Case(
+            name,
+            called.get(name, label),
+            color,
+            marker,
+            _sorted(there[name].to_dataset(), by),
+            _APART * (i - (len(looks) - 1) / 2),
+        )
+        for i, (name, label, color, marker) in enumerate(looks)
     ]
 
 

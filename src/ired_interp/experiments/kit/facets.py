@@ -72,6 +72,8 @@ class Quantity:
         label: Of its axis, with the unit.
         word: What it is called beside others in one panel.
         beside: Others in the same panel, hollow and dashed, each with its word.
+        once: Others that a panel has once, of its first case, dotted, each with its word.
+        if_there: Like these, where the run has measured them.
         null: Where it would be if there were nothing; a variable is that of each case.
         ideal: Where it would be at best; a variable is the model's.
         scale: ``outliers`` is linear unless numbers of order 1 lie far off.
@@ -84,6 +86,8 @@ class Quantity:
     label: str = ""
     word: str = ""
     beside: Sequence[tuple[Pick, str]] = ()
+    once: Sequence[tuple[Pick, str]] = ()
+    if_there: Sequence[tuple[Pick, str]] = ()
     null: Limit = None
     ideal: Limit = None
     scale: Literal["linear", "log", "outliers"] = "linear"
@@ -92,7 +96,7 @@ class Quantity:
 
     def needs(self) -> tuple[str, ...]:
         """Names of the variables that it is made of."""
-        picks = [self.pick, *(one for one, _ in self.beside)]
+        picks = [self.pick, *(one for one, _ in (*self.beside, *self.once))]
         picks += [one for one in (self.null, self.ideal) if isinstance(one, Pick)]
         return tuple(dict.fromkeys(name for one in picks for name in one.variables))
 
