@@ -49,14 +49,12 @@ attributes ``units`` and ``long_name``: the report prints them.
 - ``may_be_missing``: names of variables that may be NaN or infinite; none may.
 """
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import xarray as xr
 
-from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.charts import Chart, missing_variables
 from ired_interp.experiments.page import Definition, Listing, Page
@@ -66,7 +64,7 @@ if TYPE_CHECKING:  # half a second, for what a worker never draws
 
     from ired_interp.experiments.interactive import Interactive
 
-__all__ = ["GROUP", "Experiment", "FigureSpec", "LazyFigures", "Theme", "missing_variables"]
+__all__ = ["GROUP", "Experiment", "FigureSpec", "Theme", "missing_variables"]
 
 GROUP = "group"
 
@@ -121,38 +119,6 @@ class FigureSpec:
     def missing(self, results: xr.DataTree) -> list[str]:
         """What of ``needs`` the results do not hold."""
         return missing_variables(results, self.needs)
-
-
-class LazyFigures(Sequence["FigureSpec | Chart"]):
-    """The figures of a module that is imported when they are first asked for.
-
-    Whatever draws imports matplotlib; a process that only computes units does without.
-
-    Args:
-        module: Such as ``ired_interp.experiments.exp001_figures``.
-        name: Of the sequence of `FigureSpec` in it.
-    """
-
-    def __init__(self, module: str, name: str = "FIGURES") -> None:
-        self._module = module
-        self._name = name
-
-    def _figures(self) -> Sequence[FigureSpec | Chart]:
-        import_matplotlib()
-        figures: Sequence[FigureSpec | Chart] = getattr(
-            importlib.import_module(self._module), self._name
-        )
-        return figures
-
-    def __len__(self) -> int:
-        return len(self._figures())
-
-    @overload
-    def __getitem__(self, index: int) -> FigureSpec | Chart: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[FigureSpec | Chart]: ...
-    def __getitem__(self, index: int | slice) -> FigureSpec | Chart | Sequence[FigureSpec | Chart]:
-        return self._figures()[index]
 
 
 @runtime_checkable

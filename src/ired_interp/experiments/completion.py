@@ -11,7 +11,7 @@ import xarray as xr
 from ired_interp.checks import as_whole
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import default_page, default_summary
-from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, LazyFigures
+from ired_interp.experiments.base import GROUP, Experiment, FigureSpec
 from ired_interp.experiments.config import check_config_class
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.charts import Chart
@@ -186,8 +186,6 @@ def _check_sequence(value: Any, name: str, what: str) -> None:
 
 
 def _check_figures(figures: Any, what: str) -> None:
-    if isinstance(figures, LazyFigures):  # looked at when they are drawn
-        return
     _check_sequence(figures, "figures", what)
     for figure in figures:
         if not isinstance(figure, FigureSpec | Chart):
@@ -217,8 +215,6 @@ def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec | Chart], wh
     ids = [hypothesis.id for hypothesis in judged]
     if len(set(ids)) != len(ids):
         raise ExperimentError(f"{what}: hypotheses: expected different ids, found {ids}.")
-    if isinstance(figures, LazyFigures):  # looked at when they are drawn
-        return
     names = [figure.name for figure in figures]
     for hypothesis in judged:
         if hypothesis.figure is not None and hypothesis.figure not in names:

@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.base import LazyFigures
+from ired_interp.experiments.exp001_charts import CHARTS
 from ired_interp.experiments.exp001_config import Exp001Config, complete
 from ired_interp.experiments.exp001_findings import NEEDED, listing
 from ired_interp.experiments.exp001_hypotheses import HYPOTHESES
@@ -43,7 +43,7 @@ class Exp001:
     title = "Curvature of the energy in the answer, level by level"
     Config = Exp001Config
     hypotheses: Sequence[Any] = HYPOTHESES
-    figures = LazyFigures("ired_interp.experiments.exp001_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from ired_interp.errors import ExperimentError
 from ired_interp.experiments.base import FigureSpec
+from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.interactive import PAGE, Interactive
 from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.drawn import Drawing
 from ired_interp.report.colors import DARK, LIGHT
-from ired_interp.report.figures import draw_svg
 from ired_interp.report.inline import Inline, inline, merged
 from ired_interp.report.scripts import Scripts, packed, scripts
 
@@ -76,6 +76,29 @@ def picture_of(
         return Picture(
             name=name, title=spec.title, caption=spec.caption, chart=chart, numbers=packed(chart)
         )
+    width, height, drawings = _drawn(spec, results, name)
+    moving = _interactive_of(spec, results) if interactive else None
+    return Picture(
+        name=name,
+        title=spec.title,
+        caption=spec.caption,
+        widest=round(width * _WIDEST),
+        narrowest=round(width * _NARROWEST),
+        height=round(height * _WIDEST),
+        drawings=drawings,
+        interactive=moving,
+        numbers="" if moving is None else packed(moving),
+    )
+
+
+def _drawn(
+    spec: FigureSpec, results: xr.DataTree, name: str
+) -> tuple[float, float, Mapping[str, Inline]]:
+    """Width and height in points, and the drawings by the class that shows them."""
+    # What draws costs half a second, and most pages draw nothing.
+    import_matplotlib()
+    from ired_interp.report.figures import draw_svg
+
     drawing = draw_svg(spec, results, LIGHT)
     light = inline(drawing.svg, name, LIGHT)
     drawings = {"": light}
@@ -83,18 +106,7 @@ def picture_of(
         dark = inline(draw_svg(spec, results, DARK).svg, name, DARK)
         both = merged(light, dark)
         drawings = {"light": light, "dark": dark} if both is None else {"": both}
-    moving = _interactive_of(spec, results) if interactive else None
-    return Picture(
-        name=name,
-        title=spec.title,
-        caption=spec.caption,
-        widest=round(drawing.width * _WIDEST),
-        narrowest=round(drawing.width * _NARROWEST),
-        height=round(drawing.height * _WIDEST),
-        drawings=drawings,
-        interactive=moving,
-        numbers="" if moving is None else packed(moving),
-    )
+    return drawing.width, drawing.height, drawings
 
 
 def _interactive_of(spec: FigureSpec, results: xr.DataTree) -> Interactive | None:

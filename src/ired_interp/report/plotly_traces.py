@@ -101,6 +101,8 @@ def _line(one: Line, panel: Panel) -> Iterator[dict[str, Any]]:
     }
     if one.dash not in ("none", "solid"):
         made["line"]["dash"] = one.dash
+    if not modes:
+        made["marker"] = {"opacity": 0}
     if one.marker:
         symbol = _SYMBOLS.get(one.marker, one.marker)
         open_ = "" if one.filled or symbol in _STROKES else "-open"
