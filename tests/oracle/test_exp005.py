@@ -20,7 +20,7 @@ from ired_interp.experiments.exp005_unit import measure_problems, measure_random
 from ired_interp.experiments.verdicts import judge
 from ired_interp.geometry import fixed_rank
 from ired_interp.models.checkpoint import write_checkpoint
-from ired_interp.report.figures import LIGHT
+from ired_interp.report.colors import LIGHT
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, plan_run

@@ -11,15 +11,10 @@ import xarray as xr
 from ired_interp.checks import as_whole
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import default_page, default_summary
-from ired_interp.experiments.base import (
-    GROUP,
-    ROOT,
-    Experiment,
-    FigureSpec,
-    LazyFigures,
-)
+from ired_interp.experiments.base import GROUP, ROOT, Experiment, FigureSpec
 from ired_interp.experiments.config import check_config_class
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.page import Definition, Listing, Page
 
 __all__ = ["as_experiment"]
@@ -51,7 +46,7 @@ class _Completed:
     title: str
     Config: type[Any]
     hypotheses: Sequence[Hypothesis | str]
-    figures: Sequence[FigureSpec]
+    figures: Sequence[FigureSpec | Chart]
     definitions: Mapping[str, Definition]
     needs: Sequence[str]
 
@@ -192,14 +187,12 @@ def _check_sequence(value: Any, name: str, what: str) -> None:
 
 
 def _check_figures(figures: Any, what: str) -> None:
-    if isinstance(figures, LazyFigures):  # looked at when they are drawn
-        return
     _check_sequence(figures, "figures", what)
     for figure in figures:
-        if not isinstance(figure, FigureSpec):
+        if not isinstance(figure, FigureSpec | Chart):
             raise ExperimentError(
                 f"{what}: figures: expected FigureSpec of ired_interp.experiments, found "
-                f"{type(figure).__name__}."
+                f"{type(figure).__name__}. A Chart will do as well."
             )
         if not _ANCHOR.fullmatch(figure.name):
             raise ExperimentError(
@@ -211,7 +204,7 @@ def _check_figures(figures: Any, what: str) -> None:
         raise ExperimentError(f"{what}: figures: expected different names, found {names}.")
 
 
-def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec], what: str) -> None:
+def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec | Chart], what: str) -> None:
     _check_sequence(hypotheses, "hypotheses", what)
     for hypothesis in hypotheses:
         if not isinstance(hypothesis, Hypothesis | str):
@@ -223,8 +216,6 @@ def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec], what: str)
     ids = [hypothesis.id for hypothesis in judged]
     if len(set(ids)) != len(ids):
         raise ExperimentError(f"{what}: hypotheses: expected different ids, found {ids}.")
-    if isinstance(figures, LazyFigures):  # looked at when they are drawn
-        return
     names = [figure.name for figure in figures]
     for hypothesis in judged:
         if hypothesis.figure is not None and hypothesis.figure not in names:

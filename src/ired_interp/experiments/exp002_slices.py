@@ -7,7 +7,7 @@ import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.base import FigureSpec, LazyFigures
+from ired_interp.experiments.exp002_charts import CHARTS
 from ired_interp.experiments.exp002_config import Exp002Config, fill_in
 from ired_interp.experiments.exp002_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp002_page import NEEDED, listing, page
@@ -67,7 +67,7 @@ class Exp002:
     title = "Slices of the landscape, its minima, and the solver’s path through it"
     Config = Exp002Config
     hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    figures: Sequence[FigureSpec] = LazyFigures("ired_interp.experiments.exp002_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

@@ -6,7 +6,7 @@ from dataclasses import replace
 import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.base import FigureSpec, LazyFigures
+from ired_interp.experiments.exp005_charts import CHARTS
 from ired_interp.experiments.exp005_config import Exp005Config, fill_in
 from ired_interp.experiments.exp005_hypotheses import HYPOTHESES, RANDOM
 from ired_interp.experiments.exp005_page import NEEDED, listing, page
@@ -50,7 +50,7 @@ class Exp005:
     title = "Gradient and curvature in tangent and normal directions"
     Config = Exp005Config
     hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    figures: Sequence[FigureSpec] = LazyFigures("ired_interp.experiments.exp005_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.base import FigureSpec, LazyFigures
+from ired_interp.experiments.exp006_charts import CHARTS
 from ired_interp.experiments.exp006_config import Exp006Config, chosen_components, fill_in
 from ired_interp.experiments.exp006_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp006_page import NEEDED, listing, page
@@ -46,7 +46,7 @@ class Exp006:
     title = "The score field: its spectrum, its directions and what they do"
     Config = Exp006Config
     hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    figures: Sequence[FigureSpec] = LazyFigures("ired_interp.experiments.exp006_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

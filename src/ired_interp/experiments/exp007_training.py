@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.base import FigureSpec, LazyFigures
+from ired_interp.experiments.exp007_charts import CHARTS
 from ired_interp.experiments.exp007_config import Exp007Config, fill_in, open_series
 from ired_interp.experiments.exp007_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp007_page import NEEDED, listing, page
@@ -49,7 +49,7 @@ class Exp007:
     title = "What training does to answers and landscape"
     Config = Exp007Config
     hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    figures: Sequence[FigureSpec] = LazyFigures("ired_interp.experiments.exp007_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from ired_interp.energy.mlp import EnergyMLP
-from ired_interp.experiments.base import FigureSpec, LazyFigures
+from ired_interp.experiments.exp011_charts import CHARTS
 from ired_interp.experiments.exp011_config import Exp011Config, fill_in
 from ired_interp.experiments.exp011_hypotheses import HYPOTHESES
 from ired_interp.experiments.exp011_page import NEEDED, listing, page
@@ -38,7 +38,7 @@ class Exp011:
     title = "Anatomy of inference"
     Config = Exp011Config
     hypotheses: Sequence[Hypothesis] = HYPOTHESES
-    figures: Sequence[FigureSpec] = LazyFigures("ired_interp.experiments.exp011_figures")
+    figures = CHARTS
     definitions: Mapping[str, Definition] = DEFINITIONS
     needs: Sequence[str] = NEEDED
     may_be_missing: Sequence[str] = MAY_BE_MISSING

@@ -21,6 +21,7 @@ from ired_interp.experiments import model_page
 from ired_interp.experiments.base import FigureSpec
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.cases import THE_MODEL, Case
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import ModelOptions, filled
@@ -120,7 +121,7 @@ class Study(Generic[C, P]):
     complete: Callable[[C, Task], C] = _as_asked
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
-    charts: Sequence[FigureSpec] = ()
+    charts: Sequence[Chart | FigureSpec] = ()
     tables: Sequence[TableOfResults] = ()
     said: Sequence[Sentence] = ()
     names: Callable[[xr.DataTree], Mapping[str, str]] = lambda _: {}
@@ -136,7 +137,7 @@ class Study(Generic[C, P]):
         return tuple(claim.hypothesis() for claim in self.claims)
 
     @property
-    def figures(self) -> Sequence[FigureSpec]:
+    def figures(self) -> Sequence[Chart | FigureSpec]:
         """The charts."""
         return self.charts
 
