@@ -76,6 +76,10 @@ def _as_asked(config: Any, task: Task) -> Any:  # noqa: ARG001 - the signature o
     return config
 
 
+def _no_names(results: xr.DataTree) -> Mapping[str, str]:  # noqa: ARG001 - the signature of `names`
+    return {}
+
+
 def _of_problems(config: Any, prepared: Prepared) -> Prepared:  # noqa: ARG001 - likewise
     return prepared
 
@@ -90,6 +94,10 @@ class Study(Generic[C, P]):
         Config: Its options, a frozen dataclass that inherits `ModelOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
             the config's dtype and on its device.
+        measure_model: The same of the model itself, where groups of their own come with its
+            numbers: (energy, prepared, config) → numbers by group, the root among them, those of a
+            group draw by draw. What all of them need is computed once.
+        groups: Those groups, each with what it holds, in words.
         variables: All that are measured.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
@@ -101,6 +109,7 @@ class Study(Generic[C, P]):
         said: Sentences of the findings.
         lines: What a terminal shows.
         words: Of the page.
+        names: (results) → further names that the words may have in braces.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
@@ -118,11 +127,14 @@ class Study(Generic[C, P]):
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
+    measure_model: Callable[[Energy, P, C], Mapping[str, Sequence[Values]]] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[FigureSpec] = ()
     tables: Sequence[MeanTable] = ()
     said: Sequence[Said] = ()
+    names: Callable[[xr.DataTree], Mapping[str, str]] = _no_names
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
@@ -232,10 +244,11 @@ class Study(Generic[C, P]):
         }
         groups: dict[str, xr.Dataset] = {}
         for case in (THE_MODEL, *self.cases):
-            draws = list(self._draws(case, checkpoint, given, config))
-            if draws:
-                found = xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
-                groups[case.group] = found.assign_attrs(attributes)
+            if case is THE_MODEL:
+                groups |= self.groups_of_model(_placed(checkpoint.model, config), given, config)
+            elif draws := list(self._draws(case, checkpoint, given, config)):
+                groups[case.group] = _joined(draws)
+        groups = {name: one.assign_attrs(attributes) for name, one in groups.items()}
         if self.skill(config):
             # What the model's skill is judged by.
             answers = answer_variables(
@@ -267,7 +280,21 @@ class Study(Generic[C, P]):
 
     def of_model(self, network: Energy, given: P, config: C) -> xr.Dataset:
         """The same with what is of the problems alone, as the root of the results has it."""
-        values = self.measure(network, given, config)
+        return self._root(self.measure(network, given, config), given, config)
+
+    def groups_of_model(self, network: Energy, given: P, config: C) -> dict[str, xr.Dataset]:
+        """The root of the results, and the groups that are measured with it."""
+        if self.measure_model is None:
+            return {MODEL: self.of_model(network, given, config)}
+        of_groups = dict(self.measure_model(network, given, config))
+        (of_root,) = of_groups.pop(MODEL)
+        found = {MODEL: self._root(of_root, given, config)}
+        for group, draws in of_groups.items():
+            made = [self._dataset(values, given, config) for values in draws]
+            found[group] = _joined([one.expand_dims({_DRAW: [i]}) for i, one in enumerate(made)])
+        return found
+
+    def _root(self, values: Values, given: P, config: C) -> xr.Dataset:
         problems = {"x": given.problems.x, "answer": given.problems.y}
         return self._dataset({**problems, **given.variables, **values}, given, config)
 
@@ -281,9 +308,6 @@ class Study(Generic[C, P]):
     ) -> Iterator[xr.Dataset]:
         for draw in case.draws(config):
             network = _placed(case.network(checkpoint, config, draw), config)
-            if case is THE_MODEL:
-                yield self.of_model(network, given, config)
-                continue
             data = self.measured(network, given, config)
             yield data if draw is None else data.expand_dims({_DRAW: [draw]})
 
@@ -302,7 +326,9 @@ class Study(Generic[C, P]):
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = model_page.names_of(results)
+        names = self._names(results)
+        there = {node.path for node in results.subtree}
+        own = [(path, what) for path, what in self.groups.items() if f"/{path}" in there]
         inside = [table.of(results) for table in self.tables if not table.name]
         apart = [table.section(results) for table in self.tables if table.name]
         said = Points(
@@ -325,7 +351,7 @@ class Study(Generic[C, P]):
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
                 "Its root is the model’s alone, with what is of the problems;",
-                model_page.networks_layout(results, "what depends on the network"),
+                [*own, *model_page.networks_layout(results, "what depends on the network")],
                 "means over problems with their 95\u00a0% bootstrap intervals.",
             ),
             agreement=told.agreement(self.agreement),
@@ -333,12 +359,19 @@ class Study(Generic[C, P]):
 
     def listing(self, results: xr.DataTree) -> Listing:
         """What a terminal shows."""
-        return self.lines.of(results)
+        return self.lines.of(results, self._names(results))
+
+    def _names(self, results: xr.DataTree) -> dict[str, str]:
+        return {**model_page.names_of(results), **self.names(results)}
 
 
 def _name(checkpoint: Checkpoint, asked: str) -> str:
     """What the plan calls a file: a bundled name finds it anywhere, else only its place does."""
     return asked if checkpoint.bundled else str(checkpoint.path.resolve())
+
+
+def _joined(draws: Sequence[xr.Dataset]) -> xr.Dataset:
+    return xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
 
 
 def _placed(model: EnergyMLP, config: ModelOptions) -> EnergyMLP:
