@@ -18,8 +18,8 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
+from ired_interp.experiments.exp005.measure import BASE, PLACES, TYPICAL
 from ired_interp.experiments.exp005_interactive import PLACE_WORDS, interactive_curvatures
-from ired_interp.experiments.exp005_variables import BASE, PLACES, TYPICAL
 
 __all__ = ["FIGURES"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.experiments.base import Theme
-from ired_interp.experiments.exp005_variables import PLACES
+from ired_interp.experiments.exp005.measure import PLACES
 from ired_interp.experiments.interactive import Interactive, axis, label, rounded
 
 __all__ = ["PLACE_WORDS", "interactive_curvatures"]
