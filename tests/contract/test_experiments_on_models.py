@@ -16,7 +16,7 @@ from ired_interp.errors import CheckpointError, IredInterpError
 from ired_interp.experiments import Experiment, find_experiment
 from ired_interp.experiments.base import groups_of
 from ired_interp.experiments.config import config_from_mapping
-from ired_interp.experiments.exp001_config import Exp001Config
+from ired_interp.experiments.exp005 import Exp005Config
 from ired_interp.experiments.model_page import counted, described_layout
 from ired_interp.experiments.of_models import Part, parts_of
 from ired_interp.experiments.over_problems import STATISTICS, mean_variable
@@ -40,7 +40,7 @@ def experiment(request: pytest.FixtureRequest) -> Experiment:
 def test_every_case_has_every_problem_once(
     problems: int, unit_problems: int, controls: int
 ) -> None:
-    config = Exp001Config(problems=problems, unit_problems=unit_problems, controls=controls)
+    config = Exp005Config(problems=problems, unit_problems=unit_problems, controls=controls)
     parts = parts_of(config, {UNTRAINED: controls, "controls/other": 2})
     cases: dict[tuple[str, int | None], list[Part]] = {}
     for part in parts:

@@ -61,7 +61,7 @@ STUDY: Study[ModelOptions, Prepared] = Study(
     Config=ModelOptions,
     prepare=prepare,
     measure=share,
-    measure_model=share_and_turned,
+    measure_groups=share_and_turned,
     groups={TURNED: "the same, turned;", "controls/none": "nothing;"},
     variables=declare(V("share", "problem level side", "1", "A share.", mean=True)),
     tables=(TABLE,),

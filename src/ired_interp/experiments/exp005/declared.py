@@ -6,7 +6,6 @@ no replicates.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final
 
 import xarray as xr
@@ -17,15 +16,20 @@ from ired_interp.experiments.exp005.spaces import MEANINGS
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.expressions import FIRST, Expression, pick
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
-from ired_interp.experiments.kit.variables import GIVEN, V, declare
+from ired_interp.experiments.kit.variables import GIVEN, V, Variable, declare
 from ired_interp.experiments.model_evidence import over_levels
+from ired_interp.experiments.page import Block, Definitions
 
 __all__ = ["CHARTS", "CLAIMS", "GROUPS", "LINES", "SAID", "TABLES", "VARIABLES", "names_of_splits"]
 
+
+def _in_split(name: str, meaning: str, unit: str = "1") -> Variable:
+    """One number a split; NaN where it has no such direction, no sign to divide by, or no bend."""
+    return V(name, "problem level place space", unit, meaning, may_be_missing=True, mean=True)
+
+
 _SLOPE: Final = "(energy / y)^2"
-_IN_SPLIT: Final = "problem level place space"
-# NaN where there is no such direction, no sign to divide by, or no manifold.
-_number = partial(V, may_be_missing=True, mean=True)
+_COUNTED: Final = "none: counted"
 
 VARIABLES = declare(
     V(
@@ -41,75 +45,52 @@ VARIABLES = declare(
         "problem space",
         "dimensions",
         "Dimension q of the tangent space.",
-        "none: counted",
+        _COUNTED,
     ),
     V(
         "normal_dimension",
         "problem space",
         "dimensions",
         "Dimension d − q of the normal space.",
-        "none: counted",
+        _COUNTED,
     ),
-    _number("tangent_gradient", _IN_SPLIT, _SLOPE, "‖P_T∇E‖²/q, a dimension of the tangent space."),
-    _number(
-        "normal_gradient", _IN_SPLIT, _SLOPE, "‖P_N∇E‖²/(d − q), a dimension of the normal space."
-    ),
-    _number(
+    _in_split("tangent_gradient", "‖P_T∇E‖²/q, a dimension of the tangent space.", _SLOPE),
+    _in_split("normal_gradient", "‖P_N∇E‖²/(d − q), a dimension of the normal space.", _SLOPE),
+    _in_split(
         "gradient_share",
-        _IN_SPLIT,
-        "1",
         "The normal gradient a dimension over that of the whole, ‖∇E‖²/d: 1 on average over random "
         "subspaces, whatever their dimension; at most d/(d − q).",
     ),
-    _number(
-        "tangent_curvature", _IN_SPLIT, "1", "σ_t·tr(P_T H)/q, the mean over tangent directions."
-    ),
-    _number(
-        "tangent_lowest", _IN_SPLIT, "1", "σ_t times the lowest curvature of a tangent direction."
-    ),
-    _number("tangent_highest", _IN_SPLIT, "1", "σ_t times the highest."),
-    _number(
-        "normal_curvature",
-        _IN_SPLIT,
-        "1",
-        "σ_t·tr(P_N H)/(d − q), the mean over normal directions.",
-    ),
-    _number(
-        "normal_lowest", _IN_SPLIT, "1", "σ_t times the lowest curvature of a normal direction."
-    ),
-    _number("normal_highest", _IN_SPLIT, "1", "σ_t times the highest."),
-    _number(
+    _in_split("tangent_curvature", "σ_t·tr(P_T H)/q, the mean over tangent directions."),
+    _in_split("tangent_lowest", "σ_t times the lowest curvature of a tangent direction."),
+    _in_split("tangent_highest", "σ_t times the highest."),
+    _in_split("normal_curvature", "σ_t·tr(P_N H)/(d − q), the mean over normal directions."),
+    _in_split("normal_lowest", "σ_t times the lowest curvature of a normal direction."),
+    _in_split("normal_highest", "σ_t times the highest."),
+    _in_split(
         "curvature_share",
-        _IN_SPLIT,
-        "1",
         "The mean normal curvature over the mean of all directions, tr H/d: 1 on average over "
         "random subspaces. Missing where tr H ≤ 0, where a ratio means nothing.",
     ),
-    _number(
+    _in_split(
         "curvature_contrast",
-        _IN_SPLIT,
-        "1",
         "Mean normal less mean tangent curvature, in units of the root mean square eigenvalue "
         "‖H‖_F/√d: 0 on average over random subspaces, and defined whatever the signs.",
     ),
-    _number(
+    _in_split(
         "bottom_overlap",
-        _IN_SPLIT,
-        "1",
         "tr(P_T P_B)/q over its mean q/d for random subspaces, with B the q lowest eigenvectors of "
         "H: 1 by chance, d/q where the flattest directions are the tangent ones. Missing where the "
         "cut goes through eigenvalues that round-off does not tell apart.",
     ),
-    _number(
+    _in_split(
         "riemannian_curvature",
-        _IN_SPLIT,
-        "1",
         "σ_t times the mean eigenvalue of the Riemannian Hessian of E on the matrices of rank r, "
         "at the base point; the projected one beside it is tangent_curvature.",
     ),
-    _number("riemannian_lowest", _IN_SPLIT, "1", "σ_t times its lowest eigenvalue."),
-    _number("riemannian_highest", _IN_SPLIT, "1", "σ_t times its highest."),
-    _number(
+    _in_split("riemannian_lowest", "σ_t times its lowest eigenvalue."),
+    _in_split("riemannian_highest", "σ_t times its highest."),
+    V(
         "bayes_bound",
         "problem level space",
         "1",
@@ -117,6 +98,8 @@ VARIABLES = declare(
         "mean over problems: 1/(1 − (m/q)·ρv/(1 + ρv)) with m missing entries of prior variance v, "
         "ρ = s_t²/σ_t². 1 where the answer is determined, and then not stored.",
         "an upper bound",
+        may_be_missing=True,
+        mean=True,
     ),
 )
 GROUPS = {RANDOM: "the same numbers for each draw of random splits;"}
@@ -289,23 +272,24 @@ LINES = Lines(
 CHARTS = LazyFigures("ired_interp.experiments.exp005_figures")
 
 
-def names_of_splits(results: xr.DataTree) -> Mapping[str, str]:
-    """The first split, its meaning and that of all, and the dimensions of those that there are."""
+def names_of_splits(results: xr.DataTree) -> Mapping[str, str | Block]:
+    """The first split and its meaning; of all that there are the dimensions and meanings."""
     root = results.to_dataset()
     spaces = [str(space) for space in root["space"].values]
     sizes = [
-        f"{space}: {_range(root['tangent_dimension'], space)} + "
-        f"{_range(root['normal_dimension'], space)}"
+        " + ".join(
+            _range(root[f"{part}_dimension"].sel(space=space)) for part in ("tangent", "normal")
+        )
         for space in spaces
     ]
     return {
-        **MEANINGS,
         "split": spaces[0],
         "split_is": MEANINGS[spaces[0]],
-        "sizes": "; ".join(sizes),
+        "sizes": "; ".join(map(": ".join, zip(spaces, sizes, strict=True))),
+        "meanings": Definitions([(one, f"tangent: {MEANINGS[one]}") for one in spaces]),
     }
 
 
-def _range(sizes: xr.DataArray, space: str) -> str:
-    low, high = (int(end) for end in (sizes.sel(space=space).min(), sizes.sel(space=space).max()))
+def _range(sizes: xr.DataArray) -> str:
+    low, high = int(sizes.min()), int(sizes.max())
     return str(low) if low == high else f"{low} … {high}"

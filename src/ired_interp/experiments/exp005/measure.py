@@ -151,7 +151,7 @@ def in_random_splits_too(
         for draw in range(config.random_draws or 0)
     ]
     own, *at_random = _measured(model, given, config, frames)
-    return {MODEL: [own]} | ({RANDOM: at_random} if at_random else {})
+    return {MODEL: [own], RANDOM: at_random}
 
 
 def _measured(

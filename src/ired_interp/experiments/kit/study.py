@@ -27,7 +27,7 @@ from ired_interp.experiments.kit.options import ModelOptions, filled
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
-from ired_interp.experiments.page import Definition, Listing, Page, Points
+from ired_interp.experiments.page import Block, Definition, Listing, Page, Points
 from ired_interp.experiments.skill import (
     DIFFICULTY,
     SKILL_DEFINITIONS,
@@ -76,10 +76,6 @@ def _as_asked(config: Any, task: Task) -> Any:  # noqa: ARG001 - the signature o
     return config
 
 
-def _no_names(results: xr.DataTree) -> Mapping[str, str]:  # noqa: ARG001 - the signature of `names`
-    return {}
-
-
 def _of_problems(config: Any, prepared: Prepared) -> Prepared:  # noqa: ARG001 - likewise
     return prepared
 
@@ -94,9 +90,9 @@ class Study(Generic[C, P]):
         Config: Its options, a frozen dataclass that inherits `ModelOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
             the config's dtype and on its device.
-        measure_model: The same of the model itself, where groups of their own come with its
-            numbers: (energy, prepared, config) → numbers by group, the root among them, those of a
-            group draw by draw. What all of them need is computed once.
+        measure_groups: The same of the model, where groups of their own come with its numbers:
+            (energy, prepared, config) → numbers by group, the root among them, draw by draw. What
+            all of them need is computed once.
         groups: Those groups, each with what it holds, in words.
         variables: All that are measured.
         prepare: (config, prepared) → the same with what else is of the problems alone.
@@ -109,7 +105,8 @@ class Study(Generic[C, P]):
         said: Sentences of the findings.
         lines: What a terminal shows.
         words: Of the page.
-        names: (results) → further names that the words may have in braces.
+        names: (results) → what the words name, beside `model_page.names_of`: words, or a block that
+            stands where a paragraph is nothing but its name.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
@@ -127,14 +124,14 @@ class Study(Generic[C, P]):
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
-    measure_model: Callable[[Energy, P, C], Mapping[str, Sequence[Values]]] | None = None
+    measure_groups: Callable[[Energy, P, C], Mapping[str, Sequence[Values]]] | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[FigureSpec] = ()
     tables: Sequence[MeanTable] = ()
     said: Sequence[Said] = ()
-    names: Callable[[xr.DataTree], Mapping[str, str]] = _no_names
+    names: Callable[[xr.DataTree], Mapping[str, str | Block]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
@@ -284,9 +281,9 @@ class Study(Generic[C, P]):
 
     def groups_of_model(self, network: Energy, given: P, config: C) -> dict[str, xr.Dataset]:
         """The root of the results, and the groups that are measured with it."""
-        if self.measure_model is None:
+        if self.measure_groups is None:
             return {MODEL: self.of_model(network, given, config)}
-        of_groups = dict(self.measure_model(network, given, config))
+        of_groups = dict(self.measure_groups(network, given, config))
         (of_root,) = of_groups.pop(MODEL)
         found = {MODEL: self._root(of_root, given, config)}
         for group, draws in of_groups.items():
@@ -361,7 +358,7 @@ class Study(Generic[C, P]):
         """What a terminal shows."""
         return self.lines.of(results, self._names(results))
 
-    def _names(self, results: xr.DataTree) -> dict[str, str]:
+    def _names(self, results: xr.DataTree) -> dict[str, str | Block]:
         return {**model_page.names_of(results), **self.names(results)}
 
 

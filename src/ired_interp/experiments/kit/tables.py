@@ -148,7 +148,7 @@ class Lines:
     caption: str
     most: int | None = None
 
-    def of(self, results: xr.DataTree, names: Mapping[str, str]) -> Listing:
+    def of(self, results: xr.DataTree, names: Mapping[str, object]) -> Listing:
         """The lines of the results; ``names`` fill in the caption."""
         shown = None if self.most is None else self.most + 1
 
