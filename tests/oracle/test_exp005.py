@@ -20,6 +20,7 @@ from ired_interp.experiments.exp005.spaces import chosen_rank, splits
 from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.geometry import fixed_rank
+from ired_interp.landscape import Landscape
 from ired_interp.models.checkpoint import write_checkpoint
 from ired_interp.report.figures import LIGHT
 from ired_interp.report.html import write_report
@@ -307,6 +308,29 @@ def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     assert "What tangent means here" in text
     assert all(f'id="figure-{spec.name}"' in text for spec in EXPERIMENT.figures)
     assert [row[0] for row in EXPERIMENT.listing(results).rows] == ["4", "10"]
+
+
+def test_random_splits_cost_no_further_hessian(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, of_landscape = [], Landscape.hessian
+
+    def counted(land: Landscape, y: Tensor, **options: bool) -> Tensor:
+        rows.append(len(y))
+        return of_landscape(land, y, **options)
+
+    monkeypatch.setattr(Landscape, "hessian", counted)
+    model = str(inverse_checkpoint(tmp_path / "m.safetensors"))
+
+    def spent(draws: int) -> int:
+        rows.clear()
+        asked = Exp005Config(model=model, problems=2, levels=(10,), controls=1, random_draws=draws)
+        planned = EXPERIMENT.plan(asked)
+        for i in range(EXPERIMENT.units(planned)):
+            EXPERIMENT.run_unit(planned, i)
+        return sum(rows)
+
+    assert spent(1) == spent(4)
 
 
 def test_a_run_of_completion_has_the_bend(tmp_path: Path) -> None:
