@@ -9,7 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp005_spaces import Split, space_names, splits
+from ired_interp.experiments.exp005.spaces import Split, space_names, splits
 from ired_interp.experiments.exp007_answers import beside_of, measure_answers
 from ired_interp.experiments.exp007_config import Exp007Config
 from ired_interp.experiments.exp007_references import effective_rank, nuclear_norm
@@ -102,7 +102,7 @@ def measure_problems(
 
 
 def splits_of(task: Task, problems: Problems) -> list[Split] | None:
-    """The first split of `exp005_spaces`, where the task has one by itself."""
+    """The first split of `exp005.spaces`, where the task has one by itself."""
     family, rank = task.family, None
     if isinstance(family, Completion) and family.rank < family.size:
         rank = family.rank

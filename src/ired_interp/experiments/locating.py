@@ -36,7 +36,6 @@ _IN_FOLDERS = {
 }
 _IN_MODULES = {
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
-    "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
     "exp006": "ired_interp.experiments.exp006_scores:Exp006",
     "exp007": "ired_interp.experiments.exp007_training:Exp007",
     "exp011": "ired_interp.experiments.exp011_anatomy:Exp011",

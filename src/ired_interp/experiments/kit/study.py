@@ -28,7 +28,7 @@ from ired_interp.experiments.kit.options import ModelOptions, filled
 from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
-from ired_interp.experiments.page import Definition, Listing, Page, Points, Section
+from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
 from ired_interp.experiments.skill import (
     DIFFICULTY,
     SKILL_DEFINITIONS,
@@ -90,6 +90,10 @@ class Study(Generic[C, P]):
         Config: Its options, a frozen dataclass that inherits `ModelOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
             the config's dtype and on its device.
+        measure_groups: The same of the model, where groups of their own come with its numbers:
+            (energy, prepared, config) → numbers by group, the root among them, draw by draw. What
+            all of them need is computed once.
+        groups: Those groups, each with what it holds, in words.
         variables: All that are measured.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
@@ -101,7 +105,8 @@ class Study(Generic[C, P]):
         said: Sentences of the findings.
         lines: What a terminal shows.
         words: Of the page.
-        names: (results) → what the words may name beside the names that all words may.
+        names: (results) → what the words name, beside `model_page.names_of`: words, or a block that
+            stands where a paragraph is nothing but its name.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
@@ -119,12 +124,14 @@ class Study(Generic[C, P]):
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
+    measure_groups: Callable[[Energy, P, C], Mapping[str, Sequence[Values]]] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[Chart | FigureSpec] = ()
     tables: Sequence[TableOfResults] = ()
     said: Sequence[Sentence] = ()
-    names: Callable[[xr.DataTree], Mapping[str, str]] = lambda _: {}
+    names: Callable[[xr.DataTree], Mapping[str, str | Block]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
@@ -233,10 +240,11 @@ class Study(Generic[C, P]):
         }
         groups: dict[str, xr.Dataset] = {}
         for case in (THE_MODEL, *self.cases):
-            draws = list(self._draws(case, checkpoint, given, config))
-            if draws:
-                found = xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
-                groups[case.group] = found.assign_attrs(attributes)
+            if case is THE_MODEL:
+                groups |= self.groups_of_model(_placed(checkpoint.model, config), given, config)
+            elif draws := list(self._draws(case, checkpoint, given, config)):
+                groups[case.group] = _joined(draws)
+        groups = {name: one.assign_attrs(attributes) for name, one in groups.items()}
         if self.skill(config):
             # What the model's skill is judged by.
             answers = answer_variables(
@@ -268,7 +276,21 @@ class Study(Generic[C, P]):
 
     def of_model(self, network: Energy, given: P, config: C) -> xr.Dataset:
         """The same with what is of the problems alone, as the root of the results has it."""
-        values = self.measure(network, given, config)
+        return self._root(self.measure(network, given, config), given, config)
+
+    def groups_of_model(self, network: Energy, given: P, config: C) -> dict[str, xr.Dataset]:
+        """The root of the results, and the groups that are measured with it."""
+        if self.measure_groups is None:
+            return {MODEL: self.of_model(network, given, config)}
+        of_groups = dict(self.measure_groups(network, given, config))
+        (of_root,) = of_groups.pop(MODEL)
+        found = {MODEL: self._root(of_root, given, config)}
+        for group, draws in of_groups.items():
+            made = [self._dataset(values, given, config) for values in draws]
+            found[group] = _joined([one.expand_dims({_DRAW: [i]}) for i, one in enumerate(made)])
+        return found
+
+    def _root(self, values: Values, given: P, config: C) -> xr.Dataset:
         problems = {"x": given.problems.x, "answer": given.problems.y}
         return self._dataset({**problems, **given.variables, **values}, given, config)
 
@@ -282,9 +304,6 @@ class Study(Generic[C, P]):
     ) -> Iterator[xr.Dataset]:
         for draw in case.draws(config):
             network = _placed(case.network(checkpoint, config, draw), config)
-            if case is THE_MODEL:
-                yield self.of_model(network, given, config)
-                continue
             data = self.measured(network, given, config)
             yield data if draw is None else data.expand_dims({_DRAW: [draw]})
 
@@ -303,7 +322,9 @@ class Study(Generic[C, P]):
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = {**model_page.names_of(results), **self.names(results)}
+        names = self._names(results)
+        there = {node.path for node in results.subtree}
+        own = [(path, what) for path, what in self.groups.items() if f"/{path}" in there]
         tables = [(table, made) for table in self.tables if (made := table.of(results))]
         inside = [made for table, made in tables if not table.name]
         apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
@@ -324,7 +345,7 @@ class Study(Generic[C, P]):
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
                 "Its root is the model’s alone, with what is of the problems;",
-                model_page.networks_layout(results, "what depends on the network"),
+                [*own, *model_page.networks_layout(results, "what depends on the network")],
                 "means over problems with their 95\u00a0% bootstrap intervals.",
             ),
             agreement=told.agreement(self.agreement),
@@ -332,12 +353,19 @@ class Study(Generic[C, P]):
 
     def listing(self, results: xr.DataTree) -> Listing:
         """What a terminal shows."""
-        return self.lines.of(results)
+        return self.lines.of(results, self._names(results))
+
+    def _names(self, results: xr.DataTree) -> dict[str, str | Block]:
+        return {**model_page.names_of(results), **self.names(results)}
 
 
 def _name(checkpoint: Checkpoint, asked: str) -> str:
     """What the plan calls a file: a bundled name finds it anywhere, else only its place does."""
     return asked if checkpoint.bundled else str(checkpoint.path.resolve())
+
+
+def _joined(draws: Sequence[xr.Dataset]) -> xr.Dataset:
+    return xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
 
 
 def _placed(model: EnergyMLP, config: ModelOptions) -> EnergyMLP:

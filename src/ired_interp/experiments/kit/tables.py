@@ -80,6 +80,9 @@ class MeanTable:
         without: Places that it leaves out.
         name: Anchor of a section of its own; empty for one that stands among the findings.
         title: Of that section.
+        heads: What a dimension of the rows is called, where that is not its name.
+        ideals: Of each column what it is in the ideal case, where there is a row of those.
+        reference: Label of that row.
     """
 
     label: str
@@ -90,6 +93,9 @@ class MeanTable:
     without: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     name: str = ""
     title: str = ""
+    heads: Mapping[str, str] = field(default_factory=dict)
+    ideals: Sequence[str] = ()
+    reference: str = ""
 
     def of(self, results: xr.DataTree) -> Table | None:
         """The table of the results; none where no row is left."""
@@ -103,14 +109,17 @@ class MeanTable:
             groups.append(RowGroup([*map(str, places)], model_page.rows_of(results, cells)))
         if not groups:
             return None
+        ideals = self.ideals or ("",) * len(self.columns)
         return Table(
             label=self.label,
-            group_heads=[_head(dim) for dim in self.rows],
+            group_heads=[self.heads.get(dim) or _head(dim) for dim in self.rows],
             row_head="case",
             columns=[
-                Column(head, variable=f"summary/…/{one.variable}") for head, one in self.columns
+                Column(head, reference=ideal, variable=f"summary/…/{one.variable}")
+                for (head, one), ideal in zip(self.columns, ideals, strict=True)
             ],
             groups=groups,
+            reference=self.reference,
             note=f"Means over problems [95\u00a0% bootstrap interval]. {self.note}".strip(),
         )
 
@@ -168,27 +177,32 @@ class Lines:
     Attributes:
         columns: Heading and variable, of the model.
         others: Heading and variable of what is shown of each control.
-        caption: How to read it.
+        caption: How to read it; with names in braces, as notes have them.
+        most: How many of the controls are shown; all if none.
     """
 
     columns: Sequence[tuple[str, Pick]]
     others: Sequence[tuple[str, Pick]]
     caption: str
+    most: int | None = None
 
-    def of(self, results: xr.DataTree) -> Listing:
-        """The lines of the results."""
+    def of(self, results: xr.DataTree, names: Mapping[str, object]) -> Listing:
+        """The lines of the results; ``names`` fill in the caption."""
+        shown = None if self.most is None else self.most + 1
 
         def cells(level: int, data: Sequence[xr.Dataset]) -> list[str]:
             of_model = [one(level=level).select(data[0]) for _, one in self.columns]
-            others = [one(level=level).select(case) for case in data[1:] for _, one in self.others]
+            others = [
+                one(level=level).select(case) for case in data[1:shown] for _, one in self.others
+            ]
             return [model_page.concise_cell(values) for values in (*of_model, *others)]
 
         cases = model_page.cases_of(results)
-        muted = [f"{case.label[:4]}. {head}" for case in cases[1:] for head, _ in self.others]
+        muted = [f"{case.label[:4]}. {head}" for case in cases[1:shown] for head, _ in self.others]
         return Listing(
             heads=("k", "σ", *(head for head, _ in self.columns), *muted),
             rows=model_page.listed_levels(results, cells),
-            caption=f"{self.caption}\n{_ERRORS}".strip(),
+            caption=f"{self.caption.format_map(names)}\n{_ERRORS}".strip(),
             muted=muted,
         )
 

@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 
 from ired_interp.errors import ConfigError
+from ired_interp.experiments.kit.options import ModelOptions, option
 from ired_interp.geometry import fixed_rank
 from ired_interp.geometry.fixed_rank import FixedRank
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.completion import Completion
 from ired_interp.tasks.inverse import Inverse
 
-__all__ = ["MEANINGS", "Split", "chosen_rank", "space_names", "splits"]
+__all__ = ["MEANINGS", "Exp005Config", "Split", "chosen_rank", "space_names", "splits"]
 
 MEANINGS: Mapping[str, str] = {
     "product": "matrices of rank r at UVᵀ",
@@ -38,6 +39,21 @@ MEANINGS: Mapping[str, str] = {
 }
 
 _LEAST_SIDE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exp005Config(ModelOptions):
+    """What EXP-005 is asked."""
+
+    problems: int | None = option("How many problems", laptop=24, paper=100, least=1)
+    rank: int | None = option(
+        "Of the matrices whose tangent space is taken; the task's inner rank if none", least=1
+    )
+    controls: int | None = option(
+        "Draws of untrained weights beside the model", laptop=8, paper=10, least=0
+    )
+    random_draws: int | None = option("Random subspaces a problem", laptop=8, paper=50, least=1)
+    unit_problems: int = option("Problems a work unit", default=12, least=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from ired_interp.experiments.exp005_variables import BASE, PLACES, TYPICAL
+from ired_interp.experiments.exp005.measure import BASE, PLACES, TYPICAL
 from ired_interp.experiments.kit.chart_cases import margins, raw_cases_of
 from ired_interp.experiments.kit.charts import Chart, by_level, custom
 from ired_interp.experiments.kit.drawn import Axis, Drawing, Panel
