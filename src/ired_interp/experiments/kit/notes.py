@@ -13,7 +13,8 @@
     > A note, in small print.
 
 What stands before the first heading is the page's lead, and its list the facts beside it. Names in
-braces are those of `model_page.names_of`: the model, counts with their noun, sizes, options.
+braces are those of `model_page.names_of`: the model, counts with their noun, sizes, options; and
+those of the study. A paragraph that is nothing but a name may stand for a block, such as a list.
 """
 
 import re
@@ -32,6 +33,9 @@ from ired_interp.experiments.page import (
 )
 
 __all__ = ["Notes", "notes"]
+
+Names = Mapping[str, "str | Block"]
+"""What fills in the names in braces."""
 
 _HEADING = re.compile(r"## (.+?) \{#([a-z0-9-]+)\}")
 _NAME = re.compile(r"\{(\w+)\}")
@@ -52,15 +56,15 @@ class Notes:
     facts: Sequence[tuple[str, str]]
     sections: Sequence[tuple[str, str, Sequence[str]]]
 
-    def lead_of(self, names: Mapping[str, str]) -> Text:
+    def lead_of(self, names: Names) -> Text:
         """The lead, filled in."""
         return _text(self.lead, names)
 
-    def facts_of(self, names: Mapping[str, str]) -> list[tuple[str, Text]]:
+    def facts_of(self, names: Names) -> list[tuple[str, Text]]:
         """The facts, filled in."""
         return [(term, _text(words, names)) for term, words in self.facts]
 
-    def sections_of(self, names: Mapping[str, str]) -> list[Section]:
+    def sections_of(self, names: Names) -> list[Section]:
         """The sections, filled in."""
         return [
             Section(name, title, tuple(_block(one, names) for one in blocks))
@@ -114,7 +118,11 @@ def _items(block: str) -> list[tuple[str, str]]:
     return [(term, words) for term, _, words in pairs]
 
 
-def _block(block: str, names: Mapping[str, str]) -> Block:
+def _block(block: str, names: Names) -> Block:
+    alone = _NAME.fullmatch(block)
+    whole = None if alone is None else names.get(alone[1])
+    if whole is not None and not isinstance(whole, str):
+        return whole
     if block.startswith("- "):
         return Definitions([(term, _text(words, names)) for term, words in _items(block)])
     if block.startswith("> "):
@@ -122,7 +130,7 @@ def _block(block: str, names: Mapping[str, str]) -> Block:
     return Paragraph(_text(block, names))
 
 
-def _text(words: str, names: Mapping[str, str]) -> Text:
+def _text(words: str, names: Names) -> Text:
     """Marked words apart, names filled in; what fills them in is not looked at for marks."""
     parts: list[str | Marked] = []
     end = 0
@@ -135,12 +143,14 @@ def _text(words: str, names: Mapping[str, str]) -> Text:
     return tuple(parts)
 
 
-def _filled(words: str, names: Mapping[str, str]) -> str:
+def _filled(words: str, names: Names) -> str:
     def value(match: re.Match[str]) -> str:
-        if match[1] not in names:
+        found = names.get(match[1])
+        if not isinstance(found, str):
+            known = sorted(name for name, one in names.items() if isinstance(one, str))
             raise ExperimentError(
-                f"notes: expected one of the names {', '.join(sorted(names))}, found {match[0]}."
+                f"notes: expected one of the names {', '.join(known)}, found {match[0]}."
             )
-        return names[match[1]]
+        return found
 
     return _NAME.sub(value, words)

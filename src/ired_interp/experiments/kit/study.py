@@ -14,20 +14,20 @@ from typing import Any, Generic, TypeVar
 import xarray as xr
 
 from ired_interp.devices import check_device
-from ired_interp.energy.base import Energy
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import model_page
 from ired_interp.experiments.base import FigureSpec
 from ired_interp.experiments.hypothesis import Hypothesis
-from ired_interp.experiments.kit.cases import THE_MODEL, Case
+from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
 from ired_interp.experiments.kit.claims import Claim
+from ired_interp.experiments.kit.expressions import Pick
 from ired_interp.experiments.kit.notes import Notes
-from ired_interp.experiments.kit.options import ModelOptions, filled
-from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
+from ired_interp.experiments.kit.options import SubjectOptions, filled
+from ired_interp.experiments.kit.tables import Lines, MeanTable, Said, Words
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
-from ired_interp.experiments.page import Definition, Listing, Page, Points
+from ired_interp.experiments.page import Block, Definition, Listing, Page, Points
 from ired_interp.experiments.skill import (
     DIFFICULTY,
     SKILL_DEFINITIONS,
@@ -45,7 +45,7 @@ from ired_interp.tasks import Problems, Task
 
 __all__ = ["Prepared", "Study"]
 
-C = TypeVar("C", bound=ModelOptions)
+C = TypeVar("C", bound=SubjectOptions)
 P = TypeVar("P", bound="Prepared")
 
 _DRAW = "draw"
@@ -87,13 +87,15 @@ class Study(Generic[C, P]):
     Attributes:
         name: Of run folders and pages.
         title: A line.
-        Config: Its options, a frozen dataclass that inherits `ModelOptions`.
+        Config: Its options, a frozen dataclass that inherits `SubjectOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
-            the config's dtype and on its device.
+            the config's dtype and on its device. A series of energies where cases are series.
         variables: All that are measured.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
             scale stands for are filled in.
+        measure_model: What is measured of the model in its place, where that is more.
+        model: What is studied, where it is not one network.
         cases: Networks that are measured beside the model.
         claims: What it tests.
         charts: What it shows, the first one first.
@@ -101,6 +103,8 @@ class Study(Generic[C, P]):
         said: Sentences of the findings.
         lines: What a terminal shows.
         words: Of the page.
+        names: (results) → what the words name, beside `model_page.names_of`: words, or a block that
+            stands where a paragraph is nothing but its name.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
@@ -112,17 +116,20 @@ class Study(Generic[C, P]):
     name: str
     title: str
     Config: type[C]
-    measure: Callable[[Energy, P, C], Values]
+    measure: Callable[[Any, P, C], Values]
     variables: Variables
     words: Notes
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
+    measure_model: Callable[[Any, P, C], Values] | None = None
+    model: Case = THE_MODEL
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[FigureSpec] = ()
     tables: Sequence[MeanTable] = ()
-    said: Sequence[Said] = ()
+    said: Sequence[Said | Words] = ()
+    names: Callable[[xr.DataTree], Mapping[str, str | Block]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
@@ -152,9 +159,15 @@ class Study(Generic[C, P]):
     @property
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
-        shown = [one for table in self.tables for _, one in table.columns]
+        shown: list[Pick | Words] = [one for table in self.tables for _, one in table.columns]
         shown += [one for _, one in (*self.lines.columns, *self.lines.others)]
-        return tuple(dict.fromkeys(f"summary/model/{one.variable}" for one in shown))
+        paths = [
+            path
+            for one in shown
+            for path in (one.variables if isinstance(one, Words) else [_of_model(one)])
+        ]
+        paths += [path for one in self.said if isinstance(one, Words) for path in one.variables]
+        return tuple(dict.fromkeys(paths))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -231,7 +244,7 @@ class Study(Generic[C, P]):
             "task_options": json.dumps(task.options()),
         }
         groups: dict[str, xr.Dataset] = {}
-        for case in (THE_MODEL, *self.cases):
+        for case in (self.model, *self.cases):
             draws = list(self._draws(case, checkpoint, given, config))
             if draws:
                 found = xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
@@ -261,13 +274,13 @@ class Study(Generic[C, P]):
             config, Prepared(task=task, problems=problems, first=first, schedule=schedule)
         )
 
-    def measured(self, network: Energy, given: P, config: C) -> xr.Dataset:
+    def measured(self, network: Any, given: P, config: C) -> xr.Dataset:
         """What depends on the network, of one that is in the config's dtype."""
         return self._dataset(self.measure(network, given, config), given, config)
 
-    def of_model(self, network: Energy, given: P, config: C) -> xr.Dataset:
+    def of_model(self, network: Any, given: P, config: C) -> xr.Dataset:
         """The same with what is of the problems alone, as the root of the results has it."""
-        values = self.measure(network, given, config)
+        values = (self.measure_model or self.measure)(network, given, config)
         problems = {"x": given.problems.x, "answer": given.problems.y}
         return self._dataset({**problems, **given.variables, **values}, given, config)
 
@@ -280,8 +293,8 @@ class Study(Generic[C, P]):
         self, case: Case, checkpoint: Checkpoint, given: P, config: C
     ) -> Iterator[xr.Dataset]:
         for draw in case.draws(config):
-            network = _placed(case.network(checkpoint, config, draw), config)
-            if case is THE_MODEL:
+            network = _all_placed(case.network(checkpoint, config, draw), config)
+            if case is self.model:
                 yield self.of_model(network, given, config)
                 continue
             data = self.measured(network, given, config)
@@ -302,11 +315,11 @@ class Study(Generic[C, P]):
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = model_page.names_of(results)
+        names = {**model_page.names_of(results), **self.names(results)}
         inside = [table.of(results) for table in self.tables if not table.name]
         apart = [table.section(results) for table in self.tables if table.name]
         said = Points(
-            [one.of(results) for one in self.said],
+            [sentence for one in self.said if (sentence := one.of(results))],
             list(dict.fromkeys(path for one in self.said for path in one.variables)),
         )
         return Page(
@@ -341,5 +354,15 @@ def _name(checkpoint: Checkpoint, asked: str) -> str:
     return asked if checkpoint.bundled else str(checkpoint.path.resolve())
 
 
-def _placed(model: EnergyMLP, config: ModelOptions) -> EnergyMLP:
+def _of_model(one: Pick) -> str:
+    return f"summary/model/{one.variable}"
+
+
+def _placed(model: EnergyMLP, config: SubjectOptions) -> EnergyMLP:
     return model.to(config.device, DTYPES[config.dtype])
+
+
+def _all_placed(networks: Networks, config: SubjectOptions) -> Networks:
+    if isinstance(networks, Sequence):
+        return [_placed(one, config) for one in networks]
+    return _placed(networks, config)

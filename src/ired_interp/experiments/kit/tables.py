@@ -1,6 +1,6 @@
 """Tables of means over problems, declared: for the page, and as lines for a terminal."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -21,8 +21,9 @@ from ired_interp.experiments.page import (
     Text,
 )
 
-__all__ = ["Lines", "MeanTable", "Said"]
+__all__ = ["Lines", "MeanTable", "Said", "Words"]
 
+_DIGITS = 3  # of a mean without an interval
 _ERRORS = (
     "means over problems; in parentheses, in the last digit's unit, the larger half of the 95 %\n"
     "bootstrap interval"
@@ -30,8 +31,33 @@ _ERRORS = (
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a function of the model's summary says: a sentence of the findings, or a cell.
+
+    Attributes:
+        names: Of the variables without which there is nothing to say.
+        say: (means over problems; in a row, those of its place) → words; empty for none.
+    """
+
+    names: tuple[str, ...]
+    say: Callable[[xr.Dataset], str]
+
+    def of(self, results: xr.DataTree) -> str:
+        """The sentence of the results."""
+        return self.say(model_page.cases_of(results)[0].data)
+
+    @property
+    def variables(self) -> list[str]:
+        """Paths of what is said."""
+        return [f"summary/model/{name}" for name in self.names]
+
+
+@dataclass(frozen=True)
 class MeanTable:
     """A table of the page: means over problems with their intervals, a row a case.
+
+    A column that has dimensions beside those of the rows shows its mean over them, without an
+    interval, as that of several means is not known.
 
     Attributes:
         label: What it holds.
@@ -42,6 +68,7 @@ class MeanTable:
         without: Places that it leaves out.
         name: Anchor of a section of its own; empty for one that stands among the findings.
         title: Of that section.
+        heads: Of dimensions whose heading is not their name.
     """
 
     label: str
@@ -52,6 +79,7 @@ class MeanTable:
     without: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     name: str = ""
     title: str = ""
+    heads: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, results: xr.DataTree) -> Table | None:
         """The table of the results; none where no row is left."""
@@ -60,14 +88,14 @@ class MeanTable:
             at = dict(zip(self.rows, places, strict=True))
 
             def cells(data: xr.Dataset, at: Mapping[str, Hashable] = at) -> list[Cell]:
-                return [model_page.cell(one(**at).select(data)) for _, one in self.columns]
+                return [_cell(one(**at).select(data)) for _, one in self.columns]
 
             groups.append(RowGroup([*map(str, places)], model_page.rows_of(results, cells)))
         if not groups:
             return None
         return Table(
             label=self.label,
-            group_heads=[_head(dim) for dim in self.rows],
+            group_heads=[self.heads.get(dim) or _head(dim) for dim in self.rows],
             row_head="case",
             columns=[
                 Column(head, variable=f"summary/…/{one.variable}") for head, one in self.columns
@@ -128,31 +156,68 @@ class Lines:
     """Lines for a terminal: a row a level, the model's columns and a few of the others.
 
     Attributes:
-        columns: Heading and variable, of the model.
-        others: Heading and variable of what is shown of each control.
+        columns: Heading and variable of the model, or words about it.
+        others: Heading and variable of what is shown of each control; the control's own name is
+            heading enough where it is empty.
         caption: How to read it.
+        rows: The dimension whose places are the rows.
+        head: Of their names; those of levels need none.
     """
 
-    columns: Sequence[tuple[str, Pick]]
+    columns: Sequence[tuple[str, Pick | Words]]
     others: Sequence[tuple[str, Pick]]
     caption: str
+    rows: str = "level"
+    head: str = ""
 
     def of(self, results: xr.DataTree) -> Listing:
         """The lines of the results."""
 
-        def cells(level: int, data: Sequence[xr.Dataset]) -> list[str]:
-            of_model = [one(level=level).select(data[0]) for _, one in self.columns]
-            others = [one(level=level).select(case) for case in data[1:] for _, one in self.others]
-            return [model_page.concise_cell(values) for values in (*of_model, *others)]
+        def cells(place: Hashable, data: Sequence[xr.Dataset]) -> list[str]:
+            at = {self.rows: place}
+            of_model = [_listed(one, data[0], at) for _, one in self.columns]
+            return of_model + [
+                _listed(one, case, at) for case in data[1:] for _, one in self.others
+            ]
 
         cases = model_page.cases_of(results)
-        muted = [f"{case.label[:4]}. {head}" for case in cases[1:] for head, _ in self.others]
+        muted = [f"{c.label[:4]}. {head}".strip() for c in cases[1:] for head, _ in self.others]
+        by_level = self.rows == "level"
+        places = results.coords[self.rows].values
+        named = [self.head] if places.dtype.kind == "U" else []
+        data = [case.data for case in cases]
         return Listing(
-            heads=("k", "σ", *(head for head, _ in self.columns), *muted),
-            rows=model_page.listed_levels(results, cells),
+            heads=(
+                *(("k", "σ") if by_level else (self.head,)),
+                *(head for head, _ in self.columns),
+                *muted,
+            ),
+            rows=model_page.listed_levels(results, cells)
+            if by_level
+            else [[str(place), *cells(place, data)] for place in places.tolist()],
             caption=f"{self.caption}\n{_ERRORS}",
+            left=named + [head for head, one in self.columns if isinstance(one, Words)],
             muted=muted,
         )
+
+
+def _cell(statistics: xr.DataArray) -> Cell:
+    if statistics.ndim > 1:
+        return Cell(number(_over_places(statistics), _DIGITS))
+    return model_page.cell(statistics)
+
+
+def _listed(one: Pick | Words, data: xr.Dataset, at: Mapping[str, Hashable]) -> str:
+    if isinstance(one, Words):
+        return one.say(data.sel(at))
+    statistics = one(**at).select(data)
+    if statistics.ndim > 1 or not statistics.sel(statistic="count") > 0:
+        return number(_over_places(statistics), _DIGITS)
+    return model_page.concise_cell(statistics)
+
+
+def _over_places(statistics: xr.DataArray) -> float:
+    return float(statistics.sel(statistic="mean").mean())
 
 
 def _head(dim: str) -> Text:
