@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import tiny
 from ired_interp.errors import CheckpointError, IredInterpError
-from ired_interp.experiments import GROUP, Experiment, find_experiment
+from ired_interp.experiments import Experiment, find_experiment
+from ired_interp.experiments.base import groups_of
 from ired_interp.experiments.config import config_from_mapping
 from ired_interp.experiments.exp005_config import Exp005Config
 from ired_interp.experiments.model_page import counted, described_layout
@@ -74,8 +75,7 @@ def test_the_first_units_are_the_models_and_as_it_was_trained(
     planned = experiment.plan(reduce_config(experiment, asked).config)
     assert planned.bound == 0.25
     assert experiment.plan(replace(planned, bound=3.0)).bound == 3.0
-    data = experiment.run_unit(planned, 0)
-    assert data.attrs[GROUP] == MODEL
+    data = groups_of(experiment.run_unit(planned, 0))[MODEL]
     assert data.attrs["task"] == "inverse"
     assert data.attrs[TRAINED_ON] == "harder"
     assert json.loads(data.attrs["task_options"]) == {}

@@ -40,7 +40,6 @@ BUILT_IN: Mapping[str, str] = {
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
     "exp006": "ired_interp.experiments.exp006_scores:Exp006",
     "exp007": "ired_interp.experiments.exp007_training:Exp007",
-    "exp011": "ired_interp.experiments.exp011_anatomy:Exp011",
 }
 SUFFIX = ".py"
 
