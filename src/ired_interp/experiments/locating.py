@@ -39,7 +39,6 @@ BUILT_IN: Mapping[str, str] = {
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
     "exp006": "ired_interp.experiments.exp006_scores:Exp006",
-    "exp007": "ired_interp.experiments.exp007_training:Exp007",
 }
 SUFFIX = ".py"
 
