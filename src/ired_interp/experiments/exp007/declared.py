@@ -190,7 +190,7 @@ CLAIMS = (
         statement="Before the end of training answers have a lower effective rank than answers "
         "that are as wrong without such a bias, by more than those of untrained weights.",
         effect=_below("effective_rank", "wrong_rank"),
-        what="a log ratio of the effective rank of an answer as wrong by that of the answer",
+        what="a log ratio of the effective ranks of an answer as wrong and of the answer",
         source="the plan's claim of an implicit bias to low rank; an answer that is wrong for any "
         "reason has another rank than the truth, so one as wrong is the null",
         chart="ranks",
@@ -202,7 +202,7 @@ CLAIMS = (
         statement="Before the end of training answers have a smaller nuclear norm than answers "
         "that are as wrong without such a bias, by more than those of untrained weights.",
         effect=_below("nuclear_norm", "wrong_nuclear"),
-        what="a log ratio of the nuclear norm of an answer as wrong by that of the answer",
+        what="a log ratio of the nuclear norms of an answer as wrong and of the answer",
         source="as low-rank-before-right, for what nuclear-norm regularisation would do",
         chart="ranks",
         note=_EARLY,
@@ -214,8 +214,7 @@ CLAIMS = (
         "to that rule than the straight way from the mean answer to the truth is at that error, by "
         "more than in a series of untrained weights.",
         effect=Expression(("rule_distance", "wrong_rule_distance", "rule_error", "error"), _ladder),
-        what="a distance of the straight way from the rules less that of the answers, by their "
-        "sum,",
+        what="a relative excess of the straight way’s distance from the rules over the answers’",
         source="simple functions first: Kalimeris et al. (2019), arXiv 1905.11604, for energies; "
         "whatever goes straight from the mean answer to the truth passes by every rule in order, "
         "so how near it passes is the null",

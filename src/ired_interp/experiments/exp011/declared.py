@@ -133,7 +133,7 @@ def _claim(
         id=identity,
         statement=f"{statement}, by more than with untrained weights.",
         effect=_gain(worse, better),
-        what=f"an error of “{worse}” less that of “{better}”, by their sum,",
+        what=f"a relative excess of the error of “{worse}” over that of “{better}”",
         source=source,
         chart="errors",
         note=f"(a − b)/(a + b) of {worse} and {better}",
