@@ -41,13 +41,13 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp001_config import Exp001Config, complete, fill_in
-from ired_interp.experiments.exp001_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp001_unit import measure_problems
+from ired_interp.experiments.exp001 import EXPERIMENT, Exp001Config
+from ired_interp.experiments.exp001.measure import completed
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.options import filled
 from ired_interp.tasks import Problems, Task
 
-_USUAL = fill_in(Exp001Config())
+_USUAL = filled(Exp001Config())
 _PROBLEMS, _DRAWS, _SIZE, _VECTORS = _USUAL.problems or 0, _USUAL.controls or 0, 3, 2
 _LEVELS, _FINEST, _SEVERAL = (6, 10), (10,), (4, 6, 8, 10)
 _STEEPER, _NEAR, _SHARE = 0.3, 0.9, 0.7
@@ -63,7 +63,7 @@ def _run(
     seed: int, model: Maker, controls: Maker | None, levels: tuple[int, ...] = _LEVELS
 ) -> xr.DataTree:
     task = ii.task("inverse", size=_SIZE)
-    config = complete(
+    config = completed(
         Exp001Config(
             problems=_PROBLEMS,
             levels=levels,
@@ -83,7 +83,8 @@ def _run(
         beside = [controls(task, problems, rng) for _ in range(_DRAWS)]
 
     def measure(one: Energy) -> xr.Dataset:
-        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)
+        given = EXPERIMENT.prepared(config, task, one.schedule, 0, _PROBLEMS)
+        return EXPERIMENT.of_model(one, given, config)
 
     return as_run(
         measure,
@@ -170,7 +171,7 @@ def _network(task: Task, problems: Problems, rng: torch.Generator) -> Energy:  #
     return untrained(task, int(torch.randint(2**30, (1,), generator=rng)), 1)[0]
 
 
-_ALL = {one.id: one for one in HYPOTHESES}
+_ALL = {one.id: one for one in EXPERIMENT.hypotheses}
 
 
 def _some(*names: str) -> tuple[Hypothesis, ...]:

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from as_tested import as_tested
-from ired_interp.experiments.exp001_hypotheses import HYPOTHESES, random_concentration
-from ired_interp.experiments.exp001_subspaces import end_shares
+from ired_interp.experiments.exp001 import EXPERIMENT
+from ired_interp.experiments.exp001.claims import end_shares, random_concentration
 from ired_interp.experiments.hypothesis import Verdict
 from ired_interp.experiments.verdicts import judge
 from ired_interp.stats import FloatArray
@@ -17,7 +17,7 @@ from ired_interp.stats import FloatArray
 N, LEVELS, SIZE, DRAWS, VECTORS = 14, 4, 4, 6, 3
 D = SIZE**2
 SIGMA = np.array([1.0, 0.7, 0.4, 0.2])
-BY_ID = {one.id: one for one in as_tested(HYPOTHESES)}
+BY_ID = {one.id: one for one in as_tested(EXPERIMENT.hypotheses)}
 
 Spectrum = Callable[[np.random.Generator], FloatArray]
 

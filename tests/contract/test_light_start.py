@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
@@ -198,6 +199,8 @@ def test_the_help_of_an_option_is_whole(name: str) -> None:
     parser = Parser()
     add_config_options(parser, experiment)
     said = " ".join((inspect.getdoc(experiment.Config) or "").split())
+    declared = {field.name: field.metadata.get("text", "") for field in fields(experiment.Config)}
+    said += " ".join(f"{name}: {text}" for name, text in declared.items())
     for action in parser._actions[1:]:
         text, _, default = str(action.help).rpartition(" (")
         assert default.endswith(")")

@@ -17,7 +17,7 @@ from ired_interp.checks import as_real, as_whole, real, whole
 from ired_interp.draws import RowDraws, check_seed
 from ired_interp.errors import ConfigError, IredInterpError, LevelError, ShapeError
 from ired_interp.experiments.config import config_to_mapping
-from ired_interp.experiments.exp001_config import Exp001Config
+from ired_interp.experiments.exp001 import Exp001Config
 from ired_interp.geometry import fixed_rank, grassmann, restriction, spd, subspaces
 from ired_interp.models.train_config import TrainConfig
 from ired_interp.rules import bayes, low_rank, polynomials

@@ -108,8 +108,8 @@ def test_a_module_is_found_in_the_project_and_in_its_src(project: Project) -> No
 
 
 def test_a_module_of_the_environment_loads() -> None:
-    source = locate("ired_interp.experiments.exp001_curvature:Exp001")
-    assert source.reference == "ired_interp.experiments.exp001_curvature:Exp001"
+    source = locate("ired_interp.experiments.exp001:EXPERIMENT")
+    assert source.reference == "ired_interp.experiments.exp001:EXPERIMENT"
     assert load(source).name == "exp001"
 
 
@@ -151,7 +151,7 @@ def test_an_object_stands_for_its_class(project: Project) -> None:
 
 
 def test_imported_experiments_are_not_meant(project: Project) -> None:
-    text = GOOD + "\nfrom ired_interp.experiments.exp001_curvature import Exp001\n"
+    text = GOOD + "\nfrom ired_interp.experiments.exp001 import EXPERIMENT\n"
     assert find_experiment(str(project.write("spread.py", text))).name == "spread"
 
 

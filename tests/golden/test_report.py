@@ -26,8 +26,7 @@ from ired_interp.errors import RunFolderError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.config import config_from_mapping, config_from_words
 from ired_interp.experiments.evidence_figures import evidence_figures
-from ired_interp.experiments.exp001_findings import level_rows
-from ired_interp.experiments.exp001_variables import DEFINITIONS
+from ired_interp.experiments.exp001.shown import level_rows
 from ired_interp.report import tables
 from ired_interp.report.figures import save_figures
 from ired_interp.report.html import write_report
@@ -237,9 +236,9 @@ def test_table_holds_the_numbers_of_the_results(page: Page, run: Run) -> None:
 
 
 def test_every_variable_has_its_definition_and_error(page: Page, run: Run) -> None:
-    rows = {row.name: row for row in tables.variable_rows(run.tree, DEFINITIONS)}
+    rows = {row.name: row for row in tables.variable_rows(run.tree, EXPERIMENT.definitions)}
     assert set(rows) == set(run.results.data_vars)
-    assert set(rows) <= set(DEFINITIONS)
+    assert set(rows) <= set(EXPERIMENT.definitions)
     assert all(row.meaning and row.error and row.dims for row in rows.values())
     assert all(f"<code>{name}</code>" in page.text for name in rows)
 

@@ -13,8 +13,9 @@ import tiny
 from ired_interp.energy.exact import exact_model
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.config import config_from_mapping
-from ired_interp.experiments.exp001_config import Exp001Config
-from ired_interp.experiments.exp001_posterior import calibration, posterior_reading
+from ired_interp.experiments.exp001 import Exp001Config
+from ired_interp.experiments.exp001.measure import posterior_reading
+from ired_interp.experiments.exp001.summary import calibration
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate
 from ired_interp.runs.execution import execute

@@ -18,7 +18,7 @@ from ired_interp.curvature import (
     spectral_gap,
     spectrum,
 )
-from ired_interp.experiments.exp001_spectra import Request, of_spectrum
+from ired_interp.experiments.exp001.measure import Request, of_spectrum
 
 
 def _rows(*rows: list[float]) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import find_experiment
+from ired_interp.experiments.base import ROOT, groups_of
 from ired_interp.experiments.smallest import reduce_config
 from ired_interp.preflight.probe import check_finite
 from ired_interp.preflight.resources import estimate
@@ -83,11 +84,12 @@ def test_what_the_plan_fills_in_is_counted() -> None:
 def test_what_the_package_s_experiment_may_leave_out_is_no_failure() -> None:
     experiment = find_experiment("exp001")
     config = experiment.Config(problems=1, levels=(1,), controls=0, top=2, bottom=1)
-    data = experiment.run_unit(experiment.plan(config), 0)
+    groups = groups_of(experiment.run_unit(experiment.plan(config), 0))
+    data = groups[ROOT]
     assert bool(data["condition_number"].isnull().all())
-    assert check_finite(experiment, data).status == "pass"
+    assert check_finite(experiment, groups).status == "pass"
     data["energy"][:] = float("nan")
-    check = check_finite(experiment, data)
+    check = check_finite(experiment, groups)
     assert (check.id, check.status) == ("finite", "fail")
     assert "energy: 1 of 1 numbers are NaN" in check.found
 

@@ -10,6 +10,8 @@ import tiny
 from ired_interp.cli import main
 from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments import find_experiment
+from ired_interp.experiments.base import groups_of
+from ired_interp.experiments.subjects import SHUFFLED
 from ired_interp.models.checkpoint import read_checkpoint, write_checkpoint
 from ired_interp.models.stepping import Stepper
 from ired_interp.models.train_config import TrainConfig
@@ -93,7 +95,15 @@ def test_every_experiment_on_models_takes_one(name: str, tmp_path: Path) -> None
     plain = experiment.plan(
         experiment.Config(problems=1, levels=(10,), controls=0, model=files["model"])
     )
-    assert experiment.units(config) == experiment.units(plain) + 1
+    beside = [
+        {
+            group
+            for i in range(experiment.units(c))
+            for group in groups_of(experiment.run_unit(c, i))
+        }
+        for c in (config, plain)
+    ]
+    assert beside[0] - beside[1] == {SHUFFLED}
 
 
 def test_what_is_no_twin_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from ired_interp.experiments.axes import add_legend
 from ired_interp.experiments.base import Theme
-from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
+from ired_interp.experiments.exp001.measure import ALL, BOTTOM, TOP
 
 __all__ = ["ORDERS", "WIDTH", "Case", "cases_of", "legend", "root_of", "wanted_of"]
 

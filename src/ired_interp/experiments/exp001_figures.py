@@ -23,6 +23,8 @@ from ired_interp.experiments.axes import (
     set_outlier_axis,
 )
 from ired_interp.experiments.base import FigureSpec, Theme
+from ired_interp.experiments.exp001.measure import ALL
+from ired_interp.experiments.exp001.summary import MEASURES, Measure
 from ired_interp.experiments.exp001_cases import (
     ORDERS,
     WIDTH,
@@ -38,11 +40,9 @@ from ired_interp.experiments.exp001_certified_figures import (
     INDEX,
 )
 from ired_interp.experiments.exp001_interactive import interactive_spectra
-from ired_interp.experiments.exp001_measures import MEASURES, Measure, constant_ideal
 from ired_interp.experiments.exp001_overlap_figures import OVERLAP_LEVELS, OVERLAP_PROBLEMS
 from ired_interp.experiments.exp001_part_figures import CONTRIBUTIONS, PARTS
 from ired_interp.experiments.exp001_posterior_figures import POSTERIOR
-from ired_interp.experiments.exp001_variables import ALL
 from ired_interp.experiments.exp001_vector_figures import EIGENVECTORS
 
 __all__ = ["FIGURES"]
@@ -209,7 +209,7 @@ def _ideal_known(root: xr.Dataset) -> bool:
 
 
 def _determined(root: xr.Dataset) -> bool:
-    return any(constant_ideal(measure, root) is not None for measure in MEASURES)
+    return any(measure.ideal_of(root) is not None for measure in MEASURES)
 
 
 def _ideal_label(root: xr.Dataset, known: str, unknown: str) -> str:
@@ -259,7 +259,7 @@ def _draw_ideal_spectrum(ax: Axes, here: xr.Dataset, theme: Theme) -> None:
 
 
 def _draw_ideal_measure(ax: Axes, root: xr.Dataset, measure: Measure, theme: Theme) -> None:
-    constant = constant_ideal(measure, root)
+    constant = measure.ideal_of(root)
     ends = ("smallest_scaled_eigenvalue", "largest_scaled_eigenvalue")
     if constant is not None:
         ax.axhline(constant, color=theme.ideal, linewidth=1.2, linestyle=":")

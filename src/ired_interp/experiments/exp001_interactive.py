@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.experiments.base import Theme
+from ired_interp.experiments.exp001.measure import ALL
 from ired_interp.experiments.exp001_cases import ORDERS, Case, cases_of, root_of, wanted_of
-from ired_interp.experiments.exp001_variables import ALL
 from ired_interp.experiments.interactive import Interactive, axis, label, rounded
 
 __all__ = ["interactive_spectra"]

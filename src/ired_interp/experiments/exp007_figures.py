@@ -10,11 +10,11 @@ from xarray import DataArray, Dataset, DataTree
 
 from ired_interp.experiments.axes import TEXT, add_legend, dress, set_log_axis
 from ired_interp.experiments.base import FigureSpec, Theme
-from ired_interp.experiments.exp001_cases import WIDTH
 from ired_interp.experiments.exp007_interactive import QUANTITIES, interactive_training
 
 __all__ = ["FIGURES"]
 
+_WIDTH = 9.0
 _MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 
 
@@ -56,7 +56,7 @@ def _handles(cases: Sequence[tuple[str, Dataset, str, str]]) -> list[Line2D]:
 def draw_errors(results: DataTree, theme: Theme) -> Figure:
     """Error along training."""
     cases = _cases(results, theme)
-    figure = Figure((WIDTH, 2.8), layout="constrained")
+    figure = Figure((_WIDTH, 2.8), layout="constrained")
     ax = figure.subplots()
     _axis(ax, theme, "squared error an entry")
     for _, data, color, marker in cases:
@@ -69,7 +69,7 @@ def draw_errors(results: DataTree, theme: Theme) -> Figure:
 def draw_ranks(results: DataTree, theme: Theme) -> Figure:
     """Effective rank and nuclear norm of the answers, beside answers as wrong and penalised."""
     cases = _cases(results, theme)
-    figure = Figure((WIDTH, 2.9), layout="constrained")
+    figure = Figure((_WIDTH, 2.9), layout="constrained")
     panels = figure.subplots(1, 2)
     for ax, (own, wrong, cut, truth, label) in zip(
         panels,
@@ -101,7 +101,7 @@ def draw_ranks(results: DataTree, theme: Theme) -> Figure:
 def draw_rules(results: DataTree, theme: Theme) -> Figure:
     """Distance of the model's answers from each trivial rule's."""
     data = _cases(results, theme)[0][1]
-    figure = Figure((WIDTH, 3.0), layout="constrained")
+    figure = Figure((_WIDTH, 3.0), layout="constrained")
     ax = figure.subplots()
     _axis(ax, theme, "distance from the rule")
     colors = (theme.muted, theme.control, theme.model, theme.ink)
@@ -119,7 +119,7 @@ def draw_curvature(results: DataTree, theme: Theme) -> Figure:
     """Mean curvature, distance from the ideal and normal over tangent, a line a level."""
     data = _cases(results, theme)[0][1].sortby("level")
     levels = data["level"].values
-    figure = Figure((WIDTH, 3.0), layout="constrained")
+    figure = Figure((_WIDTH, 3.0), layout="constrained")
     panels = figure.subplots(1, 3)
     shown = sorted({round(i) for i in np.linspace(0, len(levels) - 1, 4)})
     colors = (theme.muted, theme.control, theme.model, theme.ink)

@@ -11,12 +11,11 @@ from xarray import DataArray, Dataset, DataTree
 from ired_interp.anatomy import RELEASED
 from ired_interp.experiments.axes import SMALL, TEXT, add_legend, dress, label_levels, set_log_axis
 from ired_interp.experiments.base import FigureSpec, Theme
-from ired_interp.experiments.exp001_cases import WIDTH
 from ired_interp.experiments.exp011_interactive import SYMBOLS, color_of, interactive_costs
 
 __all__ = ["FIGURES"]
 
-_ROW = 0.24
+_WIDTH, _ROW = 9.0, 0.24
 
 
 def _cases(results: DataTree, theme: Theme) -> list[tuple[str, Dataset, str, str]]:
@@ -53,7 +52,7 @@ def _rows(
     """A panel a variable, a row a way."""
     cases = _cases(results, theme)
     names = [str(name) for name in cases[0][1]["arm"].values]
-    figure = Figure((WIDTH, 1.2 + _ROW * len(names)), layout="constrained")
+    figure = Figure((_WIDTH, 1.2 + _ROW * len(names)), layout="constrained")
     panels = figure.subplots(1, len(variables), squeeze=False, sharey=True)[0]
     for ax, (variable, label) in zip(panels, variables, strict=True):
         dress(ax, theme)
@@ -83,7 +82,7 @@ def draw_minima(results: DataTree, theme: Theme) -> Figure:
 def draw_costs(results: DataTree, theme: Theme) -> Figure:
     """Error against gradients, one mark a way, and the released rule's way there."""
     data = _cases(results, theme)[0][1]
-    figure = Figure((WIDTH, 3.4), layout="constrained")
+    figure = Figure((_WIDTH, 3.4), layout="constrained")
     ax = figure.subplots()
     dress(ax, theme)
     path = data.sel(arm=RELEASED).sortby("level")
@@ -119,7 +118,7 @@ def draw_ways(results: DataTree, theme: Theme) -> Figure:
     """Error after each level: jumps alone, with steps, with more of them."""
     data = _cases(results, theme)[0][1].sortby("level")
     root = results.to_dataset().sortby("level")
-    figure = Figure((WIDTH, 2.8), layout="constrained")
+    figure = Figure((_WIDTH, 2.8), layout="constrained")
     ax = figure.subplots()
     dress(ax, theme)
     looks = (

@@ -160,7 +160,7 @@ def _candidates(module: ModuleType) -> dict[str, Any]:
     for name, value in vars(module).items():
         if name.startswith("_") or isinstance(value, ModuleType):
             continue
-        if not _does_work(value):
+        if not _does_work(value) or _is_built_in(value):
             continue
         if isinstance(value, type) and value.__module__ != module.__name__:
             continue
@@ -169,6 +169,10 @@ def _candidates(module: ModuleType) -> dict[str, Any]:
     # An object stands for its class.
     used = [type(value) for value in found.values() if not isinstance(value, type)]
     return {name: value for name, value in found.items() if not any(value is one for one in used)}
+
+
+def _is_built_in(value: Any) -> bool:
+    return type(value).__module__.startswith("ired_interp.") and value.name in BUILT_IN
 
 
 def _does_work(value: Any) -> bool:

@@ -25,7 +25,6 @@ from ired_interp.experiments.exp007.series import Exp007Config
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
 from ired_interp.experiments.model_config import bound_of
-from ired_interp.experiments.unit_data import scales_at
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate
 from ired_interp.rules import ladder
@@ -212,32 +211,31 @@ def measure_curvature(
 
     Means over eigenvalues are traces: Σσλ = tr σH, and Σ(σλ - 1)² = ‖σH - I‖_F².
     """
-    x, y = given.problems.x, given.problems.y
-    points = locate("typical", model, x, y, config.levels, seed=config.seed, first=given.first).y
+    x, y, levels = given.problems.x, given.problems.y, config.levels
+    n, num = len(y), len(levels)
+    points = locate("typical", model, x, y, levels, seed=config.seed, first=given.first).y
+    # All levels of a problem are rows of one landscape, which costs less than one a level.
+    rows = x.repeat_interleave(num, dim=0)
+    land = Landscape(model, rows, torch.tensor(levels, device="cpu").repeat(n))
+    sigma = model.schedule.sigma[[model.schedule.timestep(level) for level in levels]].to(y)
+    flat = land.hessian(points.flatten(0, 1))
+    hessian = flat.reshape(n, num, *flat.shape[1:]) * sigma[:, None, None]
     eye = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)
-    levels = []
-    for place, level in enumerate(config.levels):
-        _, sigma = scales_at(model.schedule, level)
-        hessian = sigma * Landscape(model, x, level).hessian(points[:, place])
-        mean = hessian.diagonal(dim1=1, dim2=2).mean(dim=1)
-        off = (hessian - eye).square().sum(dim=(1, 2)).div(len(eye)).sqrt()
-        known = given.task.family.determined
-        levels.append(
-            {
-                "curvature": mean,
-                "off_ideal": off if known else torch.full_like(off, torch.nan),
-                "split_ratio": torch.full_like(mean, torch.nan)
-                if split is None
-                else _ratio(hessian, split),
-            }
-        )
-    return {name: torch.stack([one[name] for one in levels], dim=1) for name in levels[0]}
+    mean = hessian.diagonal(dim1=2, dim2=3).mean(dim=2)
+    missing = torch.full_like(mean, torch.nan)
+    return {
+        "curvature": mean,
+        "off_ideal": (hessian - eye).square().sum(dim=(2, 3)).div(len(eye)).sqrt()
+        if given.task.family.determined
+        else missing,
+        "split_ratio": missing if split is None else _ratio(hessian, split),
+    }
 
 
-def _ratio(hessian: Float[Tensor, "n d d"], split: Split) -> Float[Tensor, " n"]:
+def _ratio(hessian: Float[Tensor, "n L d d"], split: Split) -> Float[Tensor, "n L"]:
     """log of mean normal by mean tangent curvature; NaN where one of them is not positive."""
     tangent, normal = (
-        (frame * (hessian @ frame)).sum(dim=(1, 2)) / frame.shape[2]
+        (frame[:, None] * (hessian @ frame[:, None])).sum(dim=(2, 3)) / frame.shape[2]
         for frame in (split.tangent, split.normal)
     )
     positive = (tangent > 0) & (normal > 0)

@@ -12,6 +12,8 @@
 
     > A note, in small print.
 
+    = σ_t·H = I, a formula.
+
 What stands before the first heading is the page's lead, and its list the facts beside it. Names in
 braces are those of `model_page.names_of`: the model, counts with their noun, sizes, options; and
 those of the study. A paragraph that is nothing but a name may stand for a block, such as a list.
@@ -21,6 +23,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ired_interp.errors import ExperimentError
 from ired_interp.experiments.page import (
@@ -38,6 +41,7 @@ Names = Mapping[str, "str | Block"]
 """What fills in the names in braces."""
 
 _HEADING = re.compile(r"## (.+?) \{#([a-z0-9-]+)\}")
+_KINDS: Mapping[str, Literal["note", "formula"]] = {"> ": "note", "= ": "formula"}
 _NAME = re.compile(r"\{(\w+)\}")
 _MARKS = re.compile(r"\*\*(?P<strong>.+?)\*\*|\*(?P<em>[^*]+?)\*|`(?P<code>[^`]+)`")
 
@@ -125,8 +129,9 @@ def _block(block: str, names: Names) -> Block:
         return whole
     if block.startswith("- "):
         return Definitions([(term, _text(words, names)) for term, words in _items(block)])
-    if block.startswith("> "):
-        return Paragraph(_text(block.removeprefix("> "), names), "note")
+    for start, kind in _KINDS.items():
+        if block.startswith(start):
+            return Paragraph(_text(block.removeprefix(start), names), kind)
     return Paragraph(_text(block, names))
 
 

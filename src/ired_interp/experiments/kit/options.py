@@ -35,6 +35,7 @@ def option(
     above: float | None = None,
     between: tuple[float, float] | None = None,
     what: str = "a finite number",
+    before: Any = dataclasses.MISSING,
 ) -> Any:
     """A field of a config.
 
@@ -47,13 +48,15 @@ def option(
         above: It must be finite, and larger than this.
         between: It must lie between the two, and be neither.
         what: What a number is, in messages about ``above`` and ``between``.
+        before: Its value in runs that were planned before there was the option.
     """
     scales = {"laptop": laptop, "paper": paper}
     if laptop is not None:
         text = f"{text}; {laptop} at --scale laptop, {paper} at paper"
     return dataclasses.field(
         default=default,
-        metadata={
+        metadata=({} if before is dataclasses.MISSING else {"before": before})
+        | {
             "text": f"{text}.",
             "scales": scales,
             "least": least,

@@ -21,13 +21,12 @@ from ired_interp.experiments.base import FigureSpec
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
 from ired_interp.experiments.kit.claims import Claim
-from ired_interp.experiments.kit.expressions import Pick
 from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import SubjectOptions, filled
-from ired_interp.experiments.kit.tables import Lines, MeanTable, Said, Words
+from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults, Words
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
-from ired_interp.experiments.page import Block, Definition, Listing, Page, Points
+from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
 from ired_interp.experiments.skill import (
     DIFFICULTY,
     SKILL_DEFINITIONS,
@@ -37,7 +36,6 @@ from ired_interp.experiments.skill import (
 )
 from ired_interp.experiments.subjects import MODEL, open_planned, open_shuffled, shuffled_of
 from ired_interp.experiments.unit_data import draw_problems, level_coords
-from ired_interp.landscape import DEFAULT_MAX_BYTES
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.schedule import Schedule
@@ -127,8 +125,8 @@ class Study(Generic[C, P]):
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[FigureSpec] = ()
-    tables: Sequence[MeanTable] = ()
-    said: Sequence[Said | Words] = ()
+    tables: Sequence[TableOfResults] = ()
+    said: Sequence[Sentence] = ()
     names: Callable[[xr.DataTree], Mapping[str, str | Block]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
@@ -159,15 +157,10 @@ class Study(Generic[C, P]):
     @property
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
-        shown: list[Pick | Words] = [one for table in self.tables for _, one in table.columns]
-        shown += [one for _, one in (*self.lines.columns, *self.lines.others)]
-        paths = [
-            path
-            for one in shown
-            for path in (one.variables if isinstance(one, Words) else [_of_model(one)])
-        ]
-        paths += [path for one in self.said if isinstance(one, Words) for path in one.variables]
-        return tuple(dict.fromkeys(paths))
+        shown = [name for table in self.tables for name in table.needs]
+        shown += self.lines.needs
+        shown += [name for one in self.said if isinstance(one, Words) for name in one.names]
+        return tuple(dict.fromkeys(f"summary/model/{name}" for name in shown))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -206,11 +199,10 @@ class Study(Generic[C, P]):
             )
         model = open_planned(config).model
         most = min(config.unit_problems, config.problems or config.unit_problems)
-        work = 2 * DEFAULT_MAX_BYTES
-        while work + self.memory(config, most, model) > max_memory:
+        while self.memory(config, most, model) > max_memory:
             most -= 1
             if most < 1:
-                least = work + self.memory(config, 1, model)
+                least = self.memory(config, 1, model)
                 raise ConfigError(
                     f"--max-memory: expected at least {least / 2**20:.0f}M, which a unit of one "
                     f"problem may take at d = {model.dim_y}, found {max_memory / 2**20:.0f}M."
@@ -316,8 +308,9 @@ class Study(Generic[C, P]):
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
         names = {**model_page.names_of(results), **self.names(results)}
-        inside = [table.of(results) for table in self.tables if not table.name]
-        apart = [table.section(results) for table in self.tables if table.name]
+        tables = [(table, made) for table in self.tables if (made := table.of(results))]
+        inside = [made for table, made in tables if not table.name]
+        apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
         said = Points(
             [sentence for one in self.said if (sentence := one.of(results))],
             list(dict.fromkeys(path for one in self.said for path in one.variables)),
@@ -329,11 +322,8 @@ class Study(Generic[C, P]):
                 model_page.problems_fact(results, told.config),
                 ("Numerics", f"{told.config['dtype']} on {told.config['device']}"),
             ],
-            findings=[*([said] if self.said else []), *(table for table in inside if table)],
-            sections=[
-                *self.words.sections_of(names),
-                *(section for section in apart if section),
-            ],
+            findings=[*([said] if self.said else []), *inside],
+            sections=[*self.words.sections_of(names), *apart],
             subject=told.subject,
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
@@ -352,10 +342,6 @@ class Study(Generic[C, P]):
 def _name(checkpoint: Checkpoint, asked: str) -> str:
     """What the plan calls a file: a bundled name finds it anywhere, else only its place does."""
     return asked if checkpoint.bundled else str(checkpoint.path.resolve())
-
-
-def _of_model(one: Pick) -> str:
-    return f"summary/model/{one.variable}"
 
 
 def _placed(model: EnergyMLP, config: SubjectOptions) -> EnergyMLP:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -16,18 +17,55 @@ from ired_interp.experiments.page import (
     Listing,
     Marked,
     RowGroup,
-    Section,
     Table,
     Text,
 )
 
-__all__ = ["Lines", "MeanTable", "Said", "Words"]
+__all__ = ["Lines", "MeanTable", "Said", "Sentence", "TableOfResults", "Words"]
 
 _DIGITS = 3  # of a mean without an interval
 _ERRORS = (
     "means over problems; in parentheses, in the last digit's unit, the larger half of the 95 %\n"
     "bootstrap interval"
 )
+
+
+@runtime_checkable
+class TableOfResults(Protocol):
+    """A table of the page; with a name it has a section of its own, with a title."""
+
+    @property
+    def name(self) -> str:
+        """Anchor of that section; empty for a table that stands among the findings."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Of that section."""
+        ...
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Variables of the summary that there is no table without."""
+        ...
+
+    def of(self, results: xr.DataTree) -> Table | None:
+        """The table of the results; none where no row is left."""
+        ...
+
+
+@runtime_checkable
+class Sentence(Protocol):
+    """A sentence of the findings."""
+
+    @property
+    def variables(self) -> Sequence[str]:
+        """Paths of what is said."""
+        ...
+
+    def of(self, results: xr.DataTree) -> str:
+        """The sentence."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -104,10 +142,10 @@ class MeanTable:
             note=f"Means over problems [95\u00a0% bootstrap interval]. {self.note}".strip(),
         )
 
-    def section(self, results: xr.DataTree) -> Section | None:
-        """The section of its own, where it has one and there is something in it."""
-        table = self.of(results)
-        return None if table is None else Section(self.name, self.title, (table,))
+    @property
+    def needs(self) -> list[str]:
+        """Variables of the summary that there is no table without."""
+        return [one.variable for _, one in self.columns]
 
     def _places(self, results: xr.DataTree, dim: str) -> list[Hashable]:
         if dim == "level":
@@ -170,6 +208,16 @@ class Lines:
     rows: str = "level"
     head: str = ""
 
+    @property
+    def needs(self) -> list[str]:
+        """Variables of the summary that there are no lines without."""
+        shown = [one for _, one in (*self.columns, *self.others)]
+        return [
+            name
+            for one in shown
+            for name in (one.names if isinstance(one, Words) else (one.variable,))
+        ]
+
     def of(self, results: xr.DataTree) -> Listing:
         """The lines of the results."""
 
@@ -195,7 +243,7 @@ class Lines:
             rows=model_page.listed_levels(results, cells)
             if by_level
             else [[str(place), *cells(place, data)] for place in places.tolist()],
-            caption=f"{self.caption}\n{_ERRORS}",
+            caption=f"{self.caption}\n{_ERRORS}".strip(),
             left=named + [head for head, one in self.columns if isinstance(one, Words)],
             muted=muted,
         )

@@ -38,6 +38,7 @@ class Variable:
         error: Where its error stands.
         may_be_missing: Whether NaN is a possible answer.
         mean: Whether the summary has its mean over problems.
+        flags: What its numbers stand for; empty for numbers that are meant.
     """
 
     name: str
@@ -47,11 +48,13 @@ class Variable:
     error: str = ROUND_OFF
     may_be_missing: bool = False
     mean: bool = False
+    flags: str = ""
 
     def attributes(self) -> dict[str, str]:
         """As they stand beside the numbers."""
         unit = {"units": self.unit} if self.unit else {}
-        return unit | {"long_name": self.meaning}
+        flags = {"flag_meanings": self.flags} if self.flags else {}
+        return unit | {"long_name": self.meaning} | flags
 
 
 def V(  # noqa: N802 - a declaration, read as a line of a table
@@ -63,9 +66,10 @@ def V(  # noqa: N802 - a declaration, read as a line of a table
     *,
     may_be_missing: bool = False,
     mean: bool = False,
+    flags: str = "",
 ) -> Variable:
     """A `Variable`, its dims separated by spaces."""
-    return Variable(name, tuple(dims.split()), unit, meaning, error, may_be_missing, mean)
+    return Variable(name, tuple(dims.split()), unit, meaning, error, may_be_missing, mean, flags)
 
 
 _OF_ALL = (

@@ -1,20 +1,31 @@
-"""What EXP-001 claims, as data: each claim with its null, its control and its statistic.
+"""What EXP-001 claims: each claim with its null, its control and its statistic.
 
-Every statistic is a pure function of the results and gives one number a problem: eigenvalues,
-levels and vectors are averaged within a problem first, as they are no replicates.
+Eigenvalues, levels and vectors are averaged within a problem first, as they are no replicates.
+
+**The subspaces that belong to a problem itself**, of which the last two claims are:
+
+- ``completion``: the missing entries for the bottom end, the observed ones for the top end; both
+  are spanned by coordinates.
+- other tasks: span{uᵢvᵢᵀ}, of the singular vectors of the answer as a matrix. For ``inverse`` these
+  are the eigenvectors of A, as A⁻¹ has the same.
+
+The **null** is the share in the subspaces of the *other* problems. A random subspace of dimension l
+explains l/d of a direction; but the identity matrix lies in every span{uᵢvᵢᵀ} of a symmetric
+positive answer, and a symmetric matrix lies in it by more than chance. What every problem shares
+says nothing of this one, and the subspaces of other problems have it too. Vectors that know nothing
+of their problem are as likely above as below that null, whatever l/d is: it is no second null.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
 
-from ired_interp.experiments.exp001_subspaces import end_shares, own_subspace_name
-from ired_interp.experiments.exp001_variables import ALL, BOTTOM, TOP
-from ired_interp.experiments.hypothesis import Evidence, Hypothesis
+from ired_interp.experiments.exp001.measure import ALL, BOTTOM, TOP
+from ired_interp.experiments.hypothesis import Evidence
+from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.model_evidence import (
-    SAME_NETWORK,
     Reduced,
     beside_untrained,
     left_out,
@@ -24,8 +35,9 @@ from ired_interp.experiments.model_evidence import (
 )
 from ired_interp.stats import FloatArray, log_log_slope
 
-__all__ = ["HYPOTHESES", "random_concentration"]
+__all__ = ["CLAIMS", "end_shares", "own_subspace_name", "random_concentration"]
 
+_COMPLETION = "completion"
 _FLAT_SIGNS = 0.5
 
 
@@ -182,102 +194,144 @@ def _only_ends(results: xr.DataTree) -> bool:
     return "wanted" in results.coords and not bool((results["wanted"] == ALL).all())
 
 
-_VECTORS: Sequence[str] = ("eigenvectors", "subspace_angle_error", "x", "answer")
+def own_subspace_name(task: str, end: str) -> str:
+    """The subspace in words."""
+    if task == _COMPLETION:
+        return "the missing entries" if end == BOTTOM else "the observed entries"
+    if task == "inverse":
+        return "the matrices with A’s eigenvectors"
+    return "the matrices with the answer’s singular vectors"
 
-HYPOTHESES = (
-    Hypothesis(
+
+def end_shares(data: xr.Dataset, task: str, end: str) -> tuple[FloatArray, FloatArray, float]:
+    """How much of an end's eigenvectors lies in the problem's own subspace.
+
+    tr(P_V·P_S)/k for the k vectors V of the end and the subspace S, mean over the levels where the
+    cut behind the k-th vector goes through no cluster of eigenvalues.
+
+    Args:
+        data: One case, with ``eigenvectors``.
+        task: Its name.
+        end: ``top`` or ``bottom``.
+
+    Returns:
+        The share a problem; that in the subspaces of the other problems, or of a random subspace
+        where there is no other; and the mean of the random share over problems. NaN where no level
+        is left, and where the subspace is nothing or everything.
+    """
+    vectors = data["eigenvectors"].sel(end=end).transpose("problem", "level", "vector", "y_dim")
+    resolved = data["subspace_angle_error"].sel(end=end) < data.sizes["vector"] ** 0.5
+    v = vectors.where(resolved & (data["status"] == 0)).values.astype(np.float64)
+    frames = _frames(data, task, end)
+    d = v.shape[-1]
+    chance = np.array([frame.shape[1] for frame in frames]) / d
+    table = np.stack([np.square(v @ frame).sum(axis=-1).mean(axis=-1) for frame in frames], axis=1)
+    table[:, (chance == 0) | (chance == 1)] = np.nan
+    shares = _mean(table, 2)  # [problem whose vectors, problem whose subspace]
+    own = np.diagonal(shares).copy()
+    elsewhere = np.where(np.eye(len(frames), dtype=bool), np.nan, shares)
+    others = _mean(elsewhere, 1)
+    return own, np.where(np.isnan(others), chance, others), float(chance.mean())
+
+
+def _frames(data: xr.Dataset, task: str, end: str) -> list[FloatArray]:
+    """An orthonormal frame [d, l] of each problem's own subspace."""
+    d = data.sizes["y_dim"]
+    if task == _COMPLETION:
+        # A missing entry is exactly 0 in x, which an observed one is with probability 0.
+        missing = data["x"].values == 0
+        kept = missing if end == BOTTOM else ~missing
+        return [np.eye(d)[:, row] for row in kept]
+    answer = data["answer"].transpose("problem", "y_dim").values.astype(np.float64)
+    size = round(d**0.5)
+    u, _, vt = np.linalg.svd(answer.reshape(-1, size, size))
+    outer = np.einsum("nri,nic->nrci", u, vt).reshape(len(answer), d, size)
+    return list(outer)
+
+
+def _mean(values: FloatArray, axis: int) -> FloatArray:
+    """Over what is finite; NaN where nothing is."""
+    there = np.isfinite(values)
+    count = there.sum(axis=axis)
+    total = np.where(there, values, 0.0).sum(axis=axis)
+    out: FloatArray = np.where(count, total / np.maximum(count, 1), np.nan)
+    return out
+
+
+_VECTORS = ("eigenvectors", "subspace_angle_error", "x", "answer")
+
+CLAIMS = (
+    Claim(
         id="sharpening",
-        statement=(
-            "From the coarse level to the fine one the spectrum sharpens faster than the ideal "
-            "landscape's, which must sharpen as 1/σ_t."
-        ),
-        statistic=_sharpening,
+        statement="From the coarse level to the fine one the spectrum sharpens faster than the "
+        "ideal landscape's, which must sharpen as 1/σ_t.",
+        effect=_sharpening,
+        what="a slope of log mean |σλ| on log σ",
         direction="less",
-        supports="mean |σλ| grows as σ falls (a negative slope), beyond untrained weights",
-        refutes="it stays or falls as σ falls, or untrained weights sharpen as fast",
-        control=SAME_NETWORK,
         source="the optimum of the training loss, H = (I − (s_t²/σ_t²)·Cov[y* | y, x])/σ_t; the "
         "slope of log mean |σλ| on log σ_t is 0 for H = I/σ_t",
-        figure="measures",
+        chart="measures",
         needs=("scaled_eigenvalues", "num_negative"),
     ),
-    Hypothesis(
+    Claim(
         id="definite",
-        statement=(
-            "At the point examined fewer eigenvalues are negative than with untrained weights, "
-            "and fewer than half."
-        ),
-        statistic=_negative_share,
+        statement="At the point examined fewer eigenvalues are negative than with untrained "
+        "weights, and fewer than half.",
+        effect=_negative_share,
+        what="a share of negative eigenvalues",
+        null_words="1/2",
         direction="less",
-        supports="a share of negative eigenvalues below that of untrained weights and below 1/2",
-        refutes="a share above that of untrained weights, or above 1/2",
-        control=SAME_NETWORK,
         source="a log-concave posterior has σλ in (0, 1]; a random symmetric matrix has half of "
         "its eigenvalues below 0",
-        figure="index",
+        chart="index",
         needs=("num_negative", "num_undetermined"),
     ),
-    Hypothesis(
+    Claim(
         id="near-ideal",
-        statement=(
-            "The spectrum is closer to the ideal landscape's than a flat landscape's is, and "
-            "closer than with untrained weights."
-        ),
-        statistic=_distance_to_ideal,
+        statement="The spectrum is closer to the ideal landscape's than a flat landscape's is, and "
+        "closer than with untrained weights.",
+        effect=_distance_to_ideal,
+        what="a distance from the ideal spectrum",
+        null_words="that of λ = 0",
         direction="less",
-        supports="a distance below that of λ = 0 and below that of untrained weights",
-        refutes="a distance above one of them",
-        control=SAME_NETWORK,
         source="the ideal Hessian of the training loss, I/σ_t where the answer is determined",
-        figure="spectra",
+        chart="spectra",
         needs=("scaled_eigenvalues", "ideal_eigenvalues"),
     ),
-    Hypothesis(
+    Claim(
         id="few-directions",
-        statement=(
-            "Curvature concentrates in fewer directions than in a random symmetric matrix and "
-            "than with untrained weights: its effective rank is low."
-        ),
-        statistic=_concentration,
+        statement="Curvature concentrates in fewer directions than in a random symmetric matrix "
+        "and than with untrained weights: its effective rank is low.",
+        effect=_concentration,
+        what="a participation ratio (Σ|λ|)²/Σλ²",
+        null_words="0.72·d (less for small d)",
         direction="less",
-        supports="a participation ratio (Σ|λ|)²/Σλ² below 0.72·d (less for small d) and untrained "
-        "weights",
-        refutes="a participation ratio above one of them",
-        control=SAME_NETWORK,
         source="the claim of a low-rank landscape; (E|λ|)²/E λ² = 64/9π² for Wigner's semicircle",
-        figure="measures",
+        chart="measures",
         needs=("participation_ratio",),
     ),
-    Hypothesis(
+    Claim(
         id="bottom-aligned",
-        statement=(
-            "The flattest directions lie in the problem's own subspace more than in those of "
-            "other problems, and more than with untrained weights."
-        ),
-        statistic=_alignment(BOTTOM),
-        direction="greater",
-        supports="a share of the bottom eigenvectors in the problem's own subspace above both",
-        refutes="a share below one of them",
-        control=SAME_NETWORK,
+        statement="The flattest directions lie in the problem's own subspace more than in those of "
+        "other problems, and more than with untrained weights.",
+        effect=_alignment(BOTTOM),
+        what="a share of the bottom eigenvectors in the problem's own subspace",
+        null_words="that in those of other problems",
         source="σ_t·H = I − (s_t²/σ_t²)·Cov: the bottom eigenvectors are the uncertain directions",
-        figure="eigenvectors",
+        chart="eigenvectors",
         needs=_VECTORS,
     ),
-    Hypothesis(
+    Claim(
         id="top-aligned",
         role="exploratory",
-        statement=(
-            "The sharpest directions lie in the problem's own subspace more than in those of "
-            "other problems, and more than with untrained weights."
-        ),
-        statistic=_alignment(TOP),
-        direction="greater",
-        supports="a share of the top eigenvectors in the problem's own subspace above both",
-        refutes="a share below one of them",
-        control=SAME_NETWORK,
+        statement="The sharpest directions lie in the problem's own subspace more than in those of "
+        "other problems, and more than with untrained weights.",
+        effect=_alignment(TOP),
+        what="a share of the top eigenvectors in the problem's own subspace",
+        null_words="that in those of other problems",
         source="the claim that top eigenvectors follow the problem; where the answer is "
         "determined the ideal's are degenerate, hence arbitrary",
-        figure="eigenvectors",
+        chart="eigenvectors",
         needs=_VECTORS,
     ),
 )
