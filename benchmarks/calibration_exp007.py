@@ -37,16 +37,23 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp007_answers import Beside, measure_answers
-from ired_interp.experiments.exp007_config import Exp007Config, fill_in
-from ired_interp.experiments.exp007_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp007_references import penalised, unbiased_of
-from ired_interp.experiments.exp007_unit import measure_curvature, splits_of
+from ired_interp.experiments.exp007 import EXPERIMENT, Exp007Config
+from ired_interp.experiments.exp007.measure import (
+    Beside,
+    measure_answers,
+    measure_curvature,
+    split_of,
+)
+from ired_interp.experiments.exp007.references import penalised, unbiased_of
+from ired_interp.experiments.exp007.series import with_series
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.options import filled
+from ired_interp.experiments.kit.study import Prepared
 from ired_interp.rules import Rule, ladder
+from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task
 
-_USUAL = fill_in(Exp007Config())
+_USUAL = with_series(filled(Exp007Config()))
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
 _SIZE, _FINEST, _WIDTH = 3, 10, 16
 _STEPS = (1, 10, 100, 1_000, 10_000)
@@ -182,12 +189,13 @@ def _networks(
 def _of_landscapes(seed: int, model: Landscapes, controls: Landscapes) -> xr.DataTree:
     task = ii.task("inverse", size=_SIZE)
     problems = task.sample(_PROBLEMS, seed=seed)
-    split = splits_of(task, problems)
+    given = Prepared(task=task, problems=problems, first=0, schedule=cosine_schedule())
+    split = split_of(task, problems)
     rng = torch.Generator().manual_seed(seed)
 
     def measured(number: int, series: Landscapes) -> xr.Dataset:
         found = [
-            measure_curvature(one, task, problems, _config(seed), 0, split)
+            measure_curvature(one, given, split, _config(seed))
             for one in series(task, problems, seed * (1 + _DRAWS) + number, rng)
         ]
         columns = {
@@ -208,7 +216,7 @@ def _tree(each: Sequence[xr.Dataset]) -> xr.DataTree:
 
 
 def _some(*names: str) -> tuple[Hypothesis, ...]:
-    return tuple(one for one in HYPOTHESES if one.id in names)
+    return tuple(one for one in EXPERIMENT.hypotheses if one.id in names)
 
 
 _CASE = partial(Case, name=f"exp007, n = {_PROBLEMS}", family=5)

@@ -26,11 +26,11 @@ import xarray as xr
 from calibration_case import Case, first_half, second_half
 
 from ired_interp.anatomy import ARMS, RELEASED
-from ired_interp.experiments.exp011_config import Exp011Config, fill_in
-from ired_interp.experiments.exp011_hypotheses import HYPOTHESES
+from ired_interp.experiments.exp011 import EXPERIMENT, Exp011Config
+from ired_interp.experiments.kit.options import filled
 from ired_interp.stats import FloatArray
 
-_USUAL = fill_in(Exp011Config())
+_USUAL = filled(Exp011Config())
 _PROBLEMS, _DRAWS, _STARTS = (_USUAL.problems or 0), (_USUAL.controls or 0), (_USUAL.starts or 0)
 _OF_PROBLEM, _OF_WAY, _SPREAD, _OF_NETWORK = 1.0, 0.2, 0.3, 0.2
 # By how much of g a way is worse than the released rule; the others are as good.
@@ -87,7 +87,7 @@ def _results(seed: int, model: Network, controls: Network) -> xr.DataTree:
     )
 
 
-_CASE = partial(Case, name=f"exp011, n = {_PROBLEMS}", hypotheses=HYPOTHESES, family=5)
+_CASE = partial(Case, name=f"exp011, n = {_PROBLEMS}", hypotheses=EXPERIMENT.hypotheses, family=5)
 
 CASES = (
     _CASE(

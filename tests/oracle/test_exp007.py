@@ -15,20 +15,20 @@ import tiny
 from ired_interp.cli import main
 from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments import find_experiment
-from ired_interp.experiments.exp007_config import Exp007Config, fill_in, open_series
-from ired_interp.experiments.exp007_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp007_references import effective_rank, penalised, unbiased_of
-from ired_interp.experiments.exp007_unit import measure_problems
-from ired_interp.experiments.exp007_variables import DEFINITIONS, SHARED
+from ired_interp.experiments.exp007 import EXPERIMENT as STUDY
+from ired_interp.experiments.exp007 import Exp007Config, measure
+from ired_interp.experiments.exp007.references import effective_rank, penalised, unbiased_of
+from ired_interp.experiments.exp007.series import open_series, with_series
+from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.models.checkpoint import write_checkpoint
 from ired_interp.report.html import write_report
-from ired_interp.rules import ladder
+from ired_interp.rules import Rule, ladder
 from ired_interp.rules.ladders import FITTING_SEED
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import plan_run
 from ired_interp.schedule import cosine_schedule
-from ired_interp.tasks import Problems, Task
+from ired_interp.tasks import Difficulty, Problems, Task
 
 EXPERIMENT = find_experiment("exp007")
 PROBLEMS = 12
@@ -94,13 +94,17 @@ def tree(
     problems = task.sample(PROBLEMS, seed=0)
     config = Exp007Config(problems=PROBLEMS, levels=(10, 6), steps=STEPS)
 
-    def measured(one: list[Tensor], a: tuple[float, ...], s: tuple[float, ...]) -> xr.Dataset:
-        models = [Planted(problems, t, all_=x, skew=y) for t, x, y in zip(one, a, s, strict=True)]
-        return measure_problems(models, task, config, 0, PROBLEMS, answers=False)
+    given = STUDY.prepared(config, task, cosine_schedule(), 0, PROBLEMS)
 
-    control = measured(beside, beside_all, beside_skew).expand_dims(draw=[0])
+    def series(one: list[Tensor], a: tuple[float, ...], s: tuple[float, ...]) -> list[Planted]:
+        return [Planted(problems, t, all_=x, skew=y) for t, x, y in zip(one, a, s, strict=True)]
+
+    control = STUDY.measured(series(beside, beside_all, beside_skew), given, config)
     return xr.DataTree.from_dict(
-        {"/": measured(targets, all_, skew), "controls/untrained": control}
+        {
+            "/": STUDY.of_model(series(targets, all_, skew), given, config),
+            "controls/untrained": control.expand_dims(draw=[0]),
+        }
     )
 
 
@@ -116,7 +120,7 @@ def towards_the_mean(task: Task, y: Tensor, shares: tuple[float, ...]) -> list[T
 
 
 def outcomes(results: xr.DataTree) -> dict[str, str]:
-    return {one.id: one.outcome for one in judge(HYPOTHESES, results)}
+    return {one.id: one.outcome for one in judge(STUDY.hypotheses, results)}
 
 
 def test_effective_rank_is_that_of_equal_and_of_unequal_values() -> None:
@@ -152,7 +156,7 @@ def test_a_straight_way_from_the_mean_to_the_truth_climbs_no_ladder(task: Task) 
     distance = results["rule_distance"].mean("problem").transpose("step", "rule").values
     assert distance.argmin(axis=1)[[0, -1]].tolist() == [0, len(ladder(task)) - 1]
     assert outcomes(results)["ladder-is-climbed"] == "inconclusive"
-    (claim,) = (one for one in HYPOTHESES if one.id == "ladder-is-climbed")
+    (claim,) = (one for one in STUDY.hypotheses if one.id == "ladder-is-climbed")
     np.testing.assert_allclose(claim.statistic(results).effect, 0, atol=1e-9)
 
 
@@ -184,7 +188,7 @@ def test_noise_around_the_mean_answer_has_no_bias(task: Task) -> None:
     error, of_mean = (results[name] for name in ("error", "mean_error"))
     assert bool((error > of_mean).all())
     for name in ("low-rank-before-right", "small-norm-before-right", "ladder-is-climbed"):
-        (claim,) = (one for one in HYPOTHESES if one.id == name)
+        (claim,) = (one for one in STUDY.hypotheses if one.id == name)
         found = claim.statistic(results)
         assert abs(found.effect.mean()) < 5 * found.effect.std(ddof=1) / PROBLEMS**0.5
         num = 36 if name == "ladder-is-climbed" else 24
@@ -273,14 +277,24 @@ def test_a_training_from_its_folder_to_a_page(
         unit_problems=2,
         levels=(10, 4),
     )
+    fitted = []
+
+    def counted(task: Task, *, difficulty: Difficulty) -> tuple[Rule, ...]:
+        fitted.append(task)
+        return ladder(task, difficulty=difficulty)
+
+    monkeypatch.setattr(measure, "ladder", counted)
     run = execute(plan_run(EXPERIMENT, asked, tmp_path / "run"))
-    assert run.num_units == 6
+    assert run.num_units == 2  # the cases of some problems are one unit
+    assert len(fitted) == 2  # the rules, once for all cases of a unit
     assert run.config.steps == (5, 10, 20)
     results = run.tree
-    assert set(results.to_dataset().data_vars) == set(DEFINITIONS)
+    assert set(results.to_dataset().data_vars) == set(STUDY.definitions)
     control = results["controls/untrained"].to_dataset()
     assert control.sizes["draw"] == 2
-    assert not set(SHARED) & set(control.data_vars)
+    of_problems = {"x", "answer", "true_rank", "true_nuclear"}
+    no_claim_needs = {one for one in STUDY.definitions if "penalised" in one}
+    assert not {*of_problems, *no_claim_needs, "given"} & set(control.data_vars)
     # Untrained networks are different at every step and draw.
     errors = control["error"].isel(problem=0).values
     assert len(set(errors.ravel().tolist())) == errors.size
@@ -303,10 +317,10 @@ def test_a_training_from_its_folder_to_a_page(
 def test_a_series_has_several_steps(tmp_path: Path) -> None:
     alone = str(tiny.checkpoint(tmp_path / "m.safetensors"))
     with pytest.raises(ConfigError, match=r"at least 3 checkpoints of different steps.*--keep"):
-        fill_in(Exp007Config(model=alone))
+        with_series(filled(Exp007Config(model=alone)))
     with pytest.raises(ConfigError, match="at least 2 checkpoints before the last one, found 1"):
         Exp007Config(series=("a", "a"))
-    bundled = fill_in(Exp007Config())
+    bundled = with_series(filled(Exp007Config()))
     assert bundled.steps == (10, 30, 100, 300, 1000, 3000, 8000)
     assert bundled.series[0] == "inverse-4-small-0-step-10"
     assert (bundled.controls, bundled.trained_on) == (8, "same")
@@ -339,9 +353,9 @@ def test_a_series_is_of_one_training(
         write_checkpoint(paths[-1], model.state_dict(), card)
     asked = Exp007Config(model=str(paths[2]), series=(str(paths[0]), str(paths[1])))
     if message is None:
-        planned = fill_in(asked)
+        planned = with_series(filled(asked))
         assert (planned.steps, planned.trained_on) == ((1, 2, 3), "harder")
         return
     where = r"2\.safetensors: expected a checkpoint of the training of .*found another .*"
     with pytest.raises(CheckpointError, match=where + message):
-        fill_in(asked)
+        with_series(filled(asked))

@@ -87,12 +87,17 @@ def names_of(results: xr.DataTree) -> dict[str, str]:
     """What an experiment's notes may name: the model, counts, sizes as ``num_…``, options."""
     told, others = told_of(results), beside_words(results)
     return {
-        **{name: word_of(value) for name, value in told.config.items()},
+        **{
+            name: f"{value:g}" if isinstance(value, float) else word_of(value)
+            for name, value in told.config.items()
+        },
         **{f"num_{dim}": str(size) for dim, size in results.sizes.items()},
+        "level_list": ", ".join(map(str, levels_of(results))),
         "model": told.subject,
         "problems": counted(results.sizes["problem"], "problem"),
         "levels": counted(results.sizes["level"], "level"),
         "and_beside": f" and {others}" if others else "",
+        "beside": f", beside {others}" if others else "",
     }
 
 

@@ -1,6 +1,6 @@
 """What an experiment measures alike: the model, and the networks that it is held against."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,10 @@ from ired_interp.experiments.subjects import (
 )
 from ired_interp.models.checkpoint import Checkpoint
 
-__all__ = ["THE_MODEL", "Case", "shuffled", "untrained"]
+__all__ = ["THE_MODEL", "Case", "Networks", "shuffled", "untrained"]
+
+Networks = EnergyMLP | Sequence[EnergyMLP]
+"""A network, or a series of them such as checkpoints of one training."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,13 @@ class Case:
         group: Where its data belong in ``results.h5``.
         draws: (config) → the numbers of its draws; ``(None,)`` for one without draws, empty where
             it is not asked for.
-        network: (the model's checkpoint, config, draw) → it, in the checkpoint's dtype.
+        network: (the model's checkpoint, config, draw) → it, in the checkpoint's dtype; or a
+            series of networks, which is measured as one.
     """
 
     group: str
     draws: Callable[[Any], tuple[int | None, ...]]
-    network: Callable[[Checkpoint, Any, int | None], EnergyMLP]
+    network: Callable[[Checkpoint, Any, int | None], Networks]
 
 
 THE_MODEL = Case(MODEL, lambda _: (None,), lambda checkpoint, *_: checkpoint.model)

@@ -2,7 +2,8 @@
 
 ``option`` makes a field that says what it is, what stands for it at each scale, and what it may be;
 from these the command line has its help, and the config its checks. What all experiments on a model
-are asked is `ModelOptions`; an experiment's ``Config`` inherits it and adds its own.
+are asked is `SubjectOptions`, and with a network that was trained on shuffled answers beside it
+`ModelOptions`; an experiment's ``Config`` inherits one of them and adds its own.
 """
 
 import dataclasses
@@ -16,12 +17,12 @@ from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.experiments.config import take_plain, word_of
 
-__all__ = ["Dtype", "ModelOptions", "Scale", "filled", "option"]
+__all__ = ["Dtype", "ModelOptions", "Scale", "SubjectOptions", "filled", "option"]
 
 Dtype = Literal["float64", "float32"]
 Scale = Literal["laptop", "paper"]
 
-C = TypeVar("C", bound="ModelOptions")
+C = TypeVar("C", bound="SubjectOptions")
 
 
 def option(
@@ -67,7 +68,7 @@ def option(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class SubjectOptions:
     """What every experiment on a model is asked: which model, which problems, at which levels."""
 
     model: str = option("A bundled name or the path of a checkpoint", default="inverse-4")
@@ -82,10 +83,6 @@ class ModelOptions:
     difficulty: Difficulty = option("Which generator the problems come from", default="same")
     seed: int = option("Of everything that is drawn", default=0)
     controls: int | None = option("Draws of untrained weights beside the model", least=0)
-    shuffled: str | None = option(
-        "A checkpoint of the same network that was trained on shuffled answers, to be measured "
-        "beside the model; none if there is none"
-    )
     weights: Weights | None = option("ema or online, for a reference file")
     bound: float | None = option(
         "The solver's clamp, for the model's skill; that of the model's training if none",
@@ -95,7 +92,6 @@ class ModelOptions:
     device: str = option("Where to compute", default="cpu")
     unit_problems: int = option("Problems a work unit", default=4, least=1)
     model_sha256: str = dataclasses.field(default="", metadata={"planned": True})
-    shuffled_sha256: str = dataclasses.field(default="", metadata={"planned": True})
 
     def __post_init__(self) -> None:
         """Check every field as its declaration has it.
@@ -112,6 +108,17 @@ class ModelOptions:
             raise ConfigError(
                 f"levels: expected different levels, at least one, found {list(self.levels)}."
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelOptions(SubjectOptions):
+    """The same, and a network that was trained on shuffled answers to be measured beside it."""
+
+    shuffled: str | None = option(
+        "A checkpoint of the same network that was trained on shuffled answers, to be measured "
+        "beside the model; none if there is none"
+    )
+    shuffled_sha256: str = dataclasses.field(default="", metadata={"planned": True})
 
 
 def filled(config: C) -> C:

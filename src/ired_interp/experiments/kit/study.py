@@ -7,25 +7,24 @@ of untrained draws and of any other case with it.
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import xarray as xr
 
 from ired_interp.devices import check_device
-from ired_interp.energy.base import Energy
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import model_page
 from ired_interp.experiments.base import FigureSpec
 from ired_interp.experiments.hypothesis import Hypothesis
-from ired_interp.experiments.kit.cases import THE_MODEL, Case
+from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
 from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.notes import Notes
-from ired_interp.experiments.kit.options import ModelOptions, filled
-from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
+from ired_interp.experiments.kit.options import SubjectOptions, filled
+from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults, Words
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
 from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
@@ -45,7 +44,7 @@ from ired_interp.tasks import Problems, Task
 
 __all__ = ["Prepared", "Study"]
 
-C = TypeVar("C", bound=ModelOptions)
+C = TypeVar("C", bound=SubjectOptions)
 P = TypeVar("P", bound="Prepared")
 
 _DRAW = "draw"
@@ -87,9 +86,9 @@ class Study(Generic[C, P]):
     Attributes:
         name: Of run folders and pages.
         title: A line.
-        Config: Its options, a frozen dataclass that inherits `ModelOptions`.
+        Config: Its options, a frozen dataclass that inherits `SubjectOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
-            the config's dtype and on its device.
+            the config's dtype and on its device. A series of energies where cases are series.
         measure_groups: The same of the model, where groups of their own come with its numbers:
             (energy, prepared, config) → numbers by group, the root among them, draw by draw. What
             all of them need is computed once.
@@ -98,6 +97,8 @@ class Study(Generic[C, P]):
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
             scale stands for are filled in.
+        measure_model: What is measured of the model in its place, where that is more.
+        model: What is studied, where it is not one network.
         cases: Networks that are measured beside the model.
         claims: What it tests.
         charts: What it shows, the first one first.
@@ -118,14 +119,16 @@ class Study(Generic[C, P]):
     name: str
     title: str
     Config: type[C]
-    measure: Callable[[Energy, P, C], Values]
+    measure: Callable[[Any, P, C], Values]
     variables: Variables
     words: Notes
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
-    measure_groups: Callable[[Energy, P, C], Mapping[str, Sequence[Values]]] | None = None
+    measure_groups: Callable[[Any, P, C], Mapping[str, Sequence[Values]]] | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
+    measure_model: Callable[[Any, P, C], Values] | None = None
+    model: Case = THE_MODEL
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[Chart | FigureSpec] = ()
@@ -162,7 +165,8 @@ class Study(Generic[C, P]):
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
         shown = [name for table in self.tables for name in table.needs]
-        shown += [one.variable for _, one in (*self.lines.columns, *self.lines.others)]
+        shown += self.lines.needs
+        shown += [name for one in self.said if isinstance(one, Words) for name in one.names]
         return tuple(dict.fromkeys(f"summary/model/{name}" for name in shown))
 
     def plan(self, config: C) -> C:
@@ -239,10 +243,19 @@ class Study(Generic[C, P]):
             "task_options": json.dumps(task.options()),
         }
         groups: dict[str, xr.Dataset] = {}
-        for case in (THE_MODEL, *self.cases):
-            if case is THE_MODEL:
-                groups |= self.groups_of_model(_placed(checkpoint.model, config), given, config)
-            elif draws := list(self._draws(case, checkpoint, given, config)):
+        for case in (self.model, *self.cases):
+            networks = (
+                (draw, _all_placed(case.network(checkpoint, config, draw), config))
+                for draw in case.draws(config)
+            )
+            if case is self.model:
+                for _, network in networks:
+                    groups |= self.groups_of_model(network, given, config)
+                continue
+            draws = [
+                _drawn(self.measured(network, given, config), draw) for draw, network in networks
+            ]
+            if draws:
                 groups[case.group] = _joined(draws)
         groups = {name: one.assign_attrs(attributes) for name, one in groups.items()}
         if self.skill(config):
@@ -270,15 +283,16 @@ class Study(Generic[C, P]):
             config, Prepared(task=task, problems=problems, first=first, schedule=schedule)
         )
 
-    def measured(self, network: Energy, given: P, config: C) -> xr.Dataset:
+    def measured(self, network: Any, given: P, config: C) -> xr.Dataset:
         """What depends on the network, of one that is in the config's dtype."""
         return self._dataset(self.measure(network, given, config), given, config)
 
-    def of_model(self, network: Energy, given: P, config: C) -> xr.Dataset:
+    def of_model(self, network: Any, given: P, config: C) -> xr.Dataset:
         """The same with what is of the problems alone, as the root of the results has it."""
-        return self._root(self.measure(network, given, config), given, config)
+        values = (self.measure_model or self.measure)(network, given, config)
+        return self._root(values, given, config)
 
-    def groups_of_model(self, network: Energy, given: P, config: C) -> dict[str, xr.Dataset]:
+    def groups_of_model(self, network: Any, given: P, config: C) -> dict[str, xr.Dataset]:
         """The root of the results, and the groups that are measured with it."""
         if self.measure_groups is None:
             return {MODEL: self.of_model(network, given, config)}
@@ -287,7 +301,7 @@ class Study(Generic[C, P]):
         found = {MODEL: self._root(of_root, given, config)}
         for group, draws in of_groups.items():
             made = [self._dataset(values, given, config) for values in draws]
-            found[group] = _joined([one.expand_dims({_DRAW: [i]}) for i, one in enumerate(made)])
+            found[group] = _joined([_drawn(one, i) for i, one in enumerate(made)])
         return found
 
     def _root(self, values: Values, given: P, config: C) -> xr.Dataset:
@@ -298,14 +312,6 @@ class Study(Generic[C, P]):
         count = given.problems.x.shape[0]
         coords = level_coords(given.schedule, config, given.first, count)
         return self.variables.dataset(values, {**coords, **given.coords})
-
-    def _draws(
-        self, case: Case, checkpoint: Checkpoint, given: P, config: C
-    ) -> Iterator[xr.Dataset]:
-        for draw in case.draws(config):
-            network = _placed(case.network(checkpoint, config, draw), config)
-            data = self.measured(network, given, config)
-            yield data if draw is None else data.expand_dims({_DRAW: [draw]})
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """Statistics over problems of the model and of each control, and the model's skill."""
@@ -329,7 +335,7 @@ class Study(Generic[C, P]):
         inside = [made for table, made in tables if not table.name]
         apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
         said = Points(
-            [one.of(results) for one in self.said],
+            [sentence for one in self.said if (sentence := one.of(results))],
             list(dict.fromkeys(path for one in self.said for path in one.variables)),
         )
         return Page(
@@ -368,5 +374,15 @@ def _joined(draws: Sequence[xr.Dataset]) -> xr.Dataset:
     return xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
 
 
-def _placed(model: EnergyMLP, config: ModelOptions) -> EnergyMLP:
+def _drawn(data: xr.Dataset, draw: int | None) -> xr.Dataset:
+    return data if draw is None else data.expand_dims({_DRAW: [draw]})
+
+
+def _placed(model: EnergyMLP, config: SubjectOptions) -> EnergyMLP:
     return model.to(config.device, DTYPES[config.dtype])
+
+
+def _all_placed(networks: Networks, config: SubjectOptions) -> Networks:
+    if isinstance(networks, Sequence):
+        return [_placed(one, config) for one in networks]
+    return _placed(networks, config)

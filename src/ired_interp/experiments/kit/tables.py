@@ -1,6 +1,6 @@
 """Tables of means over problems, declared: for the page, and as lines for a terminal."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Protocol, runtime_checkable
@@ -21,8 +21,9 @@ from ired_interp.experiments.page import (
     Text,
 )
 
-__all__ = ["Lines", "MeanTable", "Said", "Sentence", "TableOfResults"]
+__all__ = ["Lines", "MeanTable", "Said", "Sentence", "TableOfResults", "Words"]
 
+_DIGITS = 3  # of a mean without an interval
 _ERRORS = (
     "means over problems; in parentheses, in the last digit's unit, the larger half of the 95 %\n"
     "bootstrap interval"
@@ -68,8 +69,33 @@ class Sentence(Protocol):
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a function of the model's summary says: a sentence of the findings, or a cell.
+
+    Attributes:
+        names: Of the variables without which there is nothing to say.
+        say: (means over problems; in a row, those of its place) → words; empty for none.
+    """
+
+    names: tuple[str, ...]
+    say: Callable[[xr.Dataset], str]
+
+    def of(self, results: xr.DataTree) -> str:
+        """The sentence of the results."""
+        return self.say(model_page.cases_of(results)[0].data)
+
+    @property
+    def variables(self) -> list[str]:
+        """Paths of what is said."""
+        return [f"summary/model/{name}" for name in self.names]
+
+
+@dataclass(frozen=True)
 class MeanTable:
     """A table of the page: means over problems with their intervals, a row a case.
+
+    A column that has dimensions beside those of the rows shows its mean over them, without an
+    interval, as that of several means is not known.
 
     Attributes:
         label: What it holds.
@@ -104,7 +130,7 @@ class MeanTable:
             at = dict(zip(self.rows, places, strict=True))
 
             def cells(data: xr.Dataset, at: Mapping[str, Hashable] = at) -> list[Cell]:
-                return [model_page.cell(one(**at).select(data)) for _, one in self.columns]
+                return [_cell(one(**at).select(data)) for _, one in self.columns]
 
             groups.append(RowGroup([*map(str, places)], model_page.rows_of(results, cells)))
         if not groups:
@@ -175,36 +201,79 @@ class Lines:
     """Lines for a terminal: a row a level, the model's columns and a few of the others.
 
     Attributes:
-        columns: Heading and variable, of the model.
-        others: Heading and variable of what is shown of each control.
+        columns: Heading and variable of the model, or words about it.
+        others: Heading and variable of what is shown of each control; the control's own name is
+            heading enough where it is empty.
         caption: How to read it; with names in braces, as notes have them.
         most: How many of the controls are shown; all if none.
+        rows: The dimension whose places are the rows.
+        head: Of their names; those of levels need none.
     """
 
-    columns: Sequence[tuple[str, Pick]]
+    columns: Sequence[tuple[str, Pick | Words]]
     others: Sequence[tuple[str, Pick]]
     caption: str
     most: int | None = None
+    rows: str = "level"
+    head: str = ""
+
+    @property
+    def needs(self) -> list[str]:
+        """Variables of the summary that there are no lines without."""
+        shown = [one for _, one in (*self.columns, *self.others)]
+        return [
+            name
+            for one in shown
+            for name in (one.names if isinstance(one, Words) else (one.variable,))
+        ]
 
     def of(self, results: xr.DataTree, names: Mapping[str, object]) -> Listing:
         """The lines of the results; ``names`` fill in the caption."""
-        shown = None if self.most is None else self.most + 1
+        cases = model_page.cases_of(results)[: None if self.most is None else self.most + 1]
 
-        def cells(level: int, data: Sequence[xr.Dataset]) -> list[str]:
-            of_model = [one(level=level).select(data[0]) for _, one in self.columns]
-            others = [
-                one(level=level).select(case) for case in data[1:shown] for _, one in self.others
-            ]
-            return [model_page.concise_cell(values) for values in (*of_model, *others)]
+        def cells(place: Hashable, data: Sequence[xr.Dataset]) -> list[str]:
+            at = {self.rows: place}
+            of_model = [_listed(one, data[0], at) for _, one in self.columns]
+            others = data[1 : len(cases)]
+            return of_model + [_listed(one, case, at) for case in others for _, one in self.others]
 
-        cases = model_page.cases_of(results)
-        muted = [f"{case.label[:4]}. {head}" for case in cases[1:shown] for head, _ in self.others]
+        muted = [f"{c.label[:4]}. {head}".strip() for c in cases[1:] for head, _ in self.others]
+        by_level = self.rows == "level"
+        places = results.coords[self.rows].values
+        named = [self.head] if places.dtype.kind == "U" else []
+        data = [case.data for case in cases]
         return Listing(
-            heads=("k", "σ", *(head for head, _ in self.columns), *muted),
-            rows=model_page.listed_levels(results, cells),
+            heads=(
+                *(("k", "σ") if by_level else (self.head,)),
+                *(head for head, _ in self.columns),
+                *muted,
+            ),
+            rows=model_page.listed_levels(results, cells)
+            if by_level
+            else [[str(place), *cells(place, data)] for place in places.tolist()],
             caption=f"{self.caption.format_map(names)}\n{_ERRORS}".strip(),
+            left=named + [head for head, one in self.columns if isinstance(one, Words)],
             muted=muted,
         )
+
+
+def _cell(statistics: xr.DataArray) -> Cell:
+    if statistics.ndim > 1:
+        return Cell(number(_over_places(statistics), _DIGITS))
+    return model_page.cell(statistics)
+
+
+def _listed(one: Pick | Words, data: xr.Dataset, at: Mapping[str, Hashable]) -> str:
+    if isinstance(one, Words):
+        return one.say(data.sel(at))
+    statistics = one(**at).select(data)
+    if statistics.ndim > 1 or not statistics.sel(statistic="count") > 0:
+        return number(_over_places(statistics), _DIGITS)
+    return model_page.concise_cell(statistics)
+
+
+def _over_places(statistics: xr.DataArray) -> float:
+    return float(statistics.sel(statistic="mean").mean())
 
 
 def _head(dim: str) -> Text:

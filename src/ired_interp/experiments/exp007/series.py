@@ -1,83 +1,56 @@
-"""The config of EXP-007: which checkpoints along a training it asks, checked."""
+"""Which checkpoints along a training EXP-007 asks: its options, and the files of a series."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+from ired_interp.choices import Difficulty
+from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError, ConfigError
-from ired_interp.experiments.model_config import (
-    Dtype,
-    Scale,
-    check_choices,
-    check_shared,
-    fill_from,
-)
-from ired_interp.models.checkpoint import Checkpoint, Weights
+from ired_interp.experiments.kit.cases import Case
+from ired_interp.experiments.kit.options import SubjectOptions, option
+from ired_interp.experiments.subjects import MODEL, UNTRAINED, untrained_control
+from ired_interp.models.checkpoint import Checkpoint
 from ired_interp.models.trained import MAY_CHANGE, training_config, training_difficulty
 from ired_interp.models.zoo import open_checkpoint
-from ired_interp.tasks import Difficulty
 
-__all__ = ["Exp007Config", "fill_in", "open_series"]
+__all__ = ["THE_SERIES", "UNTRAINED_SERIES", "Exp007Config", "open_series", "with_series"]
 
-_SIZES: Mapping[Scale, Mapping[str, int]] = {
-    "laptop": {"problems": 24, "controls": 8},
-    "paper": {"problems": 100, "controls": 10},
-}
 _LEAST = 3  # checkpoints, of which there is a trend
 _KEPT = re.compile(r"step-0*(\d+)$")
+_PLANNED = {"planned": True}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exp007Config:
-    """What EXP-007 measures.
+class Exp007Config(SubjectOptions):
+    """What EXP-007 is asked."""
 
-    Attributes:
-        model: The last checkpoint: a bundled name or a path.
-        series: The ones before it, by name or path, in any order; if none, the bundled
-            ``MODEL-step-N``, or the ``step-N.safetensors`` beside a file.
-        task: Needed for reference files, which do not name their task.
-        scale: How large where a number is not given: ``laptop`` (24 problems, 8 controls) or
-            ``paper`` (100 and 10).
-        problems: How many problems; as ``scale`` says if none.
-        levels: At which levels curvature is measured, each in 1 … K.
-        difficulty: Which generator the problems come from.
-        seed: Of problems, noise and the solver's start.
-        controls: Series of untrained weights beside the model's; as ``scale`` says if none.
-        weights: ``ema`` or ``online``, for reference files.
-        bound: The solver's clamp; that of the model's training if none.
-        dtype: Precision of everything.
-        device: Where to compute.
-        unit_problems: Problems a work unit.
-        model_sha256: Filled in when the run is planned; another file is refused from then on.
-        series_sha256: Likewise, of the series.
-        steps: Likewise: how far each of the series and the last one were trained.
-        trained_on: Likewise: difficulty of the training, on which rules and mean are fitted.
-    """
-
-    model: str = "inverse-4-small-0"
-    series: tuple[str, ...] = ()
-    task: str | None = None
-    scale: Scale = "laptop"
-    problems: int | None = None
-    levels: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
-    difficulty: Difficulty = "same"
-    seed: int = 0
-    controls: int | None = None
-    weights: Weights | None = None
-    bound: float | None = None
-    dtype: Dtype = "float64"
-    device: str = "cpu"
-    unit_problems: int = 12
-    model_sha256: str = field(default="", metadata={"planned": True})
-    series_sha256: tuple[str, ...] = field(default=(), metadata={"planned": True})
-    steps: tuple[int, ...] = field(default=(), metadata={"planned": True})
-    trained_on: Difficulty = field(default="same", metadata={"planned": True})
+    model: str = option(
+        "The last checkpoint: a bundled name or a path", default="inverse-4-small-0"
+    )
+    series: tuple[str, ...] = option(
+        "The checkpoints before it, by name or path, in any order; if none, the bundled "
+        "MODEL-step-N, or the step-N.safetensors beside a file",
+        default=(),
+    )
+    problems: int | None = option("How many problems", laptop=24, paper=100, least=1)
+    levels: tuple[int, ...] = option(
+        "At which levels curvature is measured, each in 1 … K",
+        default=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    )
+    controls: int | None = option(
+        "Series of untrained weights beside the model's", laptop=8, paper=10, least=0
+    )
+    unit_problems: int = option("Problems a work unit", default=12, least=1)
+    series_sha256: tuple[str, ...] = field(default=(), metadata=_PLANNED)
+    # How far each of the series and the last one were trained.
+    steps: tuple[int, ...] = field(default=(), metadata=_PLANNED)
+    # Difficulty of the training, on which rules and mean are fitted.
+    trained_on: Difficulty = field(default="same", metadata=_PLANNED)
 
     def __post_init__(self) -> None:
-        check_shared(self)
-        check_choices(self, {"scale": get_args(Scale)})
+        super().__post_init__()
         if self.series and len(set(self.series)) < _LEAST - 1:
             raise ConfigError(
                 f"series: expected at least {_LEAST - 1} checkpoints before the last one, found "
@@ -85,8 +58,8 @@ class Exp007Config:
             )
 
 
-def fill_in(config: Exp007Config) -> Exp007Config:
-    """The config with every number that its scale stands for, and its series by hash and step.
+def with_series(config: Exp007Config) -> Exp007Config:
+    """The config with its series by name, hash and step, and how it was trained.
 
     Raises:
         ConfigError: Fewer than three checkpoints, or two of one step.
@@ -114,7 +87,7 @@ def fill_in(config: Exp007Config) -> Exp007Config:
             "name checkpoints with --series."
         )
     return replace(
-        fill_from(config, _SIZES[config.scale]),
+        config,
         series=tuple(name if one.bundled else str(one.path.resolve()) for name, one in found),
         series_sha256=tuple(one.sha256 for _, one in found),
         steps=steps,
@@ -138,6 +111,25 @@ def open_series(config: Exp007Config) -> list[Checkpoint]:
             )
         out.append(one)
     return out
+
+
+def _networks(checkpoint: Checkpoint, config: Exp007Config, _: int | None) -> list[EnergyMLP]:
+    return [*(one.model for one in open_series(config)), checkpoint.model]
+
+
+def _untrained(checkpoint: Checkpoint, config: Exp007Config, draw: int | None) -> list[EnergyMLP]:
+    """Of draws that no other series has."""
+    first = (draw or 0) * len(config.steps)
+    return [
+        untrained_control(checkpoint.model, seed=config.seed, draw=first + place)
+        for place in range(len(config.steps))
+    ]
+
+
+THE_SERIES = Case(MODEL, lambda _: (None,), _networks)
+"""The checkpoints of one training, the model the last of them."""
+UNTRAINED_SERIES = Case(UNTRAINED, lambda config: tuple(range(config.controls or 0)), _untrained)
+"""A network with random weights in the place of each."""
 
 
 def _found(model: str, last: Checkpoint) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp.draws import RowDraws
-from ired_interp.experiments.exp007_config import Exp007Config
+from ired_interp.experiments.exp007.series import Exp007Config
 from ired_interp.rules.ladders import FITTING_SEED
 from ired_interp.tasks import Problems, Task
 
