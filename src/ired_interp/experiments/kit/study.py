@@ -37,7 +37,6 @@ from ired_interp.experiments.skill import (
 )
 from ired_interp.experiments.subjects import MODEL, open_planned, open_shuffled, shuffled_of
 from ired_interp.experiments.unit_data import draw_problems, level_coords
-from ired_interp.landscape import DEFAULT_MAX_BYTES
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.schedule import Schedule
@@ -90,7 +89,9 @@ class Study(Generic[C, P]):
         Config: Its options, a frozen dataclass that inherits `ModelOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
             the config's dtype and on its device.
+        measure_model: What is measured of the model in its place, where that is more.
         variables: All that are measured.
+        attributes: (config) → what stands beside the numbers of every network.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
             scale stands for are filled in.
@@ -101,6 +102,7 @@ class Study(Generic[C, P]):
         said: Sentences of the findings.
         lines: What a terminal shows.
         words: Of the page.
+        names: (results) → what the words may name beside the names that all words may.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
@@ -118,11 +120,14 @@ class Study(Generic[C, P]):
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
+    measure_model: Callable[[Energy, P, C], Values] | None = None
+    attributes: Callable[[C], Mapping[str, Any]] = lambda _: {}
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[FigureSpec] = ()
     tables: Sequence[MeanTable] = ()
     said: Sequence[Said] = ()
+    names: Callable[[xr.DataTree], Mapping[str, str]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
@@ -154,7 +159,9 @@ class Study(Generic[C, P]):
         """What there is no page without."""
         shown = [one for table in self.tables for _, one in table.columns]
         shown += [one for _, one in (*self.lines.columns, *self.lines.others)]
-        return tuple(dict.fromkeys(f"summary/model/{one.variable}" for one in shown))
+        paths = [f"summary/model/{one.variable}" for one in shown]
+        paths += [path.replace("…", "model") for one in self.said for path in one.variables]
+        return tuple(dict.fromkeys(paths))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -193,11 +200,10 @@ class Study(Generic[C, P]):
             )
         model = open_planned(config).model
         most = min(config.unit_problems, config.problems or config.unit_problems)
-        work = 2 * DEFAULT_MAX_BYTES
-        while work + self.memory(config, most, model) > max_memory:
+        while self.memory(config, most, model) > max_memory:
             most -= 1
             if most < 1:
-                least = work + self.memory(config, 1, model)
+                least = self.memory(config, 1, model)
                 raise ConfigError(
                     f"--max-memory: expected at least {least / 2**20:.0f}M, which a unit of one "
                     f"problem may take at d = {model.dim_y}, found {max_memory / 2**20:.0f}M."
@@ -267,14 +273,15 @@ class Study(Generic[C, P]):
 
     def of_model(self, network: Energy, given: P, config: C) -> xr.Dataset:
         """The same with what is of the problems alone, as the root of the results has it."""
-        values = self.measure(network, given, config)
+        values = (self.measure_model or self.measure)(network, given, config)
         problems = {"x": given.problems.x, "answer": given.problems.y}
         return self._dataset({**problems, **given.variables, **values}, given, config)
 
     def _dataset(self, values: Values, given: P, config: C) -> xr.Dataset:
         count = given.problems.x.shape[0]
         coords = level_coords(given.schedule, config, given.first, count)
-        return self.variables.dataset(values, {**coords, **given.coords})
+        data = self.variables.dataset(values, {**coords, **given.coords})
+        return data.assign_attrs(self.attributes(config))
 
     def _draws(
         self, case: Case, checkpoint: Checkpoint, given: P, config: C
@@ -296,13 +303,13 @@ class Study(Generic[C, P]):
         for name, data in groups.items():
             found[name] = self.variables.summary(data)
             if self.summary is not None:
-                found[name] = found[name].merge(self.summary(data), combine_attrs="override")
+                found[name] = found[name].merge(self.summary(data), combine_attrs="no_conflicts")
         return found | skill_summary(results)
 
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = model_page.names_of(results)
+        names = {**model_page.names_of(results), **self.names(results)}
         inside = [table.of(results) for table in self.tables if not table.name]
         apart = [table.section(results) for table in self.tables if table.name]
         said = Points(

@@ -42,6 +42,8 @@ class MeanTable:
         without: Places that it leaves out.
         name: Anchor of a section of its own; empty for one that stands among the findings.
         title: Of that section.
+        ideals: Of each column what it is in the ideal case, where there is a row of those.
+        reference: Label of that row.
     """
 
     label: str
@@ -52,6 +54,8 @@ class MeanTable:
     without: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     name: str = ""
     title: str = ""
+    ideals: Sequence[str] = ()
+    reference: str = ""
 
     def of(self, results: xr.DataTree) -> Table | None:
         """The table of the results; none where no row is left."""
@@ -65,14 +69,17 @@ class MeanTable:
             groups.append(RowGroup([*map(str, places)], model_page.rows_of(results, cells)))
         if not groups:
             return None
+        ideals = self.ideals or ("",) * len(self.columns)
         return Table(
             label=self.label,
             group_heads=[_head(dim) for dim in self.rows],
             row_head="case",
             columns=[
-                Column(head, variable=f"summary/…/{one.variable}") for head, one in self.columns
+                Column(head, reference=ideal, variable=f"summary/…/{one.variable}")
+                for (head, one), ideal in zip(self.columns, ideals, strict=True)
             ],
             groups=groups,
+            reference=self.reference,
             note=f"Means over problems [95\u00a0% bootstrap interval]. {self.note}".strip(),
         )
 
