@@ -19,8 +19,9 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH
+from ired_interp.experiments.exp006.directions import BOTTOM, ENDS, TOP
+from ired_interp.experiments.exp006.measure import PLACES, TYPICAL
 from ired_interp.experiments.exp006_interactive import PLACE_WORDS, interactive_spectra
-from ired_interp.experiments.exp006_variables import BOTTOM, ENDS, PLACES, TOP, TYPICAL
 
 __all__ = ["FIGURES"]
 

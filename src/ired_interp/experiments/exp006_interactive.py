@@ -5,7 +5,7 @@ from typing import Any
 import xarray as xr
 
 from ired_interp.experiments.base import Theme
-from ired_interp.experiments.exp006_variables import PLACES
+from ired_interp.experiments.exp006.measure import PLACES
 from ired_interp.experiments.interactive import Interactive, axis, label, rounded
 
 __all__ = ["PLACE_WORDS", "interactive_spectra"]

@@ -38,7 +38,6 @@ BUILT_IN: Mapping[str, str] = {
     "exp001": "ired_interp.experiments.exp001_curvature:Exp001",
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
-    "exp006": "ired_interp.experiments.exp006_scores:Exp006",
     "exp007": "ired_interp.experiments.exp007_training:Exp007",
     "exp011": "ired_interp.experiments.exp011_anatomy:Exp011",
 }
