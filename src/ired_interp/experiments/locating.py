@@ -36,7 +36,6 @@ _IN_FOLDERS = {
 }
 _IN_MODULES = {
     "exp002": "ired_interp.experiments.exp002_slices:Exp002",
-    "exp006": "ired_interp.experiments.exp006_scores:Exp006",
 }
 BUILT_IN: Mapping[str, str] = dict(sorted({**_IN_MODULES, **_IN_FOLDERS}.items()))
 SUFFIX = ".py"

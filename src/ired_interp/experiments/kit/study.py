@@ -24,7 +24,7 @@ from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import SubjectOptions, filled
-from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults, Words
+from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
 from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
@@ -94,6 +94,7 @@ class Study(Generic[C, P]):
             all of them need is computed once.
         groups: Those groups, each with what it holds, in words.
         variables: All that are measured.
+        attributes: (config) → what stands beside the numbers of every network.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
             scale stands for are filled in.
@@ -129,6 +130,7 @@ class Study(Generic[C, P]):
     groups: Mapping[str, str] = field(default_factory=dict)
     measure_model: Callable[[Any, P, C], Values] | None = None
     model: Case = THE_MODEL
+    attributes: Callable[[C], Mapping[str, Any]] = lambda _: {}
     cases: Sequence[Case] = ()
     claims: Sequence[Claim] = ()
     charts: Sequence[Chart | FigureSpec] = ()
@@ -165,9 +167,9 @@ class Study(Generic[C, P]):
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
         shown = [name for table in self.tables for name in table.needs]
-        shown += self.lines.needs
-        shown += [name for one in self.said if isinstance(one, Words) for name in one.names]
-        return tuple(dict.fromkeys(f"summary/model/{name}" for name in shown))
+        paths = [f"summary/model/{name}" for name in (*shown, *self.lines.needs)]
+        paths += [path.replace("…", "model") for one in self.said for path in one.variables]
+        return tuple(dict.fromkeys(paths))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -311,7 +313,8 @@ class Study(Generic[C, P]):
     def _dataset(self, values: Values, given: P, config: C) -> xr.Dataset:
         count = given.problems.x.shape[0]
         coords = level_coords(given.schedule, config, given.first, count)
-        return self.variables.dataset(values, {**coords, **given.coords})
+        data = self.variables.dataset(values, {**coords, **given.coords})
+        return data.assign_attrs(self.attributes(config))
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """Statistics over problems of the model and of each control, and the model's skill."""
@@ -322,7 +325,7 @@ class Study(Generic[C, P]):
         for name, data in groups.items():
             found[name] = self.variables.summary(data)
             if self.summary is not None:
-                found[name] = found[name].merge(self.summary(data), combine_attrs="override")
+                found[name] = found[name].merge(self.summary(data), combine_attrs="no_conflicts")
         return found | skill_summary(results)
 
     def page(self, results: xr.DataTree) -> Page:

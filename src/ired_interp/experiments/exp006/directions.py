@@ -1,4 +1,6 @@
-"""How much of a problem's components lies in its own subspace, and how much in those of others.
+"""Directions in the space of answers: whose subspace they lie in, and what a move along one does.
+
+A problem's **own subspace** is
 
 - ``completion``: the observed entries for the top end, the missing ones for the bottom end.
 - other tasks of matrices: span{uᵢvᵢᵀ}, of the singular vectors of the answer; for ``inverse`` these
@@ -11,16 +13,24 @@ problems, above which components that know nothing of their problem lie as often
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.experiments.exp006_variables import BOTTOM
+from ired_interp.energy.base import Energy
+from ired_interp.experiments.unit_data import scales_at
+from ired_interp.landscape import Landscape
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.completion import Completion
 
-__all__ = ["own_frames", "own_subspace_words", "shares"]
+__all__ = ["BOTTOM", "ENDS", "TOP", "own_frames", "own_subspace_words", "rises", "shares"]
+
+TOP: Final = "top"
+BOTTOM: Final = "bottom"
+ENDS = (TOP, BOTTOM)
+"""Of a spectrum."""
 
 
 def own_subspace_words(task: str, end: str) -> str:
@@ -62,29 +72,47 @@ def shares(
         Both NaN where the own subspace is nothing or everything. With a single problem the null is
         chance alone.
     """
-    n, d = components.shape[0], components.shape[-2]
-    chance = torch.tensor(
-        [frame.shape[1] / d for frame in frames], dtype=components.dtype, device=components.device
+    mine = torch.arange(len(components), device=components.device)
+    chance = components.new_tensor([frame.shape[1] / frame.shape[0] for frame in frames])
+    inside = torch.stack(
+        [(components.mT @ frame).square().sum(dim=-1).mean(dim=-1) for frame in frames], dim=1
     )
-    usable = (chance > 0) & (chance < 1)
-    own = components.new_full(components.shape[:-2], torch.nan)
-    total, count = (
-        torch.zeros_like(own),
-        torch.zeros(n, dtype=components.dtype, device=components.device),
-    )
-    for j, frame in enumerate(frames):
-        if not bool(usable[j]):
-            continue
-        inside = (components.mT @ frame).square().sum(dim=-1).mean(dim=-1)
-        i = j - first
-        if 0 <= i < n:
-            own[i] = inside[i]
-            inside[i] = 0
-            count[i] -= 1
-        total += inside
-        count += 1
-    shape = (n, *(1 for _ in own.shape[1:]))
-    here = chance[first : first + n].reshape(shape)
-    others = total / count.reshape(shape)  # 0/0: nobody else
-    beside = torch.where(others.isnan(), here.to(others), others)
+    shape = [1] * (inside.ndim - 2)
+    usable = ((chance > 0) & (chance < 1)).reshape(-1, *shape)
+    inside = torch.where(usable, inside, torch.nan)
+    own = inside[mine, first + mine]
+    inside[mine, first + mine] = torch.nan
+    others = inside.nanmean(dim=1)
+    alone = chance[first + mine].reshape(-1, *shape).to(others)
+    beside = torch.where(others.isnan(), alone, others)
     return own, torch.where(own.isnan(), torch.nan, beside)
+
+
+def rises(
+    model: Energy,
+    problems: Problems,
+    level: int,
+    y: Float[Tensor, "n d"],
+    directions: Float[Tensor, "n m d"],
+    radius: float,
+) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
+    """What moves δ = ±radius·σ_t·√d along unit directions change at the points y.
+
+    Returns:
+        σ_t·(E(y + δ) + E(y - δ) - 2E(y))/‖δ‖², and the mean rise of ‖ŷ - y*‖² in units of
+        ‖δ‖²/s_t², where ŷ = (y - σ_t∇E)/s_t is the one-step answer.
+    """
+    n, m, d = directions.shape
+    signal, sigma = scales_at(model.schedule, level)
+    step = radius * sigma * d**0.5
+    moved = torch.stack(
+        [y[:, None] + step * directions, y[:, None] - step * directions, y[:, None].expand(n, m, d)]
+    )
+    land = Landscape(model, problems.x.repeat_interleave(m, dim=0).repeat(3, 1), level)
+    energy, gradient = land.energy_and_gradient(moved.reshape(-1, d))
+    energy = energy.reshape(3, n, m)
+    answer = (moved - sigma * gradient.reshape(moved.shape)) / signal
+    error = (answer - problems.y[:, None]).square().sum(dim=-1)
+    rise = energy[0] + energy[1] - 2 * energy[2]
+    worse = (error[0] + error[1]) / 2 - error[2]
+    return sigma * rise / step**2, worse * signal**2 / step**2

@@ -1,6 +1,7 @@
 """Charts of EXP-006: spectra of scores, what problems share, and what a move along one does."""
 
-from ired_interp.experiments.exp006_variables import BOTTOM, ENDS, PLACES, TOP, TYPICAL
+from ired_interp.experiments.exp006.directions import BOTTOM, ENDS, TOP
+from ired_interp.experiments.exp006.measure import PLACES, TYPICAL
 from ired_interp.experiments.kit.charts import by_level
 from ired_interp.experiments.kit.drawn import Axis
 from ired_interp.experiments.kit.expressions import pick
