@@ -87,13 +87,18 @@ def names_of(results: xr.DataTree) -> dict[str, str]:
     """What an experiment's notes may name: the model, counts, sizes as ``num_…``, options."""
     told, others = told_of(results), beside_words(results)
     return {
-        **{name: word_of(value) for name, value in told.config.items()},
+        **{name: _word(value) for name, value in told.config.items()},
         **{f"num_{dim}": str(size) for dim, size in results.sizes.items()},
         "model": told.subject,
         "problems": counted(results.sizes["problem"], "problem"),
         "levels": counted(results.sizes["level"], "level"),
         "and_beside": f" and {others}" if others else "",
+        "control": f"beside {others} as a control" if others else "without a control",
     }
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else word_of(value)
 
 
 def cases_of(results: xr.DataTree) -> list[Case]:

@@ -34,6 +34,7 @@ def option(
     above: float | None = None,
     between: tuple[float, float] | None = None,
     what: str = "a finite number",
+    at_most: str | None = None,
 ) -> Any:
     """A field of a config.
 
@@ -46,6 +47,8 @@ def option(
         above: It must be finite, and larger than this.
         between: It must lie between the two, and be neither.
         what: What a number is, in messages about ``above`` and ``between``.
+        at_most: Name of an option that it may not be larger than; what stands for it at a scale is
+            as small as that where need be.
     """
     scales = {"laptop": laptop, "paper": paper}
     if laptop is not None:
@@ -59,6 +62,7 @@ def option(
             "above": above,
             "between": between,
             "what": what,
+            "at_most": at_most,
         },
     )
 
@@ -105,6 +109,7 @@ class ModelOptions:
         check_device_name(self.device)
         for field in dataclasses.fields(self):
             _check(field.name, getattr(self, field.name), field.metadata)
+            _check_beside(self, field)
         if not self.levels or len(set(self.levels)) != len(self.levels):
             raise ConfigError(
                 f"levels: expected different levels, at least one, found {list(self.levels)}."
@@ -114,11 +119,26 @@ class ModelOptions:
 def filled(config: C) -> C:
     """The config with the numbers that were not given, as its scale has them."""
     missing = {
-        field.name: field.metadata["scales"][config.scale]
+        field.name: _in_full(config, field)
         for field in dataclasses.fields(config)
         if getattr(config, field.name) is None and _of_scale(field.metadata)
     }
     return dataclasses.replace(config, **missing)
+
+
+def _in_full(config: ModelOptions, field: dataclasses.Field[Any]) -> Any:
+    """Its value, or what stands for it at the config's scale."""
+    value = getattr(config, field.name)
+    if value is not None or not _of_scale(field.metadata):
+        return value
+    value, most = field.metadata["scales"][config.scale], _most(config, field)
+    return value if most is None else min(value, most)
+
+
+def _most(config: ModelOptions, field: dataclasses.Field[Any]) -> Any:
+    """The option that it may not be larger than, in full; None without one."""
+    name = field.metadata.get("at_most")
+    return name and _in_full(config, type(config).__dataclass_fields__[name])
 
 
 def _of_scale(metadata: Mapping[str, Any]) -> bool:
@@ -137,4 +157,12 @@ def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
         low, high = between
         raise ConfigError(
             f"{name}: expected {bounds['what']} between {low} and {high}, found {value}."
+        )
+
+
+def _check_beside(config: ModelOptions, field: dataclasses.Field[Any]) -> None:
+    value, most = getattr(config, field.name), _most(config, field)
+    if value is not None and most is not None and value > most:
+        raise ConfigError(
+            f"{field.name}: expected at most the {most} {field.metadata['at_most']}, found {value}."
         )

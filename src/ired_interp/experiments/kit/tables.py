@@ -1,8 +1,9 @@
 """Tables of means over problems, declared: for the page, and as lines for a terminal."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,12 +22,36 @@ from ired_interp.experiments.page import (
     Text,
 )
 
-__all__ = ["Lines", "MeanTable", "Said"]
+__all__ = ["Lines", "MeanColumn", "MeanTable", "Said", "Sentence"]
 
 _ERRORS = (
     "means over problems; in parentheses, in the last digit's unit, the larger half of the 95 %\n"
     "bootstrap interval"
 )
+
+
+class MeanColumn(NamedTuple):
+    """A column of a `MeanTable`.
+
+    Attributes:
+        head: In words.
+        what: Its variable.
+        unit: Below the heading; empty if there is none.
+        ideal: What it would be in the ideal case, in the table's row of that.
+        counted: Whether each cell says of how many problems its mean is.
+    """
+
+    head: str
+    what: Pick
+    unit: str = ""
+    ideal: str = ""
+    counted: bool = False
+
+    def cell(self, data: xr.Dataset, at: Mapping[str, Hashable]) -> Cell:
+        """The mean of a case at one place, with its interval."""
+        values = self.what(**at).select(data)
+        count = int(values.sel(statistic="count")) if self.counted else 0
+        return replace(model_page.cell(values), note=f"n = {count}" if count else "")
 
 
 @dataclass(frozen=True)
@@ -36,43 +61,53 @@ class MeanTable:
     Attributes:
         label: What it holds.
         rows: Dimensions whose places are the groups of rows.
-        columns: Heading and variable of each column.
+        columns: Heading and variable of each column, or more of it.
         note: How to read it, above the table.
         only: Places of the row dimensions that it shows; all if none.
         without: Places that it leaves out.
         name: Anchor of a section of its own; empty for one that stands among the findings.
         title: Of that section.
+        beside: Coordinates of the last of the row dimensions that stand beside it, such as sigma.
+        ideal: Label of the row of the columns' ``ideal``; empty if the table has none.
     """
 
     label: str
     rows: Sequence[str]
-    columns: Sequence[tuple[str, Pick]]
+    columns: Sequence[tuple[str, Pick] | MeanColumn]
     note: str = ""
     only: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     without: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     name: str = ""
     title: str = ""
+    beside: Sequence[str] = ()
+    ideal: str = ""
 
     def of(self, results: xr.DataTree) -> Table | None:
         """The table of the results; none where no row is left."""
+        columns = [MeanColumn(*one) for one in self.columns]
         groups = []
         for places in product(*(self._places(results, dim) for dim in self.rows)):
             at = dict(zip(self.rows, places, strict=True))
 
             def cells(data: xr.Dataset, at: Mapping[str, Hashable] = at) -> list[Cell]:
-                return [model_page.cell(one(**at).select(data)) for _, one in self.columns]
+                return [one.cell(data, at) for one in columns]
 
-            groups.append(RowGroup([*map(str, places)], model_page.rows_of(results, cells)))
+            last = {self.rows[-1]: places[-1]}
+            beside = [f"{float(results[name].sel(last)):.3f}" for name in self.beside]
+            heads = [*map(str, places), *beside]
+            groups.append(RowGroup(heads, model_page.rows_of(results, cells)))
         if not groups:
             return None
         return Table(
             label=self.label,
-            group_heads=[_head(dim) for dim in self.rows],
+            group_heads=[_head(name) for name in (*self.rows, *self.beside)],
             row_head="case",
             columns=[
-                Column(head, variable=f"summary/…/{one.variable}") for head, one in self.columns
+                Column(one.head, one.unit, one.ideal, f"summary/…/{one.what.variable}")
+                for one in columns
             ],
             groups=groups,
+            reference=self.ideal,
             note=f"Means over problems [95\u00a0% bootstrap interval]. {self.note}".strip(),
         )
 
@@ -124,6 +159,19 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A sentence of the findings that the results write themselves.
+
+    Attributes:
+        of: (results) → it; empty where there is nothing to say.
+        variables: Paths of what is said.
+    """
+
+    of: Callable[[xr.DataTree], str]
+    variables: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Lines:
     """Lines for a terminal: a row a level, the model's columns and a few of the others.
 
@@ -155,5 +203,5 @@ class Lines:
         )
 
 
-def _head(dim: str) -> Text:
-    return ("level ", Marked("k", "i")) if dim == "level" else dim
+def _head(name: str) -> Text:
+    return {"level": ("level ", Marked("k", "i")), "sigma": "σ_t"}.get(name, name)

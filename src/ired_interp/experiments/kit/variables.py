@@ -38,6 +38,7 @@ class Variable:
         error: Where its error stands.
         may_be_missing: Whether NaN is a possible answer.
         mean: Whether the summary has its mean over problems.
+        whole: Whether it is a whole number, below 0 where it is missing.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Variable:
     error: str = ROUND_OFF
     may_be_missing: bool = False
     mean: bool = False
+    whole: bool = False
 
     def attributes(self) -> dict[str, str]:
         """As they stand beside the numbers."""
@@ -63,9 +65,10 @@ def V(  # noqa: N802 - a declaration, read as a line of a table
     *,
     may_be_missing: bool = False,
     mean: bool = False,
+    whole: bool = False,
 ) -> Variable:
     """A `Variable`, its dims separated by spaces."""
-    return Variable(name, tuple(dims.split()), unit, meaning, error, may_be_missing, mean)
+    return Variable(name, tuple(dims.split()), unit, meaning, error, may_be_missing, mean, whole)
 
 
 _OF_ALL = (
@@ -119,6 +122,8 @@ class Variables(Mapping[str, Variable]):
                     f"{name}: expected the declared dims ({', '.join(dims)}), found an array of "
                     f"shape {array.shape}."
                 )
+            if self[name].whole:
+                array = array.astype(np.int32)
             data[name] = (dims, array, self[name].attributes())
         used = {dim for dims, _, _ in data.values() for dim in dims}
         return xr.Dataset(data, coords={k: v for k, v in coords.items() if _dims(k, v) <= used})
@@ -129,7 +134,8 @@ class Variables(Mapping[str, Variable]):
         for name, one in self.items():
             if one.mean and name in data:
                 axes = tuple(dim for dim in one.dims if dim != "problem")
-                means[name] = mean_variable(data[name], axes, one.unit, name)
+                values = data[name].where(data[name] >= 0) if one.whole else data[name]
+                means[name] = mean_variable(values, axes, one.unit, name)
         used = {dim for dims, *_ in means.values() for dim in dims}
         coords = [str(k) for k, v in data.coords.items() if v.dims and set(v.dims) <= used]
         return summarised(data, means, coords)
