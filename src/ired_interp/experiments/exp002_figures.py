@@ -18,7 +18,7 @@ from ired_interp.experiments.axes import (
 )
 from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.exp001_cases import WIDTH, Case, cases_of, legend, root_of
-from ired_interp.experiments.exp002_hypotheses import HALF
+from ired_interp.experiments.exp002.declared import HALF
 from ired_interp.experiments.exp002_slice_figures import PATH, SLICE_PLANES
 from ired_interp.experiments.subjects import UNTRAINED
 

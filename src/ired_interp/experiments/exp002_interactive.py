@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ired_interp.experiments.base import Theme
+from ired_interp.experiments.exp002.slices import PLANES
 from ired_interp.experiments.exp002_slice_data import (
     COLOURS,
     RINGS,
@@ -17,7 +18,6 @@ from ired_interp.experiments.exp002_slice_data import (
     shades,
     slices_of,
 )
-from ired_interp.experiments.exp002_variables import PLANES
 from ired_interp.experiments.interactive import Interactive, axis, grid, rounded, themed
 
 __all__ = ["interactive_slices"]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-from ired_interp.experiments.exp002_variables import SLICES
+from ired_interp.experiments.exp002.slices import SLICES
 
 __all__ = ["COLOURS", "FIRST", "RINGS", "path_in", "reach_of", "scaled_in", "shades", "slices_of"]
 

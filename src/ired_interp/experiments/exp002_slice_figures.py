@@ -13,6 +13,7 @@ from matplotlib.patches import Circle
 
 from ired_interp.experiments.axes import SMALL, TEXT
 from ired_interp.experiments.base import FigureSpec, Theme
+from ired_interp.experiments.exp002.slices import PLANES, SLICES
 from ired_interp.experiments.exp002_interactive import interactive_slices
 from ired_interp.experiments.exp002_slice_data import (
     COLOURS,
@@ -24,7 +25,6 @@ from ired_interp.experiments.exp002_slice_data import (
     shades,
     slices_of,
 )
-from ired_interp.experiments.exp002_variables import PLANES, SLICES
 
 __all__ = ["PATH", "SLICE_PLANES"]
 

@@ -36,7 +36,6 @@ BUILT_IN: Mapping[str, str] = {
         for folder in sorted(Path(__file__).parent.glob("exp*/"))
     },
     "exp001": "ired_interp.experiments.exp001_curvature:Exp001",
-    "exp002": "ired_interp.experiments.exp002_slices:Exp002",
     "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
     "exp006": "ired_interp.experiments.exp006_scores:Exp006",
     "exp007": "ired_interp.experiments.exp007_training:Exp007",

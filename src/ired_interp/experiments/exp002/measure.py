@@ -1,33 +1,48 @@
-"""What one work unit of EXP-002 measures: minima, chords, barriers and the solver's path."""
+"""What EXP-002 measures: minima, the barriers between them, chords, and the solver's path."""
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
 from ired_interp.bands import find_saddle, nudged_elastic_band
 from ired_interp.directions import random_directions
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
-from ired_interp.errors import LevelError
-from ired_interp.experiments.exp002_config import Exp002Config
-from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED
+from ired_interp.errors import ConfigError
+from ired_interp.experiments.kit.options import ModelOptions, option
+from ired_interp.experiments.kit.study import Prepared
+from ired_interp.experiments.kit.variables import Values
 from ired_interp.experiments.model_config import bound_of
-from ired_interp.experiments.skill import answer_variables
-from ired_interp.experiments.unit_data import draw_problems, level_coords, to_numpy
+from ired_interp.experiments.unit_data import scales_at
 from ired_interp.geometry.spd import is_spd, skew_share, symmetric_part
 from ired_interp.landscape import Landscape
-from ired_interp.modes import NoMode, SeveralModes, SingleMode, find_modes, num_minima, same_minimum
+from ired_interp.modes import (
+    Modes,
+    NoMode,
+    SeveralModes,
+    SingleMode,
+    find_modes,
+    num_minima,
+    same_minimum,
+)
 from ired_interp.paths import barrier, convexity, energy_along, spd_path, straight_path
+from ired_interp.points import PointKind
 from ired_interp.slices import path_components, plane_through, project_path, random_walk_shares
 from ired_interp.solve import solve
-from ired_interp.tasks import Problems, Task
+from ired_interp.tasks.inverse import Inverse
 
-__all__ = ["FIRST_STEP", "measure_problems", "noise_and_signal", "solver_path"]
+__all__ = [
+    "FIRST_STEP",
+    "Drawn",
+    "Exp002Config",
+    "draw_starts",
+    "measure_landscape",
+    "solver_path",
+]
 
 FIRST_STEP = 1
 """The path is looked at from the prediction after level 2 on: that after level 1 is noise over
@@ -36,119 +51,184 @@ s_1 = 0.005, and would be all of the variance."""
 _BAND_TOLERANCE = 1e-3
 _LEAST_STEPS = 2
 _TINY = 1e-12
+_LEAST_SAME_IN_FLOAT32 = 1e-3
 
 
-def measure_problems(
-    model: Energy,
-    task: Task,
-    config: Exp002Config,
-    first: int,
-    count: int,
-    *,
-    answers: bool,
-) -> xr.Dataset:
-    """Everything about ``count`` problems from number ``first`` on; the config is planned.
+@dataclass(frozen=True, kw_only=True)
+class Exp002Config(ModelOptions):
+    """What EXP-002 is asked."""
 
-    Args:
-        model: Or a control.
-        task: Which the problems are drawn from.
-        config: Of the run.
-        first: Number of the first problem.
-        count: How many.
-        answers: Also what the model answers, and the minimum behind it.
+    problems: int | None = option(
+        "How many problems are searched for minima", laptop=10, paper=100, least=1
+    )
+    slices: int | None = option(
+        "How many of the problems are sliced, from the first on",
+        laptop=1,
+        paper=10,
+        least=0,
+        at_most="problems",
+    )
+    point: PointKind = option("Where in y the planes go through", default="minimum")
+    grid: int = option(
+        "Points of a slice on each axis, odd, so that the point itself is one of them",
+        default=101,
+        least=3,
+    )
+    reach: float = option("Half the side of a slice, in σ_t", default=3.0, above=0)
+    rank: int | None = option(
+        "Where the answer is cut for moves that keep or raise the rank; the task's inner rank, or "
+        "half the side, if none",
+        least=1,
+    )
+    starts: int | None = option("Descents a problem and level", laptop=8, paper=20, least=2)
+    spread: float = option(
+        "Standard deviation of the starts' entries, around 0", default=5.0, above=0
+    )
+    same: float = option(
+        "Distance at which two ends are one minimum, as a share of max(1, ‖y‖); in float32 at "
+        "least 0.001",
+        default=1e-4,
+    )
+    chords: int = option(
+        "Straight lines between typical points, a problem and level", default=8, least=1
+    )
+    images: int = option(
+        "Points of a chord, and of a path between minima; odd. The elastic band has every second "
+        "of them",
+        default=21,
+        least=5,
+    )
+    band_steps: int = option(
+        "Steps of the elastic band between the two most visited minima", default=200, least=1
+    )
+    walks: int = option("Random walks that the solver's path is held against", default=200, least=2)
+    controls: int | None = option(
+        "Draws of untrained weights beside the model", laptop=8, paper=10, least=0
+    )
+    unit_problems: int = option("Problems a work unit", default=10, least=1)
+
+    def __post_init__(self) -> None:
+        """Check every field, and those that go together.
+
+        Raises:
+            ConfigError: One of them cannot be meant.
+        """
+        super().__post_init__()
+        for name in ("grid", "images"):
+            if getattr(self, name) % 2 == 0:
+                raise ConfigError(f"{name}: expected an odd number, found {getattr(self, name)}.")
+        if not 0 < self.same < 1:
+            raise ConfigError(f"same: expected a share in (0, 1), found {self.same}.")
+        if self.dtype == "float32" and self.same < _LEAST_SAME_IN_FLOAT32:
+            raise ConfigError(
+                f"same: expected at least {_LEAST_SAME_IN_FLOAT32} in float32, where descents to "
+                f"one minimum end a few 1e-4 apart, found {self.same}. Give --same, or float64."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Prepared):
+    """What is drawn for a unit's problems, and is the same for all networks and levels.
+
+    Attributes:
+        starts: Of the descents, [n, starts, d].
+        noise: ε of the two ends of each chord, [n, 2, chords, d].
+        frame: Two random directions, [n, 2, d].
     """
-    problems = draw_problems(task, config, first, count)
+
+    starts: Tensor
+    noise: Tensor
+    frame: Tensor
+
+
+def draw_starts(config: Exp002Config, given: Prepared) -> Drawn:
+    """The problems with starts, noise and directions, in their dtype."""
+    answer, first = given.problems.y, given.first
+    n, d = answer.shape
+
+    def normal(purpose: str, *shape: int) -> Tensor:
+        draws = RowDraws(n, seed=config.seed, purpose=f"exp002/{purpose}", first=first)
+        return draws.normal(*shape).to(answer)
+
+    frame = random_directions(n, d, seed=config.seed, purpose="exp002/path", first=first)
+    return Drawn(
+        task=given.task,
+        problems=given.problems,
+        first=first,
+        schedule=given.schedule,
+        coords={"step": np.arange(1, given.schedule.num_levels + 1)},
+        starts=config.spread * normal("starts", config.starts or 0, d),
+        noise=normal("chords", 2, config.chords, d),
+        frame=frame.to(answer),
+    )
+
+
+def measure_landscape(model: Energy, given: Drawn, config: Exp002Config) -> Values:
+    """Everything about one network; its group holds the problems too."""
+    path = solver_path(model, given, config)
     columns: dict[str, list[Tensor]] = {}
     for level in config.levels:
-        land = Landscape(model, problems.x, level)
-        measured = _of_minima(land, problems, config, first, task)
-        measured |= _of_chords(land, problems, config, first)
-        for name, value in measured.items():
+        land = Landscape(model, given.problems.x, level)
+        here = _of_minima(land, given, level, config) | _of_chords(land, given, level, config)
+        for name, value in here.items():
             columns.setdefault(name, []).append(value)
-    stacked = {name: torch.stack(values, dim=1) for name, values in columns.items()}
-    path = solver_path(model, problems, config, first)
-    stacked |= _of_path(path[:, FIRST_STEP:], config, first)
-    data_vars: dict[str, Any] = {
-        "x": (("problem", "x_dim"), to_numpy(problems.x)),
-        "answer": (("problem", "y_dim"), to_numpy(problems.y)),
-        "path": (("problem", "step", "y_dim"), to_numpy(path)),
-        "minimum": (("problem", "level", "y_dim"), to_numpy(stacked.pop("minimum"))),
+    return {
+        "x": given.problems.x,
+        "answer": given.problems.y,
+        "path": path,
+        **{name: torch.stack(values, dim=1) for name, values in columns.items()},
+        **_of_path(path[:, FIRST_STEP:], given, config),
     }
-    data_vars = {
-        name: (*value, {"long_name": DEFINITIONS[name].meaning})
-        for name, value in data_vars.items()
-    }
-    for name, value in stacked.items():
-        variable = MEASURED[name]
-        dims = ("problem", "level") if variable.levels else ("problem",)
-        values = to_numpy(value)
-        data_vars[name] = (
-            dims,
-            values.astype(np.int32) if variable.count else values,
-            {"units": variable.unit, "long_name": variable.definition.meaning},
-        )
-    if answers:
-        data_vars |= answer_variables(
-            model, problems, seed=config.seed, first=first, bound=bound_of(config)
-        )
-    steps = {"step": np.arange(1, model.schedule.num_levels + 1)}
-    coords = level_coords(model.schedule, config, first, count) | steps
-    return xr.Dataset(data_vars, coords=coords)
 
 
-def solver_path(model: Energy, problems: Problems, config: Exp002Config, first: int) -> Tensor:
+def solver_path(model: Energy, given: Prepared, config: Exp002Config) -> Tensor:
     """The solver's predictions after each level, unscaled, [n, K, d]."""
-    found = solve(model, problems.x, seed=config.seed, first=first, bound=bound_of(config))
+    bound = bound_of(config)
+    found = solve(model, given.problems.x, seed=config.seed, first=given.first, bound=bound)
     return found.trajectory.transpose(0, 1)
 
 
 def _of_minima(
-    land: Landscape, problems: Problems, config: Exp002Config, first: int, task: Task
+    land: Landscape, given: Drawn, level: int, config: Exp002Config
 ) -> dict[str, Tensor]:
     """How many minima there are, and what stands between the two most visited."""
-    answer = problems.y
-    n, d = answer.shape
-    draws = RowDraws(n, seed=config.seed, purpose="exp002/starts", first=first)
-    starts = config.spread * draws.normal(config.starts or 0, d).to(answer)
-    found = find_modes(land, starts, tol=config.same)
-    sigma, signal = noise_and_signal(land, answer)
+    answer = given.problems.y
+    found = find_modes(land, given.starts, tol=config.same)
     minimum = torch.full_like(answer, torch.nan)
-    numbers: dict[str, list[float]] = {name: [] for name in _OF_MODES}
     for row, modes in enumerate(found):
-        values = {
-            "num_minima": float(num_minima(modes)),
-            "num_converged": 0.0 if isinstance(modes, NoMode) else float(modes.num_converged),
-            "same_minimum": same_minimum(modes),
-        }
         if not isinstance(modes, NoMode):
-            values["mode_spread"] = modes.spread
-            values["softness"] = (
-                modes.softness if isinstance(modes, SingleMode) else float(modes.softness.min())
-            )
-            minimum[row] = modes.y if isinstance(modes, SingleMode) else modes.y[0]
-        if isinstance(modes, SeveralModes):
-            values["mode_separation"] = modes.separation
-        for name in _OF_MODES:
-            numbers[name].append(values.get(name, math.nan))
-    measured = {
-        name: torch.tensor(values, dtype=answer.dtype, device=answer.device)
-        for name, values in numbers.items()
-    }
-    off = (minimum - signal[:, None] * answer).norm(dim=1)
-    measured["minimum_offset"] = off / (sigma * math.sqrt(d))
-    measured["minimum"] = minimum
+            minimum[row] = modes.y[0] if isinstance(modes, SeveralModes) else modes.y
+    numbers = [_of_modes(modes) for modes in found]
+    signal, sigma = scales_at(given.schedule, level)
+    off = (minimum - signal * answer).norm(dim=1)
     pairs = {row: modes for row, modes in enumerate(found) if isinstance(modes, SeveralModes)}
-    return measured | _of_barriers(land, pairs, config, task, answer)
+    return {
+        **{name: answer.new_tensor([one[name] for one in numbers]) for name in numbers[0]},
+        "minimum_offset": off / (sigma * math.sqrt(answer.shape[1])),
+        "minimum": minimum,
+        **_of_barriers(land, pairs, given, config),
+    }
 
 
-_OF_MODES = (
-    "num_minima",
-    "num_converged",
-    "same_minimum",
-    "mode_spread",
-    "mode_separation",
-    "softness",
-)
+def _of_modes(modes: Modes) -> dict[str, float]:
+    """What is counted of the ends of one problem's descents."""
+    converged, spread, softness, separation = 0, math.nan, math.nan, math.nan
+    if not isinstance(modes, NoMode):
+        converged, spread = modes.num_converged, modes.spread
+    if isinstance(modes, SingleMode):
+        softness = modes.softness
+    if isinstance(modes, SeveralModes):
+        softness, separation = float(modes.softness.min()), modes.separation
+    return {
+        "num_minima": num_minima(modes),
+        "num_converged": converged,
+        "same_minimum": same_minimum(modes),
+        "mode_spread": spread,
+        "mode_separation": separation,
+        "softness": softness,
+    }
+
+
 _OF_BARRIERS = (
     "straight_height",
     "straight_excess",
@@ -160,16 +240,12 @@ _OF_BARRIERS = (
 
 
 def _of_barriers(
-    land: Landscape,
-    pairs: Mapping[int, SeveralModes],
-    config: Exp002Config,
-    task: Task,
-    like: Tensor,
+    land: Landscape, pairs: Mapping[int, SeveralModes], given: Drawn, config: Exp002Config
 ) -> dict[str, Tensor]:
     """Barriers between the two most visited minima of the rows that have them."""
-    n = like.shape[0]
-    out = {name: like.new_full((n,), torch.nan) for name in _OF_BARRIERS}
-    out["band_status"] = like.new_full((n,), -1)
+    like, size = given.problems.y, given.task.size
+    out = {name: like.new_full(like.shape[:1], torch.nan) for name in _OF_BARRIERS}
+    out["band_status"] = like.new_full(like.shape[:1], -1)
     if not pairs:
         return out
     rows = torch.tensor(list(pairs), device=like.device)
@@ -178,12 +254,12 @@ def _of_barriers(
     line = straight_path(a, b, config.images)
     straight = barrier(energy_along(here, line), line)
     out["straight_height"][rows], out["straight_excess"][rows] = straight.height, straight.excess
-    if task.name == "inverse":
-        first, last = (end.reshape(-1, task.size, task.size) for end in (a, b))
+    if isinstance(given.task.family, Inverse):
+        first, last = (end.reshape(-1, size, size) for end in (a, b))
         out["geodesic_skew"][rows] = torch.maximum(skew_share(first), skew_share(last))
         there = is_spd(symmetric_part(first)) & is_spd(symmetric_part(last))
         if bool(there.any()):
-            curve = spd_path(a[there], b[there], config.images, size=task.size)
+            curve = spd_path(a[there], b[there], config.images, size=size)
             along = barrier(energy_along(here.select(there.nonzero().flatten()), curve), curve)
             out["geodesic_height"][rows[there]] = along.height
     # Every second image is enough to climb from: Newton's method finds the saddle itself.
@@ -199,55 +275,47 @@ def _of_barriers(
 
 
 def _of_chords(
-    land: Landscape, problems: Problems, config: Exp002Config, first: int
+    land: Landscape, given: Drawn, level: int, config: Exp002Config
 ) -> dict[str, Tensor]:
     """Straight lines between typical points of the same problem: how convex, what barriers."""
-    answer = problems.y
+    answer, chords = given.problems.y, config.chords
     n, d = answer.shape
-    draws = RowDraws(n, seed=config.seed, purpose="exp002/chords", first=first)
-    noise = draws.normal(2, config.chords, d).to(answer)
-    sigma, signal = noise_and_signal(land, answer)
-    ends = signal[:, None, None, None] * answer[:, None, None] + sigma[:, None, None, None] * noise
-    rows = torch.arange(n, device=answer.device).repeat_interleave(config.chords)
+    signal, sigma = scales_at(given.schedule, level)
+    ends = signal * answer[:, None, None] + sigma * given.noise
+    rows = torch.arange(n, device=answer.device).repeat_interleave(chords)
     lines = straight_path(ends[:, 0].reshape(-1, d), ends[:, 1].reshape(-1, d), config.images)
     energy = energy_along(land.select(rows), lines)
     along = barrier(energy, lines)
-    shape = (n, config.chords)
     return {
-        "convexity": convexity(energy, lines).reshape(shape).nanmean(dim=1),
-        "chord_height": along.height.reshape(shape).mean(dim=1),
-        "chord_excess": along.excess.reshape(shape).mean(dim=1),
+        "convexity": convexity(energy, lines).reshape(n, chords).nanmean(dim=1),
+        "chord_height": along.height.reshape(n, chords).mean(dim=1),
+        "chord_excess": along.excess.reshape(n, chords).mean(dim=1),
     }
 
 
-def _of_path(path: Tensor, config: Exp002Config, first: int) -> dict[str, Tensor]:
+def _of_path(path: Tensor, given: Drawn, config: Exp002Config) -> dict[str, Tensor]:
     """What planes keep of the solver's path, and of random walks with its step lengths."""
-    n, _, d = path.shape
     kept = path_components(path).shares.sum(dim=1)
-    frames = random_directions(n, d, seed=config.seed, purpose="exp002/path", first=first)
-    unit = torch.ones(n, dtype=path.dtype, device=path.device)
     plane = plane_through(
-        path[:, -1], *frames.to(path).unbind(dim=1), unit=unit, names=("random", "random")
+        path[:, -1],
+        *given.frame.unbind(dim=1),
+        unit=torch.ones_like(path[:, -1, 0]),
+        names=("random", "random"),
     )
     steps = path.diff(dim=1).norm(dim=2)
-    walks = random_walk_shares(steps, d, num_draws=config.walks, seed=config.seed, first=first)
+    walks = random_walk_shares(
+        steps, path.shape[2], num_draws=config.walks, seed=config.seed, first=given.first
+    )
     less = (walks < kept[:, None]).to(path) + (walks == kept[:, None]).to(path) / 2
     moves = (steps > 0).sum(dim=1) >= _LEAST_STEPS
-    place = torch.where(moves, less.mean(dim=1), torch.nan)
     # Round-off is all that an exactly flat path loses.
     lost, walks_lost = ((1 - share).clamp_min(_TINY) for share in (kept, walks))
+    flatness = walks_lost.log().mean(dim=1) - lost.log()
     return {
         "path_kept": kept,
         "path_kept_random": project_path(plane, path).kept,
         "walk_kept": walks.mean(dim=1),
         "walk_deviation": walks.std(dim=1),
-        "path_flatness": torch.where(moves, walks_lost.log().mean(dim=1) - lost.log(), torch.nan),
-        "path_place": place,
+        "path_flatness": torch.where(moves, flatness, torch.nan),
+        "path_place": torch.where(moves, less.mean(dim=1), torch.nan),
     }
-
-
-def noise_and_signal(land: Landscape, like: Tensor) -> tuple[Tensor, Tensor]:
-    """σ_t and s_t of each row, on the points' device and in their dtype."""
-    if land.sigma is None or land.signal is None:
-        raise LevelError("exp002: expected the landscape of a model at a level, found none.")
-    return land.sigma.to(like), land.signal.to(like)
