@@ -13,7 +13,7 @@ import xarray as xr
 from ired_interp.experiments.exp001_interactive import interactive_spectra
 
 import tiny_runs
-from ired_interp.experiments.exp002_variables import PLANES
+from ired_interp.experiments.exp002.slices import PLANES
 from ired_interp.experiments.interactive import PAGE
 from ired_interp.report.colors import THEMES
 from ired_interp.report.inline import theme_colors

@@ -17,7 +17,7 @@ from ired_interp.devices import check_device
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import model_page
-from ired_interp.experiments.base import FigureSpec
+from ired_interp.experiments.base import GROUP, FigureSpec
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
 from ired_interp.experiments.kit.charts import Chart
@@ -42,7 +42,7 @@ from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.schedule import Schedule
 from ired_interp.tasks import Problems, Task
 
-__all__ = ["Prepared", "Study"]
+__all__ = ["Prepared", "SingleProblems", "Study"]
 
 C = TypeVar("C", bound=SubjectOptions)
 P = TypeVar("P", bound="Prepared")
@@ -69,6 +69,25 @@ class Prepared:
     schedule: Schedule
     coords: Mapping[str, Any] = field(default_factory=dict)
     variables: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleProblems(Generic[C, P]):
+    """Problems of the model that are looked at more closely, each a unit and a group of its own.
+
+    Attributes:
+        folder: Of the groups in ``results.h5``; the first problem's is ``<folder>/0``.
+        count: (config) → how many of the problems, from the first on.
+        measure: (model, the problem as prepared, config) → the data of its group.
+        variables: Of these groups.
+        meaning: What one of them holds, in words.
+    """
+
+    folder: str
+    count: Callable[[C], int]
+    measure: Callable[[EnergyMLP, P, C], xr.Dataset]
+    variables: Variables
+    meaning: str
 
 
 def _as_asked(config: Any, task: Task) -> Any:  # noqa: ARG001 - the signature of `complete`
@@ -101,6 +120,7 @@ class Study(Generic[C, P]):
         measure_model: What is measured of the model in its place, where that is more.
         model: What is studied, where it is not one network.
         cases: Networks that are measured beside the model.
+        single: Problems that are looked at more closely.
         claims: What it tests.
         charts: What it shows, the first one first.
         tables: Means over problems.
@@ -113,7 +133,8 @@ class Study(Generic[C, P]):
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
             grow; without it ``--max-memory`` is refused.
-        small: Options that make it as small as it goes, beside one problem at one level.
+        small: Options that make it as small as it goes, beside one problem at one level; a whole
+            number that is smaller already stays.
         agreement: How far numbers in float64 agree on another kind of machine.
     """
 
@@ -132,6 +153,7 @@ class Study(Generic[C, P]):
     model: Case = THE_MODEL
     attributes: Callable[[C], Mapping[str, Any]] = lambda _: {}
     cases: Sequence[Case] = ()
+    single: SingleProblems[C, P] | None = None
     claims: Sequence[Claim] = ()
     charts: Sequence[Chart | FigureSpec] = ()
     tables: Sequence[TableOfResults] = ()
@@ -161,14 +183,16 @@ class Study(Generic[C, P]):
     @property
     def may_be_missing(self) -> tuple[str, ...]:
         """Variables where NaN is a possible answer."""
-        return (*self.variables.may_be_missing, "model_minimum")
+        closer = () if self.single is None else self.single.variables.may_be_missing
+        return (*self.variables.may_be_missing, "model_minimum", *closer)
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
         shown = [name for table in self.tables for name in table.needs]
         paths = [f"summary/model/{name}" for name in (*shown, *self.lines.needs)]
-        paths += [path.replace("…", "model") for one in self.said for path in one.variables]
+        said = [path.replace("…", "model") for one in self.said for path in one.variables]
+        paths += [path for path in said if path.startswith("summary/model/")]
         return tuple(dict.fromkeys(paths))
 
     def plan(self, config: C) -> C:
@@ -226,24 +250,32 @@ class Study(Generic[C, P]):
             "levels": full.levels[:1],
             "controls": min(1, full.controls or 0),
         }
-        return dataclasses.replace(full, **few | dict(self.small))
+        for name, value in self.small.items():
+            few[name] = min(value, getattr(full, name)) if isinstance(value, int) else value
+        return dataclasses.replace(full, **few)
 
     def units(self, config: C) -> int:
-        """Chunks of problems."""
-        return -(-(config.problems or 0) // config.unit_problems)
+        """Chunks of problems, then each problem that is looked at more closely."""
+        return self._chunks(config) + (0 if self.single is None else self.single.count(config))
 
-    def run_unit(self, config: C, index: int) -> xr.DataTree:
-        """Some problems, measured of every case."""
+    def run_unit(self, config: C, index: int) -> xr.Dataset | xr.DataTree:
+        """Some problems, measured of every case; or one, looked at more closely."""
         checkpoint = open_planned(config)
-        first = index * config.unit_problems
-        count = min(config.unit_problems, (config.problems or 0) - first)
         task = check_task(checkpoint, config.task, {})
-        given = self.prepared(config, task, checkpoint.model.schedule, first, count)
         attributes = {
             "task": task.name,
             "task_size": task.size,
             "task_options": json.dumps(task.options()),
         }
+        number = index - self._chunks(config)
+        if self.single is not None and number >= 0:
+            model = _placed(checkpoint.model, config)
+            given = self.prepared(config, task, model.schedule, number, 1)
+            data = self.single.measure(model, given, config)
+            return data.assign_attrs({GROUP: f"{self.single.folder}/{number}", **attributes})
+        first = index * config.unit_problems
+        count = min(config.unit_problems, (config.problems or 0) - first)
+        given = self.prepared(config, task, checkpoint.model.schedule, first, count)
         groups: dict[str, xr.Dataset] = {}
         for case in (self.model, *self.cases):
             networks = (
@@ -277,6 +309,9 @@ class Study(Generic[C, P]):
                 )
             )
         return xr.DataTree.from_dict(groups)
+
+    def _chunks(self, config: C) -> int:
+        return -(-(config.problems or 0) // config.unit_problems)
 
     def prepared(self, config: C, task: Task, schedule: Schedule, first: int, count: int) -> P:
         """What is of some problems alone."""
@@ -332,14 +367,13 @@ class Study(Generic[C, P]):
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
         names = self._names(results)
-        there = {node.path for node in results.subtree}
-        own = [(path, what) for path, what in self.groups.items() if f"/{path}" in there]
         tables = [(table, made) for table in self.tables if (made := table.of(results))]
         inside = [made for table, made in tables if not table.name]
         apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
+        sentences = [(one.of(results), one.variables) for one in self.said]
         said = Points(
-            [sentence for one in self.said if (sentence := one.of(results))],
-            list(dict.fromkeys(path for one in self.said for path in one.variables)),
+            [words for words, _ in sentences if words],
+            list(dict.fromkeys(path for words, paths in sentences if words for path in paths)),
         )
         return Page(
             lead=self.words.lead_of(names),
@@ -354,11 +388,19 @@ class Study(Generic[C, P]):
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
                 "Its root is the model’s alone, with what is of the problems;",
-                [*own, *model_page.networks_layout(results, "what depends on the network")],
+                self._groups(results),
                 "means over problems with their 95\u00a0% bootstrap intervals.",
             ),
             agreement=told.agreement(self.agreement),
         )
+
+    def _groups(self, results: xr.DataTree) -> list[tuple[str, str]]:
+        there = {node.path for node in results.subtree}
+        found = [(path, what) for path, what in self.groups.items() if f"/{path}" in there]
+        found += model_page.networks_layout(results, "what depends on the network")
+        if self.single is not None and self.single.folder in results.children:
+            found.append((f"{self.single.folder}/…", f"{self.single.meaning};"))
+        return found
 
     def listing(self, results: xr.DataTree) -> Listing:
         """What a terminal shows."""

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ired_interp.experiments.exp002_hypotheses import HALF
-from ired_interp.experiments.exp002_slice_charts import PATH, SLICE_PLANES
+from ired_interp.experiments.exp002.declared import HALF
+from ired_interp.experiments.exp002.slice_charts import PATH, SLICE_PLANES
 from ired_interp.experiments.kit.charts import by_level, custom
 from ired_interp.experiments.kit.drawn import Axis, Drawing, Grid, Panel
 from ired_interp.experiments.kit.facets import quantity

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ired_interp.experiments.exp002_variables import PLANES, SLICES
+from ired_interp.experiments.exp002.slices import PLANES, SLICES
 from ired_interp.experiments.kit.chart_cases import level_places, spread
 from ired_interp.experiments.kit.charts import custom
 from ired_interp.experiments.kit.drawn import Axis, Drawing, Grid, Panel
