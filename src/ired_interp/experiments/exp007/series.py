@@ -30,7 +30,7 @@ class Exp007Config(SubjectOptions):
         "The last checkpoint: a bundled name or a path", default="inverse-4-small-0"
     )
     series: tuple[str, ...] = option(
-        "The checkpoints before it, by name or path, in any order; if none, the bundled "
+        "The checkpoints before the model, by name or path, in any order; if none, the bundled "
         "MODEL-step-N, or the step-N.safetensors beside a file",
         default=(),
     )
@@ -41,6 +41,9 @@ class Exp007Config(SubjectOptions):
     )
     controls: int | None = option(
         "Series of untrained weights beside the model's", laptop=8, paper=10, least=0
+    )
+    bound: float | None = option(
+        "The solver's clamp; that of the model's training if none", above=0
     )
     unit_problems: int = option("Problems a work unit", default=12, least=1)
     series_sha256: tuple[str, ...] = field(default=(), metadata=_PLANNED)
