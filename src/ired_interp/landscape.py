@@ -18,7 +18,7 @@ from ired_interp.checks import (
     whole,
 )
 from ired_interp.energy.autodiff import AutodiffField
-from ired_interp.energy.base import AnalyticEnergy, Energy, FixedProduct, SelectableProduct
+from ired_interp.energy.base import AnalyticEnergy, Energy, FixedCurvature, FixedProduct
 from ired_interp.energy.fields import AnalyticField, Field, where_defined
 from ired_interp.energy.parts import ModelParts, SplitEnergy, SplitField
 from ired_interp.energy.squares import SquaresField
@@ -261,9 +261,13 @@ class Landscape:
                 product that is not finite raises when it is taken.
         """
         self.check_points(y)
-        self.energy(y)  # no curvature where there is no energy
         blocks = tuple(rows for rows, _ in self._blocks(y, 1))
         parts = tuple(self._field.select(rows).linearise(y[rows]) for rows in blocks)
+        known = [part.energy for part in parts if isinstance(part, FixedCurvature)]
+        if len(known) == len(parts):
+            finite(torch.cat(known), "the energy")
+        else:
+            self.energy(y)  # no curvature where there is no energy
         return HessianProduct(self, y, blocks, parts)
 
     def hessian(self, y: Float[Tensor, "n d"], *, verify: bool = True) -> Float[Tensor, "n d d"]:
@@ -287,22 +291,27 @@ class Landscape:
     ) -> tuple[Float[Tensor, "n d d"], Verification]:
         """`hessian`, and how far it was held against the energy."""
         self.check_points(y)
-        self.energy(y)  # no curvature where there is no energy
         known = self.verification(y, verify=verify)
-        n, d = y.shape
-        blocks = self._blocks(y, d)
-        if step := self._field.hessian_rows(self.max_bytes):
-            blocks = [(slice(row, row + step), slice(0, d)) for row in range(0, n, step)]
-        if any(columns != slice(0, d) for _, columns in blocks):  # not even one row fits
-            eye = torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1)
-            h = self._products(y, eye)
-            h = (h + h.mT) / 2
+        step = self._field.hessian_rows(self.max_bytes)
+        if 0 < step < y.shape[0]:
+            blocks = [slice(row, row + step) for row in range(0, y.shape[0], step)]
+            h = torch.cat([self.select(rows).product(y[rows]).hessian() for rows in blocks])
         else:
-            parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
-            h = finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian", _NO_SECOND)
+            h = self.product(y).hessian() if step else self._assembled(y)
         if verify and isinstance(self._field, AnalyticField) and not self._field.is_tested:
             self._check_closed_form(y, h)
         return h, known
+
+    def _assembled(self, y: Tensor) -> Tensor:
+        """∇²_yE in the field's own way, or from products where not even one row fits."""
+        self.energy(y)  # no curvature where there is no energy
+        n, d = y.shape
+        blocks = self._blocks(y, d)
+        if all(columns == slice(0, d) for _, columns in blocks):
+            parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
+            return finite(torch.cat(parts), "the Hessian", _NO_SECOND)
+        h = self._products(y, torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1))
+        return (h + h.mT) / 2
 
     @torch.no_grad()
     def verification(self, y: Float[Tensor, "n d"], *, verify: bool = True) -> Verification:
@@ -561,10 +570,24 @@ class HessianProduct:
         pairs = zip(self.parts, self.blocks, strict=True)
         return finite(torch.cat([part(v[rows]) for part, rows in pairs]), "the Hessian product")
 
+    @torch.no_grad()
+    def hessian(self) -> Float[Tensor, "n d d"]:
+        """H at each point, symmetric: of what the forward pass left, where that is enough.
+
+        Raises:
+            NonFiniteError: H is not finite.
+        """
+        held = [part for part in self.parts if isinstance(part, FixedCurvature)]
+        if len(held) < len(self.parts):
+            return self.land._assembled(self.y)
+        matrices = [part.hessian() for part in held]
+        h = matrices[0] if len(matrices) == 1 else torch.cat(matrices)
+        return finite(h, "the Hessian", _NO_SECOND)
+
     def select(self, rows: Int[Tensor, " k"]) -> "HessianProduct":
         """The product at some of the points, without a new forward pass where that is possible."""
         land, y = self.land.select(rows), self.y[rows]
         part = self.parts[0]
-        if len(self.parts) == 1 and isinstance(part, SelectableProduct):
+        if len(self.parts) == 1 and isinstance(part, FixedCurvature):
             return HessianProduct(land, y, (slice(0, len(rows)),), (part.select(rows),))
         return land.product(y)
