@@ -527,6 +527,10 @@ class Landscape:
             for column in range(0, max(num_vectors, 1), max(num_columns, 1))
         ]
 
+    def check_rows(self, y: Float[Tensor, "n d"]) -> None:
+        """Raise EnergyError if the energy's first rows influence one another."""
+        self._field.check_rows(y)
+
     def check_points(self, y: Tensor) -> None:
         """Check that y has one finite point a row, in the landscape's dtype and on its device.
 
