@@ -11,18 +11,35 @@ from ired_interp.errors import ConfigError
 from ired_interp.experiments.exp001_config import Exp001Config
 from ired_interp.landscape import DEFAULT_MAX_BYTES
 
-__all__ = ["fit_problems", "growth_bytes"]
+__all__ = ["fit_problems", "growth_bytes", "levels_at_once"]
 
 _ITEM_BYTES = {"float64": 8, "float32": 4}
 # Products with the network: so many of its hidden layers for each entry of y, at one point.
 _LAYERS_A_POINT = 16
 # They are chunked to the landscape's bound, and so are the matrices beside them.
 _MOST_WORK_BYTES = 2 * DEFAULT_MAX_BYTES
-# A level's eigenvectors, kept until the ends are taken, and what is derived from them.
+# The points' eigenvectors, kept until the ends are taken, and what is derived from them.
 _MATRICES_A_POINT = 6
 # Columns of levels, stacked, put into a dataset and written into memory.
 _COPIES = 8
 _VECTORS_A_LEVEL, _NUMBERS_A_LEVEL = 12, 200
+_ENOUGH_POINTS = 100  # beyond, more points at once make no product faster
+
+
+def levels_at_once(config: Exp001Config, problems: int, *, dim_y: int) -> int:
+    """Levels whose points are measured together: products of few rows cost as those of many.
+
+    No more than problems, so that the smallest unit is as small as a point; and no more than their
+    matrices leave room for.
+
+    Args:
+        config: Planned.
+        problems: In the unit.
+        dim_y: d.
+    """
+    matrices = problems * _MATRICES_A_POINT * _ITEM_BYTES[config.dtype] * dim_y**2
+    room = min(_ENOUGH_POINTS // problems, DEFAULT_MAX_BYTES // matrices)
+    return max(1, min(len(config.levels), problems, room))
 
 
 def growth_bytes(config: Exp001Config, problems: int, *, dim_y: int, width: int) -> int:
@@ -38,8 +55,9 @@ def growth_bytes(config: Exp001Config, problems: int, *, dim_y: int, width: int)
     work = _LAYERS_A_POINT * item * dim_y * max(width, dim_y)
     vectors = 2 * (config.eigenvectors or 0) + _VECTORS_A_LEVEL
     stored = item * len(config.levels) * (dim_y * vectors + _NUMBERS_A_LEVEL)
-    kept = _MATRICES_A_POINT * item * dim_y**2 + _COPIES * stored
-    return max(work, min(problems * work, _MOST_WORK_BYTES)) + problems * kept
+    points = problems * levels_at_once(config, problems, dim_y=dim_y)
+    kept = points * _MATRICES_A_POINT * item * dim_y**2 + problems * _COPIES * stored
+    return max(work, min(points * work, _MOST_WORK_BYTES)) + kept
 
 
 def fit_problems(config: Exp001Config, max_memory: int, *, dim_y: int, width: int) -> Exp001Config:

@@ -36,8 +36,8 @@ def posterior_reading(
     y: Float[Tensor, "n d"],
     answer: Float[Tensor, "n d"],
     *,
-    sigma: float,
-    signal: float,
+    sigma: float | Float[Tensor, "n 1"],
+    signal: float | Float[Tensor, "n 1"],
 ) -> dict[str, Tensor]:
     """Claimed variance and actual squared error of every entry of the answer, in y².
 
@@ -46,7 +46,7 @@ def posterior_reading(
         gradient: ∇E there.
         y: Typical points of the answers, in the level's coordinates.
         answer: y*.
-        sigma: σ_t.
+        sigma: σ_t, of all points or of each.
         signal: s_t.
     """
     mean = (y - sigma * gradient) / signal

@@ -54,9 +54,18 @@ class Request:
         return slice(0, self.top) if end == TOP else slice(self.top, None)
 
 
-def of_spectrum(spec: curvature.Spectrum, sigma: float, request: Request) -> dict[str, Tensor]:
-    """Eigenvalues, their certificates, and what sums them up as far as it is known."""
+def of_spectrum(
+    spec: curvature.Spectrum, sigma: float | Tensor, request: Request
+) -> dict[str, Tensor]:
+    """Eigenvalues, their certificates, and what sums them up as far as it is known.
+
+    Args:
+        spec: At n points.
+        sigma: σ_t of all, or of each, [n].
+        request: What was asked of it.
+    """
     values, residuals = spec.eigenvalues, spec.residuals
+    sigma = torch.as_tensor(sigma).to(values)
     measured = {
         "eigenvalues": values,
         "residuals": residuals,
@@ -67,7 +76,7 @@ def of_spectrum(spec: curvature.Spectrum, sigma: float, request: Request) -> dic
         "index_high": spec.index_high,
         "roundoff": spec.roundoff,
         "route": torch.tensor([ROUTES.index(route) for route in spec.routes], device="cpu"),
-        "scaled_eigenvalues": sigma * values,
+        "scaled_eigenvalues": sigma.reshape(-1, 1) * values,
     }
     if request.top is not None:
         unknown = torch.full_like(spec.norm, torch.nan)

@@ -14,6 +14,7 @@ from ired_interp.curvature.eigenspaces import Eigenpairs, End
 from ired_interp.energy.base import Energy
 from ired_interp.energy.exact import ideal_spectrum
 from ired_interp.experiments.exp001_config import Exp001Config
+from ired_interp.experiments.exp001_memory import levels_at_once
 from ired_interp.experiments.exp001_posterior import posterior_reading
 from ired_interp.experiments.exp001_spectra import ROUTES, Request, of_spectrum
 from ired_interp.experiments.exp001_variables import (
@@ -30,7 +31,6 @@ from ired_interp.experiments.skill import answer_variables
 from ired_interp.experiments.unit_data import (
     draw_problems,
     level_coords,
-    scales_at,
     to_numpy,
 )
 from ired_interp.landscape import Landscape
@@ -81,13 +81,21 @@ def measure_problems(
         posterior=config.top is None and config.point == "typical",
     )
     columns: dict[str, list[Tensor]] = {}
-    for i, level in enumerate(config.levels):
-        land = Landscape(model, problems.x, level)
-        at = [points.y[:, i] for points in places]
-        found = places[0].found[:, i]
-        scales = scales_at(model.schedule, level)
-        for name, value in _at_level(land, at, found, scales, request, problems.y).items():
-            columns.setdefault(name, []).append(value)
+    step = levels_at_once(config, count, dim_y=task.dim_y)
+    for begin in range(0, len(config.levels), step):
+        some = slice(begin, begin + step)
+        levels = torch.tensor(config.levels[some], device="cpu")
+        rows = torch.arange(count, device="cpu").repeat_interleave(len(levels))
+        land = Landscape(model, problems.x[rows], levels.repeat(count))
+        at = [points.y[:, some].flatten(0, 1) for points in places]
+        found = places[0].found[:, some].flatten()
+        timesteps = [model.schedule.timestep(level) for level in config.levels[some]]
+        tables = (model.schedule.signal, model.schedule.sigma)
+        signal, sigma = (table[timesteps].repeat(count) for table in tables)
+        measured = _at_points(land, at, found, (signal, sigma), request, problems.y[rows])
+        for name, value in measured.items():
+            shaped = value.reshape(count, len(levels), *value.shape[1:])
+            columns.setdefault(name, []).append(shaped)
     data_vars = _given(problems.x, problems.y, places, config)
     if answers:
         data_vars |= answer_variables(
@@ -99,7 +107,7 @@ def measure_problems(
             attrs["flag_meanings"] = "; ".join(f"{i}: {route}" for i, route in enumerate(ROUTES))
         data_vars[name] = (
             ("problem", "level", *dims_of(name)),
-            to_numpy(torch.stack(values, dim=1)),
+            to_numpy(torch.cat(values, dim=1)),
             attrs,
         )
     timesteps = [model.schedule.timestep(level) for level in config.levels]
@@ -146,21 +154,31 @@ def _given(x: Tensor, answer: Tensor, places: list[Points], config: Exp001Config
     return data_vars
 
 
-def _at_level(
+def _at_points(
     land: Landscape,
     at: list[Tensor],
     found: Tensor,
-    scales: tuple[float, float],
+    scales: tuple[Tensor, Tensor],
     request: Request,
     answer: Tensor,
 ) -> dict[str, Tensor]:
-    """Everything measured at one level; NaN (and -1 for counts) where no point was found."""
-    y, (signal, sigma) = at[0], scales
+    """Everything measured at some points; NaN (and -1 for counts) where none was found.
+
+    Args:
+        land: Of as many rows: problems at their levels.
+        at: The points of each draw.
+        found: Where there is one.
+        scales: s_t and σ_t of each row.
+        request: What is asked of the spectrum.
+        answer: y* of each row.
+    """
+    y = at[0]
     n, d = y.shape
     measured: dict[str, Tensor] = {}
     rows = found.nonzero().flatten()
     if len(rows):
         there, here = land.select(rows), y[rows]
+        signal, sigma = (scale.to(y)[rows] for scale in scales)
         spec = curvature.spectrum(there, here, request.top, request.bottom)
         measured = of_spectrum(spec, sigma, request)
         energy, gradient = there.energy_and_gradient(here)
@@ -168,7 +186,12 @@ def _at_level(
         if request.posterior:
             diagonal = (spec.eigenvectors.square() * spec.eigenvalues[:, None]).sum(dim=2)
             measured |= posterior_reading(
-                diagonal, gradient, here, answer[rows], sigma=sigma, signal=signal
+                diagonal,
+                gradient,
+                here,
+                answer[rows],
+                sigma=sigma[:, None],
+                signal=signal[:, None],
             )
         spaces: dict[End, curvature.Eigenspace] = {}
         if request.vectors:
@@ -254,11 +277,16 @@ def _of_parts(
     else:
         out = {"part_traces": curvature.part_traces(land, y)}
     if request.vectors:
-        vectors = measured["eigenvectors"].reshape(n, -1, d).mT
-        kept = curvature.split(land, y, vectors)
+        if request.top is None:  # the stored vectors are among all of them
+            columns = measured["vector_eigen"].flatten(1)
+            names = columns[:, None].expand(-1, along.shape[1], -1)
+            contributions, defects = along.gather(2, names), apart.defects.gather(1, columns)
+        else:
+            kept = curvature.split(land, y, measured["eigenvectors"].reshape(n, -1, d).mT)
+            contributions, defects = kept.contributions, kept.defects
         shape = (n, len(request.ends), request.vectors)
-        out["contributions"] = kept.contributions.reshape(n, -1, *shape[1:])
-        out["contribution_defects"] = kept.defects.reshape(shape)
+        out["contributions"] = contributions.reshape(n, -1, *shape[1:])
+        out["contribution_defects"] = defects.reshape(shape)
     return out
 
 
