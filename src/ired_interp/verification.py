@@ -116,7 +116,10 @@ class Verification:
     def with_rows(self, rows: Int[Tensor, " k"], other: "Verification") -> "Verification":
         """The same with some of the points taken from another."""
         columns: dict[str, Any] = {
-            name: getattr(self, name).index_copy(0, rows, getattr(other, name)) for name in _COLUMNS
+            name: getattr(self, name).index_copy(
+                0, rows.to(getattr(self, name).device), getattr(other, name)
+            )
+            for name in _COLUMNS
         }
         outcomes = list(self.outcomes)
         for row, outcome in zip(rows.tolist(), other.outcomes, strict=True):

@@ -1,6 +1,6 @@
 """The ends of planted spectra from Krylov spaces: none missed, none twice, none invented."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from torch import Tensor
 import planted
 from ired_interp.curvature.ends import Ends
 from ired_interp.curvature.extremes import Extremes, extremes
-from ired_interp.curvature.lanczos import Product
+from ired_interp.curvature.lanczos import KrylovSpace, Product
+from other_device import Elsewhere
 
 D = 60
 BULK = np.linspace(-1, 1, 50).tolist()
@@ -61,7 +62,7 @@ def _ask(
     counted = Counted(matrices, torch.zeros(n, dtype=torch.int64))
     found = extremes(
         counted.restrict,
-        torch.zeros(n, d, dtype=matrices.dtype),
+        torch.zeros_like(matrices[:, 0]),
         wanted,
         tol=tol,
         capacity=min(d, 2 * wanted.num_pairs + 20) if capacity is None else capacity,
@@ -219,6 +220,27 @@ def test_nothing_is_read_from_or_left_in_global_state() -> None:
     again = _ask(matrices, wanted)[0]
     assert torch.equal(first.values, again.values)
     assert torch.equal(first.vectors, again.vectors)
+
+
+def test_what_decides_lives_on_the_cpu_wherever_the_points_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ritz(space: KrylovSpace) -> tuple[Tensor, Tensor]:  # as off the CPU
+        found = torch.linalg.eigh(space.projected[:, : space.size, : space.size])
+        return found.eigenvalues, found.eigenvectors
+
+    for module in ("extremes", "complement"):
+        monkeypatch.setattr(f"ired_interp.curvature.{module}.ritz", ritz)
+    matrices, ends = _planted(*SPECTRA), Ends(11, 4)
+    found, counts = _ask(matrices.as_subclass(Elsewhere), ends, capacity=50)
+    beside, _ = _ask(matrices, ends, capacity=50)
+    for name in ("num_products", "dimensions", "converged"):
+        assert not isinstance(getattr(found, name), Elsewhere)
+    assert torch.equal(found.num_products, counts)
+    assert isinstance(found.values, Elsewhere)
+    plain = Extremes(*(getattr(found, f.name).cpu() for f in fields(found)))
+    _check(plain, matrices, ends)
+    assert torch.equal(plain.num_products, beside.num_products)
 
 
 # Ends

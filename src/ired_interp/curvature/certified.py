@@ -78,9 +78,12 @@ class Spectrum:
     def with_rows(self, rows: Int[Tensor, " k"], other: "Spectrum") -> "Spectrum":
         """The same with some of the points' results taken from another spectrum."""
         columns: dict[str, Any] = {
-            name: getattr(self, name).index_copy(0, rows, getattr(other, name)) for name in _COLUMNS
+            name: getattr(self, name).index_copy(
+                0, rows.to(getattr(self, name).device), getattr(other, name)
+            )
+            for name in _COLUMNS
         }
-        columns["num_products"] = self.num_products.index_add(0, rows, other.num_products)
+        columns["num_products"] = self.num_products.index_add(0, rows.cpu(), other.num_products)
         routes = list(self.routes)
         for row, route in zip(rows.tolist(), other.routes, strict=True):
             routes[row] = route

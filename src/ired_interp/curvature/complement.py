@@ -126,7 +126,7 @@ class _Look:
         vectors: As columns.
         errors: Of the values, at most.
         better: Which of them belong among the wanted ones.
-        unsure: Where none does, and it may be because they have not come far enough.
+        unsure: Where none does, and it may be because they have not come far enough; on the CPU.
     """
 
     values: Float[Tensor, "p c"]
@@ -150,7 +150,8 @@ def _look(explored: Explored, complement: KrylovSpace, ends: Ends, tol: float) -
         # Where the space is invariant, each step was a new random direction: it has seen enough.
         reach = torch.maximum(_SAFETY * errors, close * (errors > 0))
     may = ends.may_include(found, values - reach, values + reach, tol)
-    return _Look(values, vectors, errors, better, may.any(dim=1) & ~better.any(dim=1))
+    unsure = (may.any(dim=1) & ~better.any(dim=1)).cpu()
+    return _Look(values, vectors, errors, better, unsure)
 
 
 def _way(

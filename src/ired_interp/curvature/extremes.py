@@ -35,9 +35,9 @@ class Extremes:
         vectors: Of unit length, as rows.
         images: H times the vectors, as the products gave them.
         norm: The largest |Ritz value| of each point.
-        num_products: Hessian products of each point.
-        dimensions: Of the first space of each point when it was left.
-        converged: Whether all residuals are within the tolerance.
+        num_products: Hessian products of each point, on the CPU.
+        dimensions: Of the first space of each point when it was left, on the CPU.
+        converged: Whether all residuals are within the tolerance, on the CPU.
     """
 
     values: Float[Tensor, "n e"]
@@ -146,7 +146,7 @@ def _round(
         space = grow_until_invariant_(space, product, look)
         out.num_products[points] += space.size - before
         spent = out.num_products[points] >= request.most_products
-        invariant = space.remainder == 0
+        invariant = (space.remainder == 0).cpu()
         due = bool((spent | invariant).any()) or space.size == space.capacity
         if due or _scouts_done(request, space, locked):
             seen = _examine(request, space, locked)
@@ -179,7 +179,10 @@ def _round(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a space knows of its points' ends: indices into the locked values, then its own."""
+    """What a space knows of its points' ends: indices into the locked values, then its own.
+
+    ``done`` is on the CPU, as everything is that decides which points go on.
+    """
 
     chosen: Int[Tensor, "p e"]
     done: Bool[Tensor, " p"]
@@ -217,14 +220,14 @@ def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
     close = errors.gather(1, chosen) <= _SAFETY * request.tol * norm
     enough = everything.shape[1] >= max(request.ends.top, request.ends.bottom)
     if not enough:
-        return _Look(chosen, torch.zeros_like(close[:, 0]), norm[:, 0], vectors)
+        return _Look(chosen, torch.zeros_like(close[:, 0]).cpu(), norm[:, 0], vectors)
     # A second vector of a cluster may stand in the space half finished: nothing that is not
     # chosen may still be on its way to the wanted ones.
     found = everything.gather(1, chosen)
     low, high = everything - errors, everything + errors
     others = request.ends.may_include(found, low, high, request.tol)
     done = close.all(dim=1) & ~others.scatter(1, chosen, value=False).any(dim=1)
-    return _Look(chosen, done, norm[:, 0], vectors)
+    return _Look(chosen, done.cpu(), norm[:, 0], vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,7 @@ def _leave(
             stream=f"lanczos/search/{number}",
         )
         out.num_products[there] += outside.num_products
-        hits = outside.directions.any(dim=1).nonzero().flatten()
+        hits = outside.directions.any(dim=1).cpu().nonzero().flatten()
         rows, directions = searched[hits], outside.directions[hits]
         affordable = out.num_products[points[rows]] < request.most_products
         converged[rows] = False
@@ -307,7 +310,7 @@ def _locked(
     """Where to look on, with the pairs found so far: each once, in groups of as many."""
     same = seen.chosen[:, :, None] == seen.chosen[:, None, :]
     first = ~same.tril(-1).any(dim=2)[rows]
-    counts = first.sum(dim=1)
+    counts = first.sum(dim=1).cpu()
     groups = []
     for count in torch.unique(counts).tolist():
         group = (counts == count).nonzero().flatten()

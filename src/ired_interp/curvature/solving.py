@@ -25,8 +25,8 @@ class Solved:
     Attributes:
         pairs: The pairs, NaN where none were found.
         norm: ‖H‖₂, the largest |λ| that was found.
-        met: Whether the pairs are as good as was asked; elsewhere another way has to be taken.
-        num_products: Hessian products of each point.
+        met: Whether the pairs are as good as was asked, on the CPU.
+        num_products: Hessian products of each point, on the CPU.
         verification: How far the derivatives were held against the energy.
         hessian: The matrices, perhaps of a lower precision; None if there were none.
         product: Products at the points in y's dtype, where the pairs come from such.
@@ -66,7 +66,7 @@ def solve_eigenproblem(
         pairs = all_pairs(h) if plan.ends is None else wanted_pairs(h, plan.ends)
         none = torch.zeros(y.shape[0], dtype=torch.int64, device="cpu")
         norm = pairs.spectrum.abs().amax(dim=1)
-        return Solved(pairs, norm, torch.ones_like(norm, dtype=torch.bool), none, known, hessian=h)
+        return Solved(pairs, norm, none == 0, none, known, hessian=h)
     known = land.verification(y, verify=verify)
     if not plan.refined or rough is None:
         return _by_krylov(plan, plan.ends, land.product(y), land, y, known)
@@ -78,11 +78,10 @@ def solve_eigenproblem(
         pairs = wanted_pairs(h, plan.ends)
         none = torch.zeros(y.shape[0], dtype=torch.int64, device="cpu")
         norm = pairs.spectrum.abs().amax(dim=1)
-        everywhere = torch.ones_like(norm, dtype=torch.bool)
-        found = Solved(pairs, norm, everywhere, none, known, hessian=h)
+        found = Solved(pairs, norm, none == 0, none, known, hessian=h)
     product, norm = land.product(y), found.norm.to(y)
     pairs, good, num_products = refine(found.pairs, product, plan.ends, plan.tol, norm=norm)
-    met = good & found.met.to(good.device)
+    met = good.cpu() & found.met
     spent = found.num_products + num_products
     return Solved(pairs, norm, met, spent, known, found.hessian, product)
 
