@@ -31,6 +31,7 @@ FLOORS = {
     "comparisons": 3,
     "verification": 3,
     "landscape": 3,
+    "annealing": 4,
     "solve": 4,
     "anatomy": 5,
     "negatives": 4,
