@@ -31,12 +31,11 @@ from ired_interp.comparisons import (
     ULPS,
     Line,
     Look,
-    Verdict,
-    other_steps,
 )
 from ired_interp.energy.fields import Field, where_defined
 from ired_interp.energy.roundoff import high_differences, magnitude
 from ired_interp.errors import EnergyError
+from ired_interp.judging import Verdict, other_steps
 
 __all__ = ["Verification", "verify"]
 

@@ -29,6 +29,7 @@ FLOORS = {
     "energy": 2,
     "rules": 2,
     "comparisons": 3,
+    "judging": 3,
     "verification": 3,
     "landscape": 3,
     "annealing": 4,
