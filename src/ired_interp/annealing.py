@@ -103,8 +103,7 @@ def anneal(
         y = start if answer is None else signal * answer
         land = Landscape(model, x, level)
         if jump:
-            jumped = y / signal - sigma / signal * land.gradient(y)
-            y = signal * jumped.clamp(-bound, bound)
+            y = signal * propose(y / signal, land.gradient(y), sigma / signal, bound)
         end = inner_fn(land, y, step, bound * signal)
         answer = (y if end is None else end.y) / signal
         yield Passed(level, answer, end)
@@ -194,7 +193,7 @@ def propose(
     step: Float[Tensor, "n 1"] | float,
     bound: Float[Tensor, "n 1"] | float,
 ) -> Float[Tensor, "n d"]:
-    """One inner step of the released rule before it is judged: clamp(y - step·∇E, ±bound)."""
+    """A step of the released rule before it is judged: clamp(y - step·∇E, ±bound)."""
     moved = y - step * gradient
     if isinstance(bound, Tensor):
         return torch.minimum(torch.maximum(moved, -bound), bound)

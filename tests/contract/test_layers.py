@@ -31,6 +31,7 @@ FLOORS = {
     "comparisons": 3,
     "judging": 3,
     "verification": 3,
+    "hessian_product": 3,
     "landscape": 3,
     "annealing": 4,
     "solve": 4,

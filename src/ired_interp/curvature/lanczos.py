@@ -15,7 +15,7 @@ from ired_interp import lapack
 from ired_interp.checks import Whole, whole
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ShapeError
-from ired_interp.landscape import HessianProduct
+from ired_interp.hessian_product import HessianProduct
 
 __all__ = [
     "KrylovSpace",

@@ -12,7 +12,8 @@ from ired_interp.curvature.extremes import extremes
 from ired_interp.curvature.lanczos import products
 from ired_interp.curvature.refined import refine
 from ired_interp.curvature.routes import Plan
-from ired_interp.landscape import HessianProduct, Landscape
+from ired_interp.hessian_product import HessianProduct
+from ired_interp.landscape import Landscape
 from ired_interp.verification import Verification
 
 __all__ = ["Solved", "solve_eigenproblem"]

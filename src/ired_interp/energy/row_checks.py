@@ -1,6 +1,6 @@
 """Whether the rows of an energy are independent, and the same from call to call."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ _NOISES = 30.0
 _DIFFERENCES = 1 / 6  # power of ε that makes the step of a high difference
 
 
+@runtime_checkable
 class RowsField(Protocol):
     """An energy at rows that may turn out not to be independent."""
 
