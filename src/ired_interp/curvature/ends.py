@@ -1,4 +1,4 @@
-"""Which eigenpairs of a spectrum are asked for, and which values may be among them."""
+"""The ends of a spectrum that are asked for, and which values may be among them."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Wanted"]
+__all__ = ["Ends"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Ends:
     """Which eigenpairs: ``top`` of the largest |λ|, ``bottom`` of the lowest λ."""
 
     top: int
