@@ -6,7 +6,6 @@ record. Runs of versions 1 and 2 have the checksum alone, in ``unit-00003.sha256
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +17,7 @@ import xarray as xr
 
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments.base import GROUP
+from ired_interp.runs import netcdf
 from ired_interp.runs.records import (
     ShardFault,
     ShardRecord,
@@ -70,8 +70,7 @@ def read_shard(folder: Path, index: int) -> xr.Dataset:
         raise RunFolderError(f"{path}: cannot be read ({error.strerror}): run 'resume'.") from error
     if record is None or hashlib.sha256(content).hexdigest() != record.sha256:
         raise RunFolderError(f"{path} is damaged: 'ired-interp resume' computes it again.")
-    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as data:
-        return data.load()
+    return netcdf.from_bytes(content).to_dataset()
 
 
 def collate(shards: Sequence[xr.Dataset]) -> dict[str, xr.Dataset]:
@@ -97,10 +96,7 @@ def collate(shards: Sequence[xr.Dataset]) -> dict[str, xr.Dataset]:
 
 def to_bytes(groups: Mapping[str, xr.Dataset]) -> bytes:
     """NetCDF-4 on HDF5, with groups by path."""
-    tree = xr.DataTree.from_dict({name: _plain(data) for name, data in groups.items()})
-    buffer = io.BytesIO()
-    tree.to_netcdf(buffer, engine="h5netcdf")
-    return buffer.getvalue()
+    return netcdf.to_bytes({name: _plain(data) for name, data in groups.items()})
 
 
 def _concat(members: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
