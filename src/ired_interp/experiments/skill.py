@@ -160,7 +160,7 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
             ),
             "mean_rule_error": (
                 ("rule", "statistic"),
-                np.array([_row(bootstrap_mean(row, seed=0)) for row in rule_errors]),
+                statistics(xr.DataArray(rule_errors, dims=("rule", "problem"))),
                 squared | _says("mean over problems"),
             ),
             "skill": (

@@ -5,7 +5,6 @@ is of, and what it cost. The record is written first, so that data which have th
 record. Runs of versions 1 and 2 have the checksum alone, in ``unit-00003.sha256``.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,11 +17,13 @@ import xarray as xr
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments.base import GROUP
 from ired_interp.runs import netcdf
+from ired_interp.runs.netcdf import from_bytes
 from ired_interp.runs.records import (
     ShardFault,
     ShardRecord,
     differences,
     find_fault,
+    read_content,
     read_record,
     record_path,
     shard_path,
@@ -36,6 +37,7 @@ __all__ = [
     "collate",
     "differences",
     "find_fault",
+    "find_shard",
     "read_record",
     "read_shard",
     "shard_path",
@@ -62,15 +64,25 @@ def read_shard(folder: Path, index: int) -> xr.Dataset:
     Raises:
         RunFolderError: Missing or damaged.
     """
-    path = shard_path(folder, index)
-    record = read_record(folder, index)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunFolderError(f"{path}: cannot be read ({error.strerror}): run 'resume'.") from error
-    if record is None or hashlib.sha256(content).hexdigest() != record.sha256:
-        raise RunFolderError(f"{path} is damaged: 'ired-interp resume' computes it again.")
-    return netcdf.from_bytes(content).to_dataset()
+    content = read_content(folder, index, plan_sha256=None)
+    if isinstance(content, ShardFault):
+        raise RunFolderError(f"{content.reason}: 'ired-interp resume' computes it again.")
+    return from_bytes(content).to_dataset()
+
+
+def find_shard(
+    folder: Path, index: int, *, plan_sha256: str, code: Mapping[str, Any]
+) -> xr.Dataset | ShardFault:
+    """A unit's data, read once, or what keeps them from being used.
+
+    Args:
+        folder: The run's ``shards``.
+        index: Of the unit.
+        plan_sha256: The run's plan.
+        code: What all of the run's shards must be computed by.
+    """
+    content = read_content(folder, index, plan_sha256=plan_sha256, code=code)
+    return content if isinstance(content, ShardFault) else from_bytes(content).to_dataset()
 
 
 def collate(shards: Sequence[xr.Dataset]) -> dict[str, xr.Dataset]:
