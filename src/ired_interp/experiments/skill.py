@@ -13,6 +13,7 @@ import xarray as xr
 
 from ired_interp.energy.base import Energy
 from ired_interp.errors import NonFiniteError
+from ired_interp.experiments.over_problems import statistics
 from ired_interp.experiments.page import Definition
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise

@@ -270,4 +270,4 @@ def _bca(
         rng=np.random.default_rng(seed),
     )
     low, high = result.confidence_interval
-    return low, high
+    return np.asarray(low), np.asarray(high)
