@@ -4,13 +4,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+import xarray as xr
 
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import find_experiment
-from ired_interp.experiments.base import ROOT, groups_of
-from ired_interp.experiments.smallest import reduce_config
-from ired_interp.preflight.probe import check_finite
+from ired_interp.experiments.base import ROOT
+from ired_interp.experiments.smallest import Reduced, reduce_config
 from ired_interp.preflight.resources import estimate
+from ired_interp.preflight.returned import check_finite, check_read_back, seen_in
+from ired_interp.runs.netcdf import from_bytes
+from ired_interp.runs.shards import to_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +87,11 @@ def test_what_the_plan_fills_in_is_counted() -> None:
 def test_what_the_package_s_experiment_may_leave_out_is_no_failure() -> None:
     experiment = find_experiment("exp001")
     config = experiment.Config(problems=1, levels=(1,), controls=0, top=2, bottom=1)
-    groups = groups_of(experiment.run_unit(experiment.plan(config), 0))
-    data = groups[ROOT]
+    data = experiment.run_unit(experiment.plan(config), 0)
     assert bool(data["condition_number"].isnull().all())
-    assert check_finite(experiment, groups).status == "pass"
+    assert check_finite(experiment, data).status == "pass"
     data["energy"][:] = float("nan")
-    check = check_finite(experiment, groups)
+    check = check_finite(experiment, data)
     assert (check.id, check.status) == ("finite", "fail")
     assert "energy: 1 of 1 numbers are NaN" in check.found
 
@@ -115,3 +117,34 @@ def test_the_cost_is_that_of_the_reduced_unit_times_its_work() -> None:
     assert cost is not None
     assert cost.unit_seconds == pytest.approx(0.5 + 29 * 0.1)
     assert cost.unit_bytes == 1000
+
+
+def test_a_unit_passes_what_is_to_be_seen_of_it_and_no_more() -> None:
+    """Five checks once passed in the same words whatever the unit was."""
+    reduced = Reduced(None, {"problems": 40, "levels": 3})
+    flat = xr.Dataset({"a": ("problem", [1.0]), "n": ("problem", [1])})
+    found = {check.id: check for check in seen_in(flat, reduced)}
+    assert list(found) == ["dims", "levels", "array_type", "call_signature", "device"]
+    assert found["levels"].status == "not_checked"
+    assert "nothing along 'level'" in found["levels"].found
+    tried = "in one unit of the trial with 1/40 of the problems, 1/3 of the levels"
+    for name in ("dims", "array_type", "call_signature", "device"):
+        assert found[name].status == "pass"
+        assert tried in found[name].found
+    assert "problem 1" in found["dims"].found
+    assert "float64, int64" in found["array_type"].found
+    levelled = {check.id: check for check in seen_in(flat.expand_dims(level=[2, 7]), reduced)}
+    assert levelled["levels"].status == "pass"
+    assert "level 2, 7, in one unit" in levelled["levels"].found
+
+
+def test_what_a_shard_changes_is_found() -> None:
+    """Once it was written alone, and said to be read back."""
+    data = xr.Dataset({"days": ("problem", [1.0, 2.0]), "a": ("problem", [1.0, float("nan")])})
+    for text, status in (("days", "pass"), ("days since 2000-01-01", "fail")):
+        data["days"].attrs["units"] = text
+        read = from_bytes(to_bytes({ROOT: data})).to_dataset()
+        check = check_read_back(data, read)
+        assert (check.id, check.status) == ("result_shape", status)
+    assert "variable days is float64 over ('problem',) before it is stored" in check.found
+    assert "datetime64" in check.found

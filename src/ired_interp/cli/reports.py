@@ -14,7 +14,7 @@ def report(options: argparse.Namespace) -> int:
     """Write it again."""
     from ired_interp.report.html import write_report
 
-    run = open_run(options.folder)
+    run = open_run(options.folder).loaded()
     print_verdicts(run, terminal())
     console.print(f"report   {write_report(run)}", soft_wrap=True)
     if options.figures is not None:

@@ -8,12 +8,20 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ired_interp.git import Answer, git, have_git, without_password
 
-__all__ = ["Repository", "job_name", "package_sha256", "provenance", "repository"]
+__all__ = [
+    "Repository",
+    "code_sha256",
+    "job_name",
+    "makes_data",
+    "package_sha256",
+    "provenance",
+    "repository",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +37,17 @@ _MAKES_NO_DATA = (
     "api.py",
     "console.py",
     "git.py",
+    "runs/comparison.py",
+    "runs/heads.py",
+    "runs/moves.py",
+    "runs/over_models.py",
+    "runs/units.py",
 )
+_EXPERIMENTS = "experiments"
+# The last word in the name of a module there that shows what was found: exp001_figures.py.
+_SHOWS = ("charts", "drawing", "figures", "findings", "interactive", "page", "words")
+# What a page is made of; its definitions of variables stand in the data too.
+_IN_THE_DATA = "experiments/page.py"
 
 
 @dataclass(frozen=True)
@@ -89,13 +107,31 @@ def provenance() -> dict[str, Any]:
 @functools.cache
 def package_sha256() -> str:
     """SHA-256 of the package's modules that data depend on, by name and content."""
-    root = Path(__file__).parents[1]
+    return code_sha256(Path(__file__).parents[1])
+
+
+def code_sha256(root: Path) -> str:
+    """As `package_sha256`, of the package in a folder."""
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
-        if name.parts[0] not in _MAKES_NO_DATA:
+        if makes_data(name):
             digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def makes_data(module: PurePath) -> bool:
+    """Whether data depend on a module of this package: no report, page, figure or command does.
+
+    Args:
+        module: Its file, from the package's folder on.
+    """
+    name = module.as_posix()
+    if any(name == one or name.startswith(f"{one}/") for one in _MAKES_NO_DATA):
+        return False
+    last_word = module.stem.rpartition("_")[2]
+    shows = module.parts[0] == _EXPERIMENTS and last_word in _SHOWS
+    return not shows or name == _IN_THE_DATA
 
 
 def repository(folder: Path) -> Repository | None:

@@ -5,12 +5,12 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ired_interp.errors import RunFolderError, StorageError
 
@@ -65,9 +65,9 @@ def create_folder(path: Path, files: Mapping[str, bytes]) -> None:
         )
     with guard(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", dir=path.parent))
+        draft = _draft_of(path)
+        draft.mkdir()
         try:
-            draft.chmod(0o777 & ~_umask())
             for name, content in files.items():
                 write_file(draft / name, content)
             draft.rename(path)
@@ -83,20 +83,12 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         StorageError: The file system refused; a file that was there before is still whole.
     """
+    with guard(path), _drafted(path) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     with guard(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.chmod(0o666 & ~_umask())
-            draft.replace(path)
-            _sync_folder(path.parent)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        _sync_folder(path.parent)
 
 
 def write_note(path: Path, content: bytes) -> None:
@@ -107,17 +99,8 @@ def write_note(path: Path, content: bytes) -> None:
     Raises:
         StorageError: The file system refused.
     """
-    with guard(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            draft.chmod(0o666 & ~_umask())
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+    with guard(path), _drafted(path) as stream:
+        stream.write(content)
 
 
 def append_log(path: Path, line: str) -> None:
@@ -164,10 +147,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextlib.contextmanager
+def _drafted(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside a path, that takes its name once it is whole."""
+    draft = _draft_of(path)
+    # With the rights that any new file has: the process's mask is the system's to apply, as to ask
+    # for it is to change it, for all threads.
+    with draft.open("xb") as stream:
+        try:
+            yield stream
+            stream.close()
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _draft_of(path: Path) -> Path:
+    """A name beside it that nothing has."""
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
 
 
 def _sync_folder(path: Path) -> None:
