@@ -17,8 +17,8 @@ from ired_interp.errors import ConfigError, RunFolderError, UnitsFailedError
 from ired_interp.runs.computing import compute_units
 from ired_interp.runs.execution import collate_run
 from ired_interp.runs.run import open_run
-from ired_interp.runs.storage import sha256_of
 from ired_interp.runs.units import parse_units, unit_statuses
+from ired_interp.storage import sha256_of
 from killing import assert_same, finish, prepare, start, wait_for_plan
 
 RUN = "run waiting_experiment.py --units 5 --seconds 0"

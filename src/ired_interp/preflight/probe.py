@@ -358,9 +358,9 @@ class _Once:
         return self._data
 
 
-def check_finite(experiment: Any, data: xr.Dataset) -> Check:
+def check_finite(experiment: Experiment, data: xr.Dataset) -> Check:
     """NaN is missing only where the experiment says so, or a ``status`` beside it does."""
-    allowed = set(getattr(getattr(experiment, "own", experiment), "may_be_missing", ()))
+    allowed = set(experiment.may_be_missing)
     if "status" in data.data_vars and bool((data["status"] != 0).any()):
         return not_checked("finite", "the unit's status says that a point was not found")
     bad = {}

@@ -15,7 +15,7 @@ from ired_interp.experiments.base import FigureSpec, Theme
 from ired_interp.experiments.evidence_figures import evidence_figures
 from ired_interp.report.readable import read
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import guard, write_file
+from ired_interp.storage import guard, write_file
 
 __all__ = ["DARK", "LIGHT", "THEMES", "Drawing", "draw_svg", "save_figures"]
 

@@ -15,7 +15,7 @@ from ired_interp.report.readable import read
 from ired_interp.report.scripts import scripts
 from ired_interp.report.templates import render
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = ["write_report"]
 

@@ -89,7 +89,7 @@ def provenance() -> dict[str, Any]:
 @functools.cache
 def package_sha256() -> str:
     """SHA-256 of the package's modules that data depend on, by name and content."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
