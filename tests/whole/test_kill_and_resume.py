@@ -3,11 +3,13 @@
 ``make soak`` has more kills of the first kind.
 """
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from killing import (
     undisturbed,
     wait_for_plan,
 )
+from tiers import slow, slow_but
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +39,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(folder: Path) -> dict[str, Undisturbed]:
-    kinds: tuple[What, ...] = ("waiting", "exp001")
-    return {what: undisturbed(what, folder) for what in kinds}
+def whole(folder: Path) -> Callable[[What], Undisturbed]:
+    """The run of a kind that nobody killed, made when it is first asked for."""
+    return functools.cache(lambda what: undisturbed(what, folder))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", slow_but({0}, range(5)))
 def test_a_killed_run_ends_with_the_same_bytes(
-    seed: int, folder: Path, whole: dict[str, Undisturbed]
+    seed: int, folder: Path, whole: Callable[[What], Undisturbed]
 ) -> None:
     what: What = "exp001" if seed % 2 else "waiting"
-    kill_and_resume(what, whole[what], folder, seed)
+    kill_and_resume(what, whole(what), folder, seed)
 
 
 def copied(whole: Path, to: Path) -> Path:
@@ -77,13 +80,13 @@ def test_a_damaged_shard_is_computed_again(
     name: str,
     damage: object,
     folder: Path,
-    whole: dict[str, Undisturbed],
+    whole: Callable[[What], Undisturbed],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder)
-    run = copied(whole["waiting"].path, tmp_path / "run")
+    run = copied(whole("waiting").path, tmp_path / "run")
     assert callable(damage)
     damage(run / "shards" / name)
     lost = name.endswith(".h5") and damage is Path.unlink
@@ -93,12 +96,13 @@ def test_a_damaged_shard_is_computed_again(
     with pytest.raises(OSError, match=r"1 of 12 units are missing or damaged:\n.*unit-00003"):
         collate_run(ii.open_run(run))
     assert main(["resume", str(run)]) == 0
-    assert_same(run, whole["waiting"].path)
+    assert_same(run, whole("waiting").path)
     log = (run / "log.txt").read_text()
     assert ("computed again" in log) == (not lost)
     assert Counter(log.split())["done"] == 13  # the twelve, and the one again
 
 
+@slow
 def test_two_resumes_at_once_share_the_work(folder: Path) -> None:
     words = "run waiting_experiment.py --units 8 --seconds 1"
     first = start(f"{words} --out twice", folder)
@@ -136,6 +140,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@slow
 def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path, tmp_path: Path) -> None:
     """On a real file system of 600 KiB where this user may mount one."""
     words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out roomy"
@@ -192,11 +197,12 @@ def _path() -> str:
     return str(Path(ii.__file__).parents[1])
 
 
-def test_what_is_recorded_of_a_unit(whole: dict[str, Undisturbed]) -> None:
-    record = json.loads((whole["exp001"].path / "shards/unit-00002.json").read_text())
-    head = json.loads((whole["exp001"].path / "run.json").read_text())
+def test_what_is_recorded_of_a_unit(whole: Callable[[What], Undisturbed]) -> None:
+    run = whole("waiting").path
+    record = json.loads((run / "shards/unit-00002.json").read_text())
+    head = json.loads((run / "run.json").read_text())
     assert record["plan_sha256"] == head["plan_sha256"]
-    assert record["bytes"] == (whole["exp001"].path / "shards/unit-00002.h5").stat().st_size
+    assert record["bytes"] == (run / "shards/unit-00002.h5").stat().st_size
     assert 0 < record["seconds"] < 100
     assert 50e6 < record["start_memory_bytes"] <= record["peak_memory_bytes"] < 4e9
     assert record["code"]["package_sha256"] == head["provenance"]["package_sha256"]

@@ -14,12 +14,15 @@ import ired_interp as ii
 import tiny
 from ired_interp.cli import main
 from ired_interp.errors import ConfigError, RunFolderError, UnitsFailedError
+from ired_interp.experiments import find_experiment
+from ired_interp.experiments.config import config_from_mapping
 from ired_interp.runs.computing import compute_units
 from ired_interp.runs.execution import collate_run
-from ired_interp.runs.run import open_run
+from ired_interp.runs.run import open_run, plan_run
 from ired_interp.runs.units import parse_units, unit_statuses
 from ired_interp.storage import sha256_of
 from killing import assert_same, finish, prepare, start, wait_for_plan
+from tiers import slow, slow_but
 
 RUN = "run waiting_experiment.py --units 5 --seconds 0"
 
@@ -73,11 +76,10 @@ def test_from_python_the_failure_is_an_error_of_its_own(folder: Path) -> None:
 
 
 def test_alike_failures_are_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = "--problems 3 --unit-problems 1 --levels 1 --controls 0 --out r"
-    assert main(f"run exp001 --model m.safetensors {words}".split()) == 0
-    Path("r/results.h5").unlink()
-    for path in Path("r/shards").glob("*.h5"):
-        path.unlink()
+    fields = {"model": "m.safetensors", "problems": 3, "unit_problems": 1, "levels": [1]}
+    experiment = find_experiment("exp001")
+    config = config_from_mapping(experiment.Config, {**fields, "controls": 0})
+    plan_run(experiment, config, Path("r"))
     tiny.checkpoint(Path("m.safetensors"), seed=5)
     capsys.readouterr()
     assert main(["resume", "r"]) == 1
@@ -100,6 +102,7 @@ def test_a_worker_that_is_killed_costs_its_unit_alone(folder: Path) -> None:
     assert_same(Path("r"), Path("whole"))
 
 
+@slow
 def test_workers_write_the_same_bytes(folder: Path) -> None:
     words = "--model m.safetensors --problems 6 --unit-problems 2 --levels 3 --controls 0"
     for name, workers in (("one", 1), ("three", 3)):
@@ -110,7 +113,7 @@ def test_workers_write_the_same_bytes(folder: Path) -> None:
     assert sum(log.read_text().count(" done in ") for log in logs) == 3
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("how", slow_but({signal.SIGTERM}, [signal.SIGTERM, signal.SIGUSR1]))
 def test_work_stops_after_the_unit_under_way(how: signal.Signals, folder: Path) -> None:
     assert main(f"{RUN.replace('--seconds 0', '--seconds 1')} --bad 0,1,2,3,4 --out r".split()) == 1
     Path("mended").touch()

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import ired_interp as ii
 import tiny
 from ired_interp.cli import main
+from tiers import slow
 
 SECONDS = 120
 
@@ -52,7 +53,10 @@ RUN = (
 )
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGKILL, id="kill", marks=slow)],
+)
 def test_a_stopped_run_resumes_to_the_same_data(
     how: signal.Signals,
     tmp_path: Path,
@@ -131,6 +135,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     assert (tmp_path / "t/model.safetensors").stat().st_mtime_ns == written
 
 
+@slow
 def test_a_training_can_be_lengthened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +149,7 @@ def test_a_training_can_be_lengthened(
     assert all(torch.equal(longer[name], whole[name]) for name in whole)
 
 
+@slow
 def test_a_killed_training_goes_on_from_its_last_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +182,7 @@ def test_a_run_folder_says_what_it_is(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".*"))
 
 
+@slow
 def test_the_same_plan_gives_the_same_bytes(tmp_path: Path) -> None:
     model = tiny.checkpoint(tmp_path / "m.safetensors")
     results = []
