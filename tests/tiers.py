@@ -14,7 +14,7 @@ __all__ = ["slow", "slow_but"]
 
 T = TypeVar("T")
 
-slow = pytest.mark.slow
+slow: pytest.MarkDecorator = pytest.mark.slow
 
 
 def slow_but(first: Collection[T], values: Iterable[T]) -> list[T | ParameterSet]:

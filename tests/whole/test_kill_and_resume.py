@@ -3,6 +3,7 @@
 ``make soak`` has more kills of the first kind.
 """
 
+import contextlib
 import functools
 import json
 import shutil
@@ -50,6 +51,14 @@ def test_a_killed_run_ends_with_the_same_bytes(
 ) -> None:
     what: What = "exp001" if seed % 2 else "waiting"
     kill_and_resume(what, whole(what), folder, seed)
+
+
+@pytest.fixture(scope="module")
+def roomy(folder: Path) -> Path:
+    """A run of large units, made where there is room for them."""
+    with contextlib.chdir(folder):
+        assert main([*_LARGE.split(), "--out", "roomy"]) == 0
+    return folder / "roomy"
 
 
 def copied(whole: Path, to: Path) -> Path:
@@ -122,6 +131,7 @@ def test_two_resumes_at_once_share_the_work(folder: Path) -> None:
     assert_same(folder / "twice", folder / "once")
 
 
+_LARGE = "run waiting_experiment.py --numbers 8000 --seconds 0"
 _ON_A_SMALL_DISK = """
 set -u
 mount -t tmpfs -o size=600k none disk || exit 99
@@ -141,11 +151,10 @@ sys.exit(main(sys.argv[1:]))
 
 
 @slow
-def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path, tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    folder: Path, roomy: Path, tmp_path: Path
+) -> None:
     """On a real file system of 600 KiB where this user may mount one."""
-    words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out roomy"
-    code, said = finish(start(words, folder))
-    assert code == 0, said
     (folder / "disk").mkdir()
     private = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _ON_A_SMALL_DISK]
     done = subprocess.run(
@@ -158,21 +167,21 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path, tmp_path: Pat
         check=False,
     )
     if done.returncode == 99 or "unshare" in done.stderr:
-        _refused_file(folder)
+        _refused_file(folder, roomy)
         return
     assert done.returncode == 0, done.stderr
     assert "the disk is full; free some space" in done.stderr
     assert "first: 1" in done.stdout
     kept = [name for name in (folder / "kept.txt").read_text().split() if name.endswith(".h5")]
     assert 1 <= len(kept) < 12
-    assert_same(tmp_path / "run", folder / "roomy")
+    assert_same(tmp_path / "run", roomy)
 
 
-def _refused_file(folder: Path) -> None:
+def _refused_file(folder: Path, roomy: Path) -> None:
     """Without a right to mount: files may not grow beyond 60 kB, less than a shard."""
-    words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out refused"
+    shutil.rmtree(folder / "refused", ignore_errors=True)
     done = subprocess.run(
-        [sys.executable, "-c", _ON_SMALL_FILES, *words.split()],
+        [sys.executable, "-c", _ON_SMALL_FILES, *_LARGE.split(), "--out", "refused"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -180,17 +189,13 @@ def _refused_file(folder: Path) -> None:
     )
     assert done.returncode == 1
     assert "cannot write refused/shards/unit-00000.h5: File too large" in done.stderr
-    code, said = finish(start("resume refused", folder))
-    assert code == 0, said
-    assert_same(folder / "refused", folder / "roomy")
+    with contextlib.chdir(folder):
+        assert main(["resume", "refused"]) == 0
+    assert_same(folder / "refused", roomy)
 
 
-def test_a_file_that_may_not_grow_is_refused_like_a_full_disk(folder: Path) -> None:
-    words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out roomy"
-    if not (folder / "roomy").exists():
-        code, said = finish(start(words, folder))
-        assert code == 0, said
-    _refused_file(folder)
+def test_a_file_that_may_not_grow_is_refused_like_a_full_disk(folder: Path, roomy: Path) -> None:
+    _refused_file(folder, roomy)
 
 
 def _path() -> str:
