@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from ired_interp.runs.execution import collate_run
 from ired_interp.runs.run import open_run, plan_run
 from ired_interp.runs.units import parse_units, unit_statuses
 from ired_interp.storage import sha256_of
-from killing import assert_same, finish, prepare, start, wait_for_plan
+from killing import assert_same, finish, prepare, start, wait_for, wait_for_plan
 from tiers import slow, slow_but
 
 RUN = "run waiting_experiment.py --units 5 --seconds 0"
@@ -118,7 +117,7 @@ def test_work_stops_after_the_unit_under_way(how: signal.Signals, folder: Path) 
     assert main(f"{RUN.replace('--seconds 0', '--seconds 1')} --bad 0,1,2,3,4 --out r".split()) == 1
     Path("mended").touch()
     process = start("work r --units 0-4", folder)
-    wait_for_a_claim(Path("r"))
+    wait_for(lambda: bool(list(Path("r/running").glob("*.json"))), process)
     process.send_signal(how)
     code, message = finish(process)
     assert code == 75, message
@@ -131,17 +130,10 @@ def test_work_stops_after_the_unit_under_way(how: signal.Signals, folder: Path) 
     assert main(["resume", "r"]) == 0
 
 
-def wait_for_a_claim(run: Path) -> None:
-    begin = time.monotonic()
-    while not list((run / "running").glob("*.json")):
-        assert time.monotonic() - begin < 120
-        time.sleep(0.01)
-
-
 def test_a_unit_under_way_is_seen_as_running(folder: Path) -> None:
     process = start(f"{RUN.replace('--seconds 0', '--seconds 3')} --out r", folder)
     wait_for_plan(folder / "r", process)
-    wait_for_a_claim(Path("r"))
+    wait_for(lambda: bool(list(Path("r/running").glob("*.json"))), process)
     first = unit_statuses(ii.open_run("r"))[0]
     assert (first.state, first.pid) == ("running", process.pid)
     assert first.since is not None

@@ -1,12 +1,7 @@
 """Ctrl-C and SIGKILL at a real process: the folder says how far it came, resume finishes it."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,29 +12,8 @@ from safetensors.torch import load_file
 import ired_interp as ii
 import tiny
 from ired_interp.cli import main
+from killing import SECONDS, start, wait_for
 from tiers import slow
-
-SECONDS = 120
-
-
-def start(words: str, folder: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ired_interp.cli", *words.split()],
-        cwd=folder,
-        env=environment,
-        text=True,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    begin = time.monotonic()
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() - begin < SECONDS
-        time.sleep(0.005)
 
 
 def num_shards(folder: Path) -> int:
