@@ -9,7 +9,7 @@ import pytest
 
 import ired_interp
 from ired_interp.experiments.locating import BUILT_IN
-from ired_interp.runs.provenance import code_sha256, makes_data, package_sha256
+from ired_interp.provenance import code_sha256, makes_data, package_sha256
 
 PACKAGE = Path(ired_interp.__file__).parent
 SHOWN = (
@@ -52,7 +52,7 @@ ASSEMBLES = {
     ),
 }
 # Asked where code came from, it changes none.
-ASKS = {"runs/provenance.py"}
+ASKS = {"provenance.py"}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from ired_interp.report.colors import DARK, LIGHT, THEMES
 from ired_interp.report.figures import draw_svg
 from ired_interp.report.html import write_report
 from ired_interp.report.inline import Inline, inline, merged, theme_colors
+from tiers import slow_but
 
 OWN = {"eigenvectors", "parts", "contributions", "slices", "path"}
 
@@ -34,7 +35,7 @@ def on_page(text: str, name: str) -> str:
     return str(body)
 
 
-@pytest.mark.parametrize("name", sorted(tiny_runs.CONFIGS))
+@pytest.mark.parametrize("name", slow_but({"exp004"}, sorted(tiny_runs.CONFIGS)))
 def test_derived_is_drawn(name: str, shared_runs: tiny_runs.Shared) -> None:
     """What the page shows on a dark ground is what would have been drawn for it."""
     run = shared_runs[name]

@@ -1,5 +1,6 @@
 """A config made as small as it goes, and how its cost is scaled up again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 import xarray as xr
 
 from ired_interp.errors import ConfigError, ExperimentError
-from ired_interp.experiments import find_experiment
+from ired_interp.experiments import Experiment, find_experiment
 from ired_interp.experiments.base import ROOT
+from ired_interp.experiments.completion import as_experiment
 from ired_interp.experiments.smallest import Reduced, reduce_config
 from ired_interp.preflight.resources import estimate
 from ired_interp.preflight.returned import check_finite, check_read_back, seen_in
@@ -32,6 +34,15 @@ class Config:
 class Plain:
     name = "plain"
     Config = Config
+    hypotheses = ()
+    figures = ()
+    may_be_missing: Sequence[str] = ()
+
+    def units(self, config: Any) -> int:  # noqa: ARG002
+        return 1
+
+    def run_unit(self, config: Any, index: int) -> xr.Dataset:  # noqa: ARG002
+        return xr.Dataset({"found": ("problem", [float("nan")])})
 
 
 class Own(Plain):
@@ -44,8 +55,48 @@ class Wrong(Plain):
         return {"problems": 1}
 
 
+class Wrapped:
+    """An experiment in another's clothes, as the preflight wraps one whose unit is computed."""
+
+    def __init__(self, kind: type[Plain]) -> None:
+        self._kind = complete(kind)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "own":
+            raise AttributeError(name)
+        return getattr(self._kind, name)
+
+
+def complete(kind: type[Plain]) -> Experiment:
+    return as_experiment(kind(), kind.__name__)
+
+
+class OftenMissing(Plain):
+    may_be_missing = ("found",)
+
+
+def test_a_complete_experiment_says_what_its_author_left_out() -> None:
+    """So that none who asks looks for the author's object behind it."""
+    assert complete(Plain).smallest is None
+    assert list(complete(Plain).may_be_missing) == []
+    assert list(complete(OftenMissing).may_be_missing) == ["found"]
+    assert reduce_config(Wrapped(Own), Config()).own
+    for kind, status in ((Plain, "fail"), (OftenMissing, "pass")):
+        found = complete(kind).run_unit(Config(), 0)
+        assert check_finite(Wrapped(kind), found).status == status
+
+
+def test_a_reduction_that_takes_no_config_is_refused_when_it_is_loaded() -> None:
+    class Takes(Plain):
+        def smallest(self) -> Config:
+            return Config()
+
+    with pytest.raises(ExperimentError, match=r"smallest.*a method that takes 1 argument beside"):
+        complete(Takes)
+
+
 def test_one_problem_at_the_first_level() -> None:
-    reduced = reduce_config(Plain(), Config())
+    reduced = reduce_config(complete(Plain), Config())
     assert reduced.config == Config(problems=1, unit_problems=1, levels=(3,))
     assert reduced.ratios == {"problems": 40, "unit_problems": 10, "levels": 3}
     assert reduced.times == 120  # units are how the work is cut, not more of it
@@ -53,15 +104,15 @@ def test_one_problem_at_the_first_level() -> None:
 
 
 def test_an_experiment_says_itself_what_is_smallest() -> None:
-    reduced = reduce_config(Own(), Config())
+    reduced = reduce_config(complete(Own), Config())
     assert reduced.config == Config(problems=2, draws=1)
     assert reduced.times == 20 * 2
     with pytest.raises(ExperimentError, match="smallest: expected a Config, found dict"):
-        reduce_config(Wrong(), Config())
+        reduce_config(complete(Wrong), Config())
 
 
 def test_what_cannot_be_reduced_is_said() -> None:
-    reduced = reduce_config(Plain(), Config(strict=True))
+    reduced = reduce_config(complete(Plain), Config(strict=True))
     assert reduced.config == Config(strict=True)
     assert "refuses one problem at one level" in reduced.note
 

@@ -25,6 +25,7 @@ from ired_interp.errors import EnergyError, NonFiniteError
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
 from ired_interp.verification import KINK, NOT_ASKED, ROUND_OFF, TESTED, VERIFIED, Verification
+from tiers import slow
 
 D = 4
 
@@ -37,6 +38,7 @@ def _square(y: Tensor) -> Tensor:
     return y.square().sum(-1)
 
 
+@slow
 def test_drawn_defects_are_found_and_drawn_energies_are_not_refused() -> None:
     # benchmarks and notes quote the command of tests/drawn_energies.py, which draws thousands.
     wrong = []

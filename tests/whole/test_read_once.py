@@ -17,7 +17,7 @@ from ired_interp.experiments.hypothesis import Evidence, Hypothesis
 from ired_interp.experiments.verdict_data import verdict_groups
 from ired_interp.runs.results import read_results
 from ired_interp.runs.run import open_run
-from ired_interp.runs.storage import create_folder, write_file, write_note
+from ired_interp.storage import create_folder, write_file, write_note
 from killing import prepare
 
 UNITS = 5

@@ -24,11 +24,11 @@ from ired_interp.report.terminal import results_table
 from ired_interp.runs.computing import compute_units
 from ired_interp.runs.execution import execute
 from ired_interp.runs.failures import summary_of
+from ired_interp.runs.folder import worker_log
 from ired_interp.runs.memory import read_size
 from ired_interp.runs.run import Run, is_run_folder, open_run, plan_run
-from ired_interp.runs.storage import guard
 from ired_interp.runs.units import parse_units
-from ired_interp.runs.workers import worker_log
+from ired_interp.storage import guard
 
 __all__ = ["resume", "run", "work"]
 

@@ -185,6 +185,16 @@ class Experiment(Protocol):
         """Paths of variables without which there is no page."""
         ...
 
+    @property
+    def may_be_missing(self) -> Sequence[str]:
+        """Names of variables that may be NaN or infinite."""
+        ...
+
+    @property
+    def smallest(self) -> Callable[[Any], Any] | None:
+        """The author's own reduction of a config, which `reduce_config` asks; None without one."""
+        ...
+
     def plan(self, config: Any) -> Any:
         """The config with everything that later steps must not guess, checked.
 

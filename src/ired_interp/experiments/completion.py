@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -32,6 +32,7 @@ _METHODS = {
     "summarise": 1,
     "page": 1,
     "listing": 1,
+    "smallest": 1,
 }
 _JOINED = "problem"
 _MOST_SHOWN = 60
@@ -49,6 +50,8 @@ class _Completed:
     figures: Sequence[FigureSpec | Chart]
     definitions: Mapping[str, Definition]
     needs: Sequence[str]
+    may_be_missing: Sequence[str]
+    smallest: Callable[[Any], Any] | None
 
     def plan(self, config: Any) -> Any:
         """The author's, or the config as it is."""
@@ -166,6 +169,8 @@ def as_experiment(own: Any, what: str) -> Experiment:
         figures=own.figures,
         definitions=getattr(own, "definitions", {}),
         needs=getattr(own, "needs", ()),
+        may_be_missing=getattr(own, "may_be_missing", ()),
+        smallest=getattr(own, "smallest", None),
     )
 
 

@@ -1,12 +1,11 @@
 """What the data that a trial's unit returned say, and what they leave open."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ired_interp.experiments.base import groups_of
+from ired_interp.experiments.base import Experiment, groups_of
 from ired_interp.experiments.smallest import Reduced
 from ired_interp.preflight.check import Check, failed, not_checked, passed
 
@@ -74,9 +73,9 @@ def check_read_back(data: xr.Dataset | xr.DataTree, read: xr.Dataset | xr.DataTr
     )
 
 
-def check_finite(experiment: Any, data: xr.Dataset | xr.DataTree) -> Check:
+def check_finite(experiment: Experiment, data: xr.Dataset | xr.DataTree) -> Check:
     """NaN is missing only where the experiment says so, or a ``status`` beside it does."""
-    allowed = set(getattr(getattr(experiment, "own", experiment), "may_be_missing", ()))
+    allowed = set(experiment.may_be_missing)
     found = _variables(data)
     if any(_name(path) == "status" and bool((v != 0).any()) for path, v in found.items()):
         return not_checked("finite", "the unit's status says that a point was not found")

@@ -18,7 +18,7 @@ from ired_interp.report.colors import LIGHT
 from ired_interp.report.paper import paper_figure
 from ired_interp.report.readable import read
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import guard, write_file
+from ired_interp.storage import guard, write_file
 
 __all__ = ["Drawing", "draw_svg", "save_figures"]
 

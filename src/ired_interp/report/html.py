@@ -14,7 +14,7 @@ from ired_interp.report.pictures import glyphs_of, picture_of, scripts_of
 from ired_interp.report.readable import read
 from ired_interp.report.templates import render
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = ["write_report"]
 

@@ -22,7 +22,7 @@ from ired_interp.report.templates import render
 from ired_interp.runs.comparison import Comparison, Difference
 from ired_interp.runs.moves import Move
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = ["write_comparison"]
 

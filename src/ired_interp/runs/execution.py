@@ -13,8 +13,8 @@ from ired_interp.runs.computing import Bench, Outcome, Track, compute_units, pla
 from ired_interp.runs.failures import summary_of
 from ired_interp.runs.run import FORMAT, VERSION, Run
 from ired_interp.runs.shards import ShardFault, collate, find_shard, to_bytes
-from ired_interp.runs.storage import append_log, write_file
 from ired_interp.runs.workers import compute_in_workers
+from ired_interp.storage import append_log, write_file
 
 __all__ = ["collate_run", "execute"]
 

@@ -20,9 +20,9 @@ from ired_interp.runs.records import (
     read_record,
     shard_path,
 )
-from ired_interp.runs.storage import read_json
+from ired_interp.storage import read_json
 
-__all__ = ["RunFolder", "check_plan", "no_entry", "read_folder", "read_run_json"]
+__all__ = ["RunFolder", "check_plan", "no_entry", "read_folder", "read_run_json", "worker_log"]
 
 
 @dataclass(frozen=True)
@@ -155,3 +155,8 @@ def check_plan(folder: Path, head: Mapping[str, Any], reference: str) -> str:
 def no_entry(folder: Path, error: KeyError) -> RunFolderError:
     """Says which entry of ``run.json`` is missing."""
     return RunFolderError(f"{folder / 'run.json'}: no entry {error}: it is damaged.")
+
+
+def worker_log(run: Path, host: str, pid: int) -> Path:
+    """Where a worker writes what happens, and what its experiment prints."""
+    return run / "logs" / f"worker-{host}-{pid}.log"

@@ -21,7 +21,7 @@ from ired_interp.runs.named_files import places_of, read_named, relocated
 from ired_interp.runs.plan import config_differences, plan_hash, present_provenance
 from ired_interp.runs.records import ShardFault, shard_path
 from ired_interp.runs.results import read_results
-from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
+from ired_interp.storage import append_log, create_folder, guard, read_json, to_json
 
 __all__ = ["FORMAT", "VERSION", "Run", "is_run_folder", "open_run", "plan_run"]
 

@@ -28,7 +28,7 @@ from ired_interp.runs.records import (
     record_path,
     shard_path,
 )
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = [
     "ShardFault",

@@ -107,7 +107,7 @@ def provenance() -> dict[str, Any]:
 @functools.cache
 def package_sha256() -> str:
     """SHA-256 of the package's modules that data depend on, by name and content."""
-    return code_sha256(Path(__file__).parents[1])
+    return code_sha256(Path(__file__).parent)
 
 
 def code_sha256(root: Path) -> str:
