@@ -37,6 +37,10 @@ _MAKES_NO_DATA = (
     "api.py",
     "console.py",
     "git.py",
+    *(
+        f"experiments/kit/{name}.py"
+        for name in ("along", "chart_cases", "drawn", "facets", "notes", "tables", "traces")
+    ),
     "runs/comparison.py",
     "runs/heads.py",
     "runs/moves.py",
@@ -44,8 +48,8 @@ _MAKES_NO_DATA = (
     "runs/units.py",
 )
 _EXPERIMENTS = "experiments"
-# The last word in the name of a module there that shows what was found: exp001_figures.py.
-_SHOWS = ("charts", "drawing", "figures", "findings", "interactive", "page", "words")
+# The last word in the name of a module there that shows what was found: model_page.py.
+_SHOWS = ("charts", "drawing", "interactive", "page", "shown", "words")
 # What a page is made of; its definitions of variables stand in the data too.
 _IN_THE_DATA = "experiments/page.py"
 

@@ -13,10 +13,14 @@ from ired_interp.provenance import code_sha256, makes_data, package_sha256
 
 PACKAGE = Path(ired_interp.__file__).parent
 SHOWN = (
-    "experiments/exp001_figures.py",
-    "experiments/exp004_interactive.py",
-    "experiments/exp007_page.py",
-    "experiments/exp001_findings.py",
+    "experiments/exp001/charts.py",
+    "experiments/exp001/structure_charts.py",
+    "experiments/exp001/shown.py",
+    "experiments/interactive.py",
+    "experiments/kit/along.py",
+    "experiments/kit/charts.py",
+    "experiments/kit/tables.py",
+    "experiments/model_page.py",
     "experiments/drawing.py",
     "experiments/skill_words.py",
     "report/cards.py",
@@ -27,10 +31,12 @@ SHOWN = (
 MEASURED = (
     "curvature/spectra.py",
     "energy/mlp.py",
-    "experiments/exp001_unit.py",
-    "experiments/exp001_summary.py",
-    "experiments/exp001_hypotheses.py",
-    "experiments/exp001_variables.py",
+    "experiments/exp001/measure.py",
+    "experiments/exp001/summary.py",
+    "experiments/exp001/claims.py",
+    "experiments/exp001/declared.py",
+    "experiments/kit/study.py",
+    "experiments/kit/variables.py",
     "experiments/over_problems.py",
     "experiments/page.py",
     "experiments/verdicts.py",
@@ -44,12 +50,11 @@ MEASURED = (
 # What an experiment is made of, its figures and pages too, is put together there.
 ASSEMBLES = {
     "__init__.py",
+    "experiments/__init__.py",
     "experiments/base.py",
     "experiments/completion.py",
-    *(
-        place.partition(":")[0].removeprefix("ired_interp.").replace(".", "/") + ".py"
-        for place in BUILT_IN.values()
-    ),
+    "experiments/kit/study.py",
+    *(f"experiments/{name}/{part}.py" for name in BUILT_IN for part in ("__init__", "declared")),
 }
 # Asked where code came from, it changes none.
 ASKS = {"provenance.py"}
