@@ -19,8 +19,9 @@ from ired_interp.experiments import (
     experiment_names,
     find_experiment,
 )
-from ired_interp.experiments.base import LazyFigures
 from ired_interp.experiments.completion import as_experiment
+from ired_interp.experiments.kit.charts import Chart
+from ired_interp.experiments.kit.drawn import Drawing, Grid, Panel
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,9 +59,18 @@ def test_hypotheses_and_sentences_may_stand_side_by_side() -> None:
     figure = FigureSpec("shown", "A title", "A caption", lambda _, __: Figure())
     both = ("a sentence", hypothesis(figure="shown"))
     assert as_experiment(experiment(both, (figure,)), "own").hypotheses == both
-    # The names of figures that are imported when they are drawn are not looked at.
-    lazy = LazyFigures("ired_interp.experiments.exp001_figures")
-    assert as_experiment(experiment(both, lazy), "own").hypotheses == both
+    chart = Chart(
+        "shown", "A title", "A caption", lambda _: Drawing(overview=Grid(panels=[Panel(traces=[])]))
+    )
+    assert (
+        as_experiment(
+            experiment(
+                both, (chart, FigureSpec("other", "A title", "A caption", lambda _, __: Figure()))
+            ),
+            "own",
+        ).hypotheses
+        == both
+    )
 
 
 @pytest.mark.parametrize(
