@@ -59,18 +59,10 @@ def test_hypotheses_and_sentences_may_stand_side_by_side() -> None:
     figure = FigureSpec("shown", "A title", "A caption", lambda _, __: Figure())
     both = ("a sentence", hypothesis(figure="shown"))
     assert as_experiment(experiment(both, (figure,)), "own").hypotheses == both
-    chart = Chart(
-        "shown", "A title", "A caption", lambda _: Drawing(overview=Grid(panels=[Panel(traces=[])]))
-    )
-    assert (
-        as_experiment(
-            experiment(
-                both, (chart, FigureSpec("other", "A title", "A caption", lambda _, __: Figure()))
-            ),
-            "own",
-        ).hypotheses
-        == both
-    )
+    empty = Drawing(overview=Grid(panels=[Panel(traces=[])]))
+    chart = Chart("shown", "A title", "A caption", lambda _: empty)
+    beside = (chart, FigureSpec("other", "A title", "A caption", lambda _, __: Figure()))
+    assert as_experiment(experiment(both, beside), "own").hypotheses == both
 
 
 @pytest.mark.parametrize(
