@@ -26,7 +26,8 @@ pytestmark = pytest.mark.browser
 CHROMIUM = Path("/usr/bin/chromium")
 WAIT = 180_000  # ms; a machine that does other work draws slowly
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
-TO = ("svg", "pdf")
+TO = ("svg", "pdf", "png")
+BEGIN = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
 INK = "() => getComputedStyle(document.querySelector('.plotted:has(input) .xtick text')).fill"
@@ -276,7 +277,7 @@ def test_every_figure_is_there_for_papers(report: Path, tmp_path: Path) -> None:
     assert [path.name for path in paths] == [f"{s.name}.{to}" for s in specs for to in TO]
     for path in paths:
         content = path.read_bytes()
-        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        assert content.startswith(BEGIN[path.suffix])
         if path.suffix == ".svg":
             groups = re.findall(rb'<g id="([^"]+)"', content)
             assert b"axes_1" in groups

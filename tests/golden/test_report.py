@@ -42,6 +42,7 @@ EXPERIMENT = find_experiment("exp001")
 NUM_FIGURES = 13
 # Whose colours are those of matrices, not of the model and its control.
 WITHOUT_CONTROL = {"figure-eigenvectors"}
+BEGIN = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background"}
 EVIL = "<script>alert(1)</script>"
@@ -369,11 +370,11 @@ def test_figures_for_papers(bare: Run, tmp_path: Path) -> None:
     paths = save_figures(bare, tmp_path / "new" / "figures")
     measured = evidence_charts(bare.tree)
     assert 0 < len(measured) < len(EXPERIMENT.hypotheses)
-    assert len(paths) == 2 * (NUM_FIGURES + len(measured))
+    assert len(paths) == 3 * (NUM_FIGURES + len(measured))
     first = [path.read_bytes() for path in paths]
     assert first == [path.read_bytes() for path in save_figures(bare, tmp_path / "again")]
     for path, content in zip(paths, first, strict=True):
-        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        assert content.startswith(BEGIN[path.suffix])
         assert len(content) > 5_000
 
 
