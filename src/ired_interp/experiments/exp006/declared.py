@@ -65,12 +65,7 @@ VARIABLES = declare(
         "draws: they would be round-off.",
         "round-off of a gradient is below a tenth of it",
     ),
-    V(
-        "mean_score",
-        f"{_AT_POINTS} y_dim",
-        "energy / y",
-        "Mean of ∇_yE over the noise draws.",
-    ),
+    V("mean_score", f"{_AT_POINTS} y_dim", "energy / y", "Mean of ∇_yE over the noise draws."),
     V(
         "component",
         f"{_AT_ENDS} component_rank y_dim",
@@ -103,13 +98,7 @@ VARIABLES = declare(
         "and more the fewer directions the scores have.",
         _SAMPLED,
     ),
-    V(
-        "noise_concentration",
-        "problem",
-        "1",
-        "The same of the noise draws themselves.",
-        mean=True,
-    ),
+    V("noise_concentration", "problem", "1", "The same of the noise draws themselves.", mean=True),
     _number(
         "beyond_edge",
         _AT_POINTS,

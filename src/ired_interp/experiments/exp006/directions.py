@@ -105,14 +105,15 @@ def rises(
     n, m, d = directions.shape
     signal, sigma = scales_at(model.schedule, level)
     step = radius * sigma * d**0.5
-    moved = torch.stack(
-        [y[:, None] + step * directions, y[:, None] - step * directions, y[:, None].expand(n, m, d)]
-    )
-    land = Landscape(model, problems.x.repeat_interleave(m, dim=0).repeat(3, 1), level)
-    energy, gradient = land.energy_and_gradient(moved.reshape(-1, d))
-    energy = energy.reshape(3, n, m)
+    at = y[:, None]
+    moved = torch.cat([at, at + step * directions, at - step * directions], dim=1)
+    land = Landscape(model, problems.x.repeat_interleave(1 + 2 * m, dim=0), level)
+    energy, gradient = land.energy_and_gradient(moved.flatten(0, 1))
     answer = (moved - sigma * gradient.reshape(moved.shape)) / signal
     error = (answer - problems.y[:, None]).square().sum(dim=-1)
-    rise = energy[0] + energy[1] - 2 * energy[2]
-    worse = (error[0] + error[1]) / 2 - error[2]
-    return sigma * rise / step**2, worse * signal**2 / step**2
+
+    def both_ways(values: Tensor) -> Tensor:
+        return values[:, 1 : m + 1] + values[:, m + 1 :] - 2 * values[:, :1]
+
+    rise = sigma * both_ways(energy.reshape(n, -1))
+    return rise / step**2, both_ways(error) / 2 * signal**2 / step**2
