@@ -12,9 +12,13 @@ from typing import Final
 import xarray as xr
 
 from ired_interp.experiments.base import LazyFigures
-from ired_interp.experiments.exp006.directions import BOTTOM, TOP, own_subspace_words
+from ired_interp.experiments.exp006.directions import (
+    BOTTOM,
+    TOP,
+    own_subspace_words,
+    shared_shares,
+)
 from ired_interp.experiments.exp006.measure import TRAJECTORY, TYPICAL
-from ired_interp.experiments.exp006.sharing import shared_shares
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.expressions import Expression, pick
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
