@@ -12,6 +12,7 @@ from ired_interp.experiments.exp006.declared import (
     VARIABLES,
     own_subspaces,
 )
+from ired_interp.experiments.exp006.directions import over_problems
 from ired_interp.experiments.exp006.measure import (
     Exp006Config,
     bytes_of,
@@ -20,7 +21,6 @@ from ired_interp.experiments.exp006.measure import (
     measure_scores,
     measure_with_scores,
 )
-from ired_interp.experiments.exp006.sharing import over_problems
 from ired_interp.experiments.kit.cases import shuffled, untrained
 from ired_interp.experiments.kit.notes import notes
 from ired_interp.experiments.kit.study import Study

@@ -11,9 +11,13 @@ from typing import Final
 
 import xarray as xr
 
-from ired_interp.experiments.exp006.directions import BOTTOM, TOP, own_subspace_words
+from ired_interp.experiments.exp006.directions import (
+    BOTTOM,
+    TOP,
+    own_subspace_words,
+    shared_shares,
+)
 from ired_interp.experiments.exp006.measure import TRAJECTORY, TYPICAL
-from ired_interp.experiments.exp006.sharing import shared_shares
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.expressions import Expression, pick
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
@@ -64,12 +68,7 @@ VARIABLES = declare(
         "draws: they would be round-off.",
         "round-off of a gradient is below a tenth of it",
     ),
-    V(
-        "mean_score",
-        f"{_AT_POINTS} y_dim",
-        "energy / y",
-        "Mean of ∇_yE over the noise draws.",
-    ),
+    V("mean_score", f"{_AT_POINTS} y_dim", "energy / y", "Mean of ∇_yE over the noise draws."),
     V(
         "component",
         f"{_AT_ENDS} component_rank y_dim",
@@ -102,13 +101,7 @@ VARIABLES = declare(
         "and more the fewer directions the scores have.",
         _SAMPLED,
     ),
-    V(
-        "noise_concentration",
-        "problem",
-        "1",
-        "The same of the noise draws themselves.",
-        mean=True,
-    ),
+    V("noise_concentration", "problem", "1", "The same of the noise draws themselves.", mean=True),
     _number(
         "beyond_edge",
         _AT_POINTS,

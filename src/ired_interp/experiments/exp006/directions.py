@@ -1,4 +1,4 @@
-"""Directions in the space of answers: whose subspace they lie in, and what a move along one does.
+"""Directions of scores: whose subspace they lie in, what a move along one does, who shares them.
 
 A problem's **own subspace** is
 
@@ -13,24 +13,50 @@ problems, above which components that know nothing of their problem lie as often
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import torch
+import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp.energy.base import Energy
+from ired_interp.experiments.over_problems import STATISTICS, mean_variable, summarised
 from ired_interp.experiments.unit_data import scales_at
 from ired_interp.landscape import Landscape
+from ired_interp.score_field import (
+    bootstrap_error,
+    centred_svd,
+    concentration,
+    held_out_share,
+    marchenko_pastur_edge,
+    num_beyond_edge,
+)
+from ired_interp.stats import FloatArray
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.completion import Completion
 
-__all__ = ["BOTTOM", "ENDS", "TOP", "own_frames", "own_subspace_words", "rises", "shares"]
+__all__ = [
+    "BOTTOM",
+    "ENDS",
+    "TOP",
+    "over_problems",
+    "own_frames",
+    "own_subspace_words",
+    "rises",
+    "shared_shares",
+    "shares",
+]
 
 TOP: Final = "top"
 BOTTOM: Final = "bottom"
 ENDS = (TOP, BOTTOM)
 """Of a spectrum."""
+
+_BY_PLACE = ("level", "place")
+_LEAST = 3  # problems of which there is a spectrum
+_WIDE = 1.959964  # of a standard error, to 95 %
 
 
 def own_subspace_words(task: str, end: str) -> str:
@@ -105,14 +131,106 @@ def rises(
     n, m, d = directions.shape
     signal, sigma = scales_at(model.schedule, level)
     step = radius * sigma * d**0.5
-    moved = torch.stack(
-        [y[:, None] + step * directions, y[:, None] - step * directions, y[:, None].expand(n, m, d)]
-    )
-    land = Landscape(model, problems.x.repeat_interleave(m, dim=0).repeat(3, 1), level)
-    energy, gradient = land.energy_and_gradient(moved.reshape(-1, d))
-    energy = energy.reshape(3, n, m)
+    at = y[:, None]
+    moved = torch.cat([at, at + step * directions, at - step * directions], dim=1)
+    land = Landscape(model, problems.x.repeat_interleave(1 + 2 * m, dim=0), level)
+    energy, gradient = land.energy_and_gradient(moved.flatten(0, 1))
     answer = (moved - sigma * gradient.reshape(moved.shape)) / signal
     error = (answer - problems.y[:, None]).square().sum(dim=-1)
-    rise = energy[0] + energy[1] - 2 * energy[2]
-    worse = (error[0] + error[1]) / 2 - error[2]
-    return sigma * rise / step**2, worse * signal**2 / step**2
+
+    def both_ways(values: Tensor) -> Tensor:
+        return values[:, 1 : m + 1] + values[:, m + 1 :] - 2 * values[:, :1]
+
+    rise = sigma * both_ways(energy.reshape(n, -1))
+    return rise / step**2, both_ways(error) / 2 * signal**2 / step**2
+
+
+def shared_shares(data: xr.Dataset, place: str) -> FloatArray:
+    """`held_out_share` of each problem's mean score, [problem, level].
+
+    NaN at the half of the problems that find the components, and everywhere with few problems.
+    """
+    scores = data["mean_score"].sel(place=place).transpose("level", "problem", "y_dim")
+    levels, n, _ = scores.shape
+    k = int(data.attrs["components"])
+    if (n + 1) // 2 < k + 2:
+        return np.full((n, levels), np.nan)
+    return np.stack([held_out_share(_rows(level), k).numpy() for level in scores], axis=1)
+
+
+def over_problems(data: xr.Dataset) -> xr.Dataset:
+    """Mean spectra of one case, and the spectrum over problems of the mean scores.
+
+    The problem is the unit of replication: draws of weights are averaged.
+    """
+    variables: dict[str, Any] = {}
+    for name in ("eigenvalue", "noise_eigenvalue"):
+        means = data[name].mean([dim for dim in ("problem", "draw") if dim in data[name].dims])
+        variables[f"mean_{name}"] = _said(means.dims, means.values, f"mean over problems: {name}")
+    draws = [data.isel(draw=i) for i in range(data.sizes.get("draw", 0))] or [data]
+    places = data["place"].values
+    shared = np.array([[shared_shares(one, place) for place in places] for one in draws])
+    variables["shared_share"] = mean_variable(
+        xr.DataArray(shared.mean(axis=0), dims=("place", "problem", "level")),
+        _BY_PLACE,
+        "1",
+        "held-out share of the components of other problems",
+    )
+    return summarised(
+        data,
+        variables | _spectra(draws),
+        ("level", "timestep", "sigma", "signal", "place"),
+        {name: data.attrs[name] for name in ("components", "noise_draws")},
+    )
+
+
+def _spectra(draws: list[xr.Dataset]) -> dict[str, Any]:
+    """The spectrum of the problems' mean scores, which problems share their directions in."""
+    scores = [one["mean_score"].transpose(*_BY_PLACE, "problem", "y_dim") for one in draws]
+    *shape, n, d = scores[0].shape
+    spectrum, beyond = np.full((*shape, max(min(n - 1, d), 1)), np.nan), np.full(shape, np.nan)
+    concentrated = np.full((*shape, len(STATISTICS)), np.nan)
+    edge = np.nan
+    if n >= _LEAST:
+        edge = marchenko_pastur_edge(n, d)
+        for at in np.ndindex(*shape):
+            found = [_one_spectrum(_rows(one[at])) for one in scores]
+            values, counts, means, errors = (np.array(part) for part in zip(*found, strict=True))
+            spectrum[at], beyond[at] = values.mean(axis=0), counts.mean()
+            wide = _WIDE * errors.mean()
+            concentrated[at] = means.mean(), means.mean() - wide, means.mean() + wide, n
+    return {
+        "problems_eigenvalue": _said(
+            (*_BY_PLACE, "problems_rank"),
+            spectrum,
+            "covariance spectrum over problems of the mean scores, over its mean",
+        ),
+        "problems_edge": _said((), edge, "the Marchenko-Pastur edge of it"),
+        "problems_beyond_edge": _said(
+            _BY_PLACE, beyond, "components over problems beyond the edge", "components"
+        ),
+        "problems_concentration": _said(
+            (*_BY_PLACE, "statistic"),
+            concentrated,
+            "concentration over problems, 1 by chance; ±1.96 standard errors of a bootstrap over "
+            "problems",
+        ),
+    }
+
+
+def _one_spectrum(rows: torch.Tensor) -> tuple[Any, float, float, float]:
+    found = centred_svd(rows)
+    relative = found.eigenvalues * found.num_entries / found.eigenvalues.sum()
+    error = bootstrap_error(
+        rows, lambda some: concentration(centred_svd(some)), seed=0, num_resamples=100
+    )
+    count, value = float(num_beyond_edge(found)), float(concentration(found))
+    return relative.numpy(), count, value, error
+
+
+def _rows(values: xr.DataArray) -> torch.Tensor:
+    return torch.from_numpy(values.values).double()
+
+
+def _said(dims: Any, values: Any, words: str, unit: str = "1") -> Any:
+    return dims, values, {"units": unit, "long_name": words}
