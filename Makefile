@@ -4,15 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-cluster test-browser check lint types examples bench scan soak soak-cluster golden clean
+.PHONY: demo test test-rest test-all test-cluster test-browser check lint types examples bench scan soak soak-cluster golden clean
 
 demo: $(VENV)/.runtime
 	if [ -e runs/demo ]; then $(BIN)/ired-interp resume runs/demo; \
 	else $(BIN)/ired-interp run exp001 --model inverse-4 --problems 20 --out runs/demo --open; fi
 	@echo "The page: file://$(CURDIR)/runs/demo/report.html"
 
+# A file's tests share a worker, so that what several of them read is made once.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -q --durations=25
+
+# What is made at every change, in minutes; and the rest, of which CONTRIBUTING.md has the table.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q --durations=25
+	$(PYTEST) -m "not slow and not cluster and not browser"
+
+test-rest: $(VENV)/.dev
+	$(PYTEST) -m "slow and not cluster and not browser"
+
+test-all: test test-rest
 
 # A real SLURM with accounting and a real sshd, started and stopped by the tests, as root; Debian's
 # packages are installed if they are missing.
@@ -23,7 +32,7 @@ test-cluster: $(VENV)/.dev
 test-browser: $(VENV)/.browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m browser tests/browser
 
-check: lint types test examples
+check: lint types test-all examples
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

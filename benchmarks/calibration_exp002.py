@@ -39,14 +39,13 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp002_config import Exp002Config, fill_in
-from ired_interp.experiments.exp002_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp002_unit import measure_problems
+from ired_interp.experiments.exp002 import EXPERIMENT, Exp002Config
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.options import filled
 from ired_interp.schedule import cosine_schedule
 from ired_interp.tasks import Problems, Task
 
-_USUAL = fill_in(Exp002Config())
+_USUAL = filled(Exp002Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
 _STARTS = _USUAL.starts or 0
 _COARSE, _FINE = 1, 10
@@ -96,8 +95,10 @@ def _run(
     rng = torch.Generator().manual_seed(seed)
     studied = model(task, problems, rng)
 
+    given = EXPERIMENT.prepared(config, task, studied.schedule, 0, _PROBLEMS)
+
     def measure(one: Energy) -> xr.Dataset:
-        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)
+        return EXPERIMENT.of_model(one, given, config)
 
     return as_run(
         measure,
@@ -221,7 +222,7 @@ def _plane(task: Task, problems: Problems, rng: torch.Generator, *, sway: float 
 
 
 def _some(name: str) -> tuple[Hypothesis, ...]:
-    return tuple(one for one in HYPOTHESES if one.id == name)
+    return tuple(one for one in EXPERIMENT.hypotheses if one.id == name)
 
 
 _MINIMA = partial(_run)
@@ -245,7 +246,7 @@ def _cases(
         Case,
         name=f"exp002, n = {_PROBLEMS}",
         hypotheses=_some(name),
-        family=len(HYPOTHESES),
+        family=len(EXPERIMENT.hypotheses),
         round=_ROUND,
     )
     return [

@@ -40,15 +40,14 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp005_config import Exp005Config, fill_in
-from ired_interp.experiments.exp005_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp005_spaces import chosen_rank, splits
-from ired_interp.experiments.exp005_unit import measure_problems
+from ired_interp.experiments.exp005 import EXPERIMENT, Exp005Config
+from ired_interp.experiments.exp005.spaces import chosen_rank, splits
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.options import filled
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.completion import Completion
 
-_USUAL = fill_in(Exp005Config())
+_USUAL = filled(Exp005Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
 _FINEST = 10
 _WIDE = 100.0  # a clamp that nothing reaches: it is a box, which turns with nothing
@@ -74,8 +73,9 @@ def _run(
     beside = [controls(task, problems, rng) for _ in range(_DRAWS)]
 
     def measure(one: Energy, levels: tuple[int, ...] = (_FINEST,)) -> xr.Dataset:
-        config = fill_in(Exp005Config(problems=_PROBLEMS, levels=levels, seed=seed, bound=_WIDE))
-        return measure_problems(one, task, config, 0, _PROBLEMS, answers=False)
+        config = filled(Exp005Config(problems=_PROBLEMS, levels=levels, seed=seed, bound=_WIDE))
+        given = EXPERIMENT.prepared(config, task, one.schedule, 0, _PROBLEMS)
+        return EXPERIMENT.of_model(one, given, config)
 
     if on_the_way:
         return as_run(measure, studied, beside)
@@ -167,13 +167,13 @@ _OF_MASK = ("beyond-bayes", "missing-is-flat")
 
 
 def _some(*names: str) -> tuple[Hypothesis, ...]:
-    return tuple(one for one in HYPOTHESES if one.id in names)
+    return tuple(one for one in EXPERIMENT.hypotheses if one.id in names)
 
 
 _ON_THE_WAY = "normal-on-the-way"
 # By whether the solver is needed.
 _OF_INVERSE = {
-    False: tuple(one for one in HYPOTHESES if one.id not in (*_OF_MASK, _ON_THE_WAY)),
+    False: tuple(one for one in EXPERIMENT.hypotheses if one.id not in (*_OF_MASK, _ON_THE_WAY)),
     True: _some(_ON_THE_WAY),
 }
 _CASE = partial(Case, name=f"exp005, n = {_PROBLEMS}", family=5, round=2)

@@ -25,6 +25,7 @@ the own subspace by a share of 0.7 only.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -47,13 +48,12 @@ from torch import Tensor
 import ired_interp as ii
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp006_config import Exp006Config, chosen_components, fill_in
-from ired_interp.experiments.exp006_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp006_unit import measure_problems
+from ired_interp.experiments.exp006 import EXPERIMENT, Exp006Config
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.options import filled
 from ired_interp.tasks import Problems, Task
 
-_USUAL = fill_in(Exp006Config())
+_USUAL = filled(Exp006Config())
 _PROBLEMS, _DRAWS = _USUAL.problems or 0, _USUAL.controls or 0
 _SIZE, _FINEST, _NOISE, _DIRECTIONS = 3, 10, 24, 16
 _OWN, _ELSEWHERE, _COMMON = 1.8, 0.9, 1.0
@@ -78,24 +78,16 @@ def _run(seed: int, model: Maker, controls: Maker, *, on_the_way: bool = False) 
     studied = model(task, problems, seed, rng)
     beside = [controls(task, problems, seed, rng) for _ in range(_DRAWS)]
 
-    def config(levels: tuple[int, ...]) -> Exp006Config:
-        return fill_in(
-            Exp006Config(
-                problems=_PROBLEMS,
-                levels=levels,
-                seed=seed,
-                noise=_NOISE,
-                random_draws=_DIRECTIONS,
-            )
-        )
+    usual = EXPERIMENT.complete(
+        replace(_USUAL, seed=seed, noise=_NOISE, random_draws=_DIRECTIONS), task
+    )
 
     def measure(one: Energy, levels: tuple[int, ...] = (_FINEST,)) -> xr.Dataset:
-        return measure_problems(one, task, config(levels), 0, _PROBLEMS, answers=False)
+        config = replace(usual, levels=levels)
+        given = EXPERIMENT.prepared(config, task, one.schedule, 0, _PROBLEMS)
+        return EXPERIMENT.of_model(one, given, config)
 
-    num = chosen_components(config((_FINEST,)), task.dim_y)
-    if on_the_way:
-        return as_run(measure, studied, beside, components=num)
-    return as_run_by_level(measure, studied, beside, components=num)
+    return (as_run if on_the_way else as_run_by_level)(measure, studied, beside)
 
 
 def _of_all_levels(problems: Problems, scaled: Tensor, slope: Tensor | None = None) -> Energy:
@@ -181,10 +173,12 @@ _OWN_SHARES, _SHARED, _ON_THE_WAY = (
 
 
 def _some(name: str) -> tuple[Hypothesis, ...]:
-    return tuple(one for one in HYPOTHESES if one.id == name)
+    return tuple(one for one in EXPERIMENT.hypotheses if one.id == name)
 
 
-_OF_SPECTRA = tuple(one for one in HYPOTHESES if one.id not in (_OWN_SHARES, _SHARED, _ON_THE_WAY))
+_OF_SPECTRA = tuple(
+    one for one in EXPERIMENT.hypotheses if one.id not in (_OWN_SHARES, _SHARED, _ON_THE_WAY)
+)
 _CASE = partial(Case, name=f"exp006, n = {_PROBLEMS}", family=5, round=2)
 
 

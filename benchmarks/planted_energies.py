@@ -12,8 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from ired_interp.energy.base import AnalyticEnergy, Energy
-from ired_interp.experiments.exp006_subspaces import own_frames
-from ired_interp.experiments.exp006_variables import TOP
+from ired_interp.experiments.exp006.directions import TOP, own_frames
 from ired_interp.models.zoo import untrained_model
 from ired_interp.schedule import Schedule, cosine_schedule
 from ired_interp.tasks import Problems, Task

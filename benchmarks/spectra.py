@@ -33,7 +33,7 @@ from rich.table import Table
 from torch import Tensor
 
 import ired_interp as ii
-from ired_interp.curvature.wanted import Wanted
+from ired_interp.curvature.ends import Ends
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.tasks import Task
 
@@ -189,7 +189,7 @@ def errors(values: Tensor, exact: Tensor) -> tuple[float, float]:
     """Largest error as a share of the largest eigenvalue, and of each one's own."""
     norm, d = exact.abs().amax(dim=1, keepdim=True), exact.shape[1]
     if values.shape[1] != d:
-        exact = exact.gather(1, Wanted(min(TOP, d), min(BOTTOM, d)).choose(exact))
+        exact = exact.gather(1, Ends(min(TOP, d), min(BOTTOM, d)).choose(exact))
     wrong = (values - exact).abs()
     return float((wrong / norm).amax()), float((wrong / exact.abs()).amax())
 

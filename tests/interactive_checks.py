@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
+from ired_interp.experiments.exp001_interactive import interactive_spectra
 
 import tiny_runs
-from ired_interp.experiments.exp001_interactive import interactive_spectra
-from ired_interp.experiments.exp002_variables import PLANES
+from ired_interp.experiments.exp002.slices import PLANES
 from ired_interp.experiments.interactive import PAGE
-from ired_interp.report.figures import LIGHT, THEMES
+from ired_interp.report.colors import THEMES
 from ired_interp.report.inline import theme_colors
 from ired_interp.report.scripts import packed
 from ired_interp.runs.run import Run

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,13 +61,18 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-def wait_for_plan(run: Path, process: subprocess.Popen[str]) -> float:
-    """When the run folder appeared."""
+def wait_for(done_fn: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Look every few milliseconds; that the process ends before is an error."""
     begin = time.monotonic()
-    while not (run / "run.json").exists():
+    while not done_fn():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() - begin < SECONDS
         time.sleep(0.002)
+
+
+def wait_for_plan(run: Path, process: subprocess.Popen[str]) -> float:
+    """When the run folder appeared."""
+    wait_for((run / "run.json").exists, process)
     return time.monotonic()
 
 

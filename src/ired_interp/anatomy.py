@@ -12,35 +12,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.annealing import (
+    InnerFn,
+    LevelEnd,
+    Passed,
+    accept_no_rise,
+    anneal,
+    fixed_steps,
+    plain_steps,
+    propose,
+    take_steps,
+)
 from ired_interp.checks import Real, Whole, check_matrix, real, whole
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
-from ired_interp.solve import BOUND, accept_no_rise, propose
+from ired_interp.solve import BOUND
 
-__all__ = ["ARMS", "RELEASED", "Arm", "Descended", "Inferred", "infer"]
+__all__ = ["ARMS", "RELEASED", "Arm", "Inferred", "adaptive_steps", "infer", "newton_steps"]
 
 _GROW, _SHRINK = 1.5, 0.5
 # A Hessian product by forward-over-reverse costs about two gradients.
 _GRADIENTS_A_PRODUCT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Descended:
-    """Where the steps at one level ended.
-
-    Attributes:
-        y: In the level's coordinates.
-        cost: Gradients a row; a Hessian counts as 2·d.
-    """
-
-    y: Float[Tensor, "n d"]
-    cost: Float[Tensor, " n"]
-
-
-InnerFn = Callable[[Landscape, Tensor, float, float], Descended]
-"""(landscape, y, λ_t, ±b·s_t) → where the steps at this level end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,104 +103,60 @@ def infer(
     bound = real("bound", bound)
     check_matrix("x", x, columns=model.dim_x, of="the model's dim_x")
     check_matrix("start", start, columns=model.dim_y, of="the model's dim_y")
-    chosen = tuple(arm.choose_fn([whole("level", level) for level in levels]))
+    offered = [whole("level", level) for level in levels]
+    chosen = tuple(arm.choose_fn(offered))
     if start.shape[0] != x.shape[0] or not chosen:
         raise ShapeError(
             f"infer: expected a start a row and a level, found {start.shape[0]} starts for "
             f"{x.shape[0]} rows and {len(chosen)} levels."
         )
-    schedule = model.schedule
+    places = {level: place for place, level in enumerate(offered)}
     path = torch.full((len(levels), *start.shape), torch.nan, dtype=x.dtype, device=x.device)
     costs = torch.zeros(len(levels), x.shape[0], dtype=torch.float64, device=x.device)
-    spent = torch.zeros(x.shape[0], dtype=torch.float64, device=x.device)
-    answer, unscaled = start, False
-    for place, level in enumerate(levels):
-        if level in chosen:
-            t = schedule.timestep(level)
-            signal, sigma, step = (
-                float(table[t]) for table in (schedule.signal, schedule.sigma, schedule.step_size)
-            )
-            y = signal * answer if unscaled else arm.start_scale * start
-            land = Landscape(model, x, level)
-            if arm.jump:
-                jumped = y / signal - sigma / signal * land.gradient(y)
-                y, spent = signal * jumped.clamp(-bound, bound), spent + 1
-            if arm.inner_fn is not None and (level == chosen[-1] or not arm.inner_at_last):
-                found = arm.inner_fn(land, y, step, bound * signal)
-                y, spent = found.y, spent + found.cost
-            answer, unscaled = y / signal, True
-            path[place] = answer
-        costs[place] = spent
-    return Inferred(answer, path, costs)
 
+    def inner_fn(land: Landscape, y: Tensor, step: float, bound: float) -> LevelEnd | None:
+        last = len(passed) == len(chosen) - 1
+        steps_fn = arm.inner_fn if last or not arm.inner_at_last else None
+        return None if steps_fn is None else steps_fn(land, y, step, bound)
 
-def fixed_steps(num_steps: Whole, *, later_scale: Real = 2.0) -> InnerFn:
-    """Inner steps of the released rule: clamped, undone where the energy rises, ties kept."""
-    num_steps = whole("num_steps", num_steps)
-    later_scale = real("later_scale", later_scale)
-
-    def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:
-        energy, gradient = land.energy_and_gradient(y)
-        for number in range(num_steps):
-            scale = 1.0 if number == 0 else later_scale
-            trial = propose(y, gradient, scale * step, bound)
-            trial_energy, trial_gradient = land.energy_and_gradient(trial)
-            keep = accept_no_rise(trial_energy, energy)
-            y, energy, gradient = _kept(
-                keep, (trial, trial_energy, trial_gradient), (y, energy, gradient)
-            )
-        return Descended(y, _same_cost(y, 1 + num_steps))
-
-    return descend
-
-
-def plain_steps(num_steps: Whole) -> InnerFn:
-    """Inner steps of the paper's rule: not clamped, kept only where the energy falls."""
-    num_steps = whole("num_steps", num_steps)
-
-    def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:  # noqa: ARG001
-        energy, gradient = land.energy_and_gradient(y)
-        for _ in range(num_steps):
-            trial = y - step * gradient
-            trial_energy, trial_gradient = land.energy_and_gradient(trial)
-            keep = trial_energy < energy
-            y, energy, gradient = _kept(
-                keep, (trial, trial_energy, trial_gradient), (y, energy, gradient)
-            )
-        return Descended(y, _same_cost(y, 1 + num_steps))
-
-    return descend
+    passed: list[Passed[LevelEnd | None]] = []
+    begin = arm.start_scale * start
+    for one in anneal(model, x, begin, chosen, jump=arm.jump, inner_fn=inner_fn, bound=bound):
+        passed.append(one)
+        path[places[one.level]] = one.answer
+        costs[places[one.level] :] += float(arm.jump) + (0.0 if one.end is None else one.end.cost)
+    return Inferred(passed[-1].answer, path, costs)
 
 
 def adaptive_steps(num_steps: Whole) -> InnerFn:
     """As the released rule, with a step of each row's own: half of it where refused, else 1.5 ×."""
     num_steps = whole("num_steps", num_steps)
 
-    def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:
-        energy, gradient = land.energy_and_gradient(y)
-        own = torch.full_like(energy, step)[:, None]
-        for _ in range(num_steps):
-            trial = propose(y, gradient, own, torch.full_like(own, bound))
-            trial_energy, trial_gradient = land.energy_and_gradient(trial)
-            keep = accept_no_rise(trial_energy, energy)
-            y, energy, gradient = _kept(
-                keep, (trial, trial_energy, trial_gradient), (y, energy, gradient)
-            )
-            own = own * torch.where(keep, _GROW, _SHRINK)[:, None]
-        return Descended(y, _same_cost(y, 1 + num_steps))
+    def steps(land: Landscape, y: Tensor, step: float, bound: float) -> LevelEnd:
+        return take_steps(
+            land,
+            y,
+            torch.full_like(y[:, :1], step),
+            num_steps,
+            propose_fn=lambda y, gradient, length: propose(y, gradient, length, bound),
+            accept_fn=accept_no_rise,
+            next_fn=lambda length, keep: length * torch.where(keep, _GROW, _SHRINK)[:, None],
+        )
 
-    return descend
+    return steps
 
 
 def newton_steps(max_steps: Whole) -> InnerFn:
     """A trust-region Newton descent with exact Hessians (`ired_interp.minimise`), not clamped."""
 
-    def descend(land: Landscape, y: Tensor, step: float, bound: float) -> Descended:  # noqa: ARG001
+    def steps(land: Landscape, y: Tensor, step: float, bound: float) -> LevelEnd:  # noqa: ARG001
         found = minimise(land, y, max_steps=max_steps)
         each = _GRADIENTS_A_PRODUCT * y.shape[1] + 1
-        return Descended(found.y, 1.0 + each * found.num_steps.to(torch.float64))
+        cost = 1.0 + each * found.num_steps.to(torch.float64)
+        none = torch.zeros_like(found.num_steps)
+        return LevelEnd(found.y, found.energy, found.gradient_norm, none, cost)
 
-    return descend
+    return steps
 
 
 RELEASED = "released"
@@ -250,20 +200,3 @@ ARMS: tuple[Arm, ...] = (
     ),
 )
 """The ways that are compared; the first is `RELEASED`."""
-
-
-def _kept(
-    keep: Tensor, new: tuple[Tensor, Tensor, Tensor], old: tuple[Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Point, energy and gradient of each row: the new ones where they are kept."""
-    (y, energy, gradient), (old_y, old_energy, old_gradient) = new, old
-    rows = keep[:, None]
-    return (
-        torch.where(rows, y, old_y),
-        torch.where(keep, energy, old_energy),
-        torch.where(rows, gradient, old_gradient),
-    )
-
-
-def _same_cost(y: Tensor, gradients: int) -> Tensor:
-    return torch.full((y.shape[0],), float(gradients), dtype=torch.float64, device=y.device)

@@ -9,11 +9,10 @@ from ired_interp.checks import Whole, whole
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import load, locate
 from ired_interp.experiments.config import config_from_mapping
-from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
 
-__all__ = ["finish", "resume", "run"]
+__all__ = ["complete_report", "finish", "resume", "run"]
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
@@ -90,10 +89,19 @@ def finish(
     if workers < 1:
         raise ConfigError(f"workers: expected at least 1, found {workers}.")
     done = execute(planned, workers=workers, track=track, should_stop=should_stop)
-    if done.finished and not done.report_path.is_file():
-        # What draws costs half a second, and most processes of a run draw nothing.
-        import_matplotlib()
+    if done.finished:
+        complete_report(done)
+    return done
+
+
+def complete_report(done: Run) -> None:
+    """Write the report of a finished run, where it is missing.
+
+    Raises:
+        RunFolderError, StorageError, IredInterpError: As `run`.
+    """
+    if not done.report_path.is_file():
+        # Templates and scripts are read by the process that ends a run alone.
         from ired_interp.report.html import write_report
 
         write_report(done)
-    return done

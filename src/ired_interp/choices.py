@@ -8,6 +8,7 @@ from typing import Literal
 
 __all__ = [
     "Answers",
+    "ClusterOverride",
     "Difficulty",
     "Negatives",
     "Precision",
@@ -25,3 +26,4 @@ Answers = Literal["true", "shuffled"]
 Negatives = Literal["mined", "hard", "random", "none"]
 Precision = Literal["float32", "bfloat16"]
 Watch = Literal["none", "early", "end"]
+ClusterOverride = Literal["time_minutes", "memory_mib", "units_per_task"]

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -18,25 +17,21 @@ from ired_interp.checks import (
     whole,
 )
 from ired_interp.energy.autodiff import AutodiffField
-from ired_interp.energy.base import AnalyticEnergy, Energy, FixedProduct, SelectableProduct
-from ired_interp.energy.fields import AnalyticField, Field, where_defined
+from ired_interp.energy.base import AnalyticEnergy, Energy, FixedCurvature
+from ired_interp.energy.closed_forms import check_closed_forms
+from ired_interp.energy.fields import AnalyticField, Field, blocks_within, where_defined
 from ired_interp.energy.parts import ModelParts, SplitEnergy, SplitField
 from ired_interp.energy.squares import SquaresField
 from ired_interp.errors import DtypeError, EnergyError, ShapeError
+from ired_interp.hessian_product import NO_SECOND_DERIVATIVE, HessianProduct
 from ired_interp.schedule import Levels
 from ired_interp.verification import NOT_ASKED, Verification
 from ired_interp.verification import verify as _verify
 
-__all__ = ["DEFAULT_MAX_BYTES", "HessianProduct", "Landscape"]
+__all__ = ["DEFAULT_MAX_BYTES", "Landscape"]
 
 DEFAULT_MAX_BYTES = 64 * 2**20
-_CLOSED_ULPS = 1e4
 _FEW_ROWS = 8
-_NO_SECOND = (
-    "E is finite there. Where y and the weights are of a usual size, the second derivative is not "
-    "defined at this y, or torch's is not: a norm or a root at 0, equal eigenvalues or singular "
-    "values, a where beside an undefined branch. Move y by a little, or write the term smoothly."
-)
 
 
 class Landscape:
@@ -249,7 +244,7 @@ class Landscape:
         return out[:, 0] if v.ndim == 2 else out.mT  # noqa: PLR2004
 
     @torch.no_grad()
-    def product(self, y: Float[Tensor, "n d"]) -> "HessianProduct":
+    def product(self, y: Float[Tensor, "n d"]) -> HessianProduct:
         """v ↦ ∇²_yE·v at fixed points, with m vectors as rows: `hvp` for many calls.
 
         The energy's forward pass at all rows is done here and held as long as the result is.
@@ -261,9 +256,13 @@ class Landscape:
                 product that is not finite raises when it is taken.
         """
         self.check_points(y)
-        self.energy(y)  # no curvature where there is no energy
         blocks = tuple(rows for rows, _ in self._blocks(y, 1))
         parts = tuple(self._field.select(rows).linearise(y[rows]) for rows in blocks)
+        known = [part.energy for part in parts if isinstance(part, FixedCurvature)]
+        if len(known) == len(parts):
+            finite(torch.cat(known), "the energy")
+        else:
+            self.energy(y)  # no curvature where there is no energy
         return HessianProduct(self, y, blocks, parts)
 
     def hessian(self, y: Float[Tensor, "n d"], *, verify: bool = True) -> Float[Tensor, "n d d"]:
@@ -287,22 +286,31 @@ class Landscape:
     ) -> tuple[Float[Tensor, "n d d"], Verification]:
         """`hessian`, and how far it was held against the energy."""
         self.check_points(y)
-        self.energy(y)  # no curvature where there is no energy
         known = self.verification(y, verify=verify)
+        step = self._field.hessian_rows(self.max_bytes)
+        if 0 < step < y.shape[0]:
+            blocks = [slice(row, row + step) for row in range(0, y.shape[0], step)]
+            h = torch.cat([self.select(rows).product(y[rows]).hessian() for rows in blocks])
+        else:
+            h = self.product(y).hessian() if step else self.assembled(y)
+        if verify and isinstance(self._field, AnalyticField):
+            for rows, _ in self._blocks(y, 1):
+                check_closed_forms(self._field.select(rows), y[rows], h[rows], first=rows.start)
+        return h, known
+
+    def assembled(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
+        """∇²_yE in the energy's own way, or from products where not even one row fits.
+
+        For checked points; nothing is verified.
+        """
+        self.energy(y)  # no curvature where there is no energy
         n, d = y.shape
         blocks = self._blocks(y, d)
-        if step := self._field.hessian_rows(self.max_bytes):
-            blocks = [(slice(row, row + step), slice(0, d)) for row in range(0, n, step)]
-        if any(columns != slice(0, d) for _, columns in blocks):  # not even one row fits
-            eye = torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1)
-            h = self._products(y, eye)
-            h = (h + h.mT) / 2
-        else:
+        if all(columns == slice(0, d) for _, columns in blocks):
             parts = [self._field.select(rows).hessian(y[rows]) for rows, _ in blocks]
-            h = finite(parts[0] if len(parts) == 1 else torch.cat(parts), "the Hessian", _NO_SECOND)
-        if verify and isinstance(self._field, AnalyticField) and not self._field.is_tested:
-            self._check_closed_form(y, h)
-        return h, known
+            return finite(torch.cat(parts), "the Hessian", NO_SECOND_DERIVATIVE)
+        h = self._products(y, torch.eye(d, dtype=y.dtype, device=y.device).expand(n, -1, -1))
+        return (h + h.mT) / 2
 
     @torch.no_grad()
     def verification(self, y: Float[Tensor, "n d"], *, verify: bool = True) -> Verification:
@@ -339,9 +347,8 @@ class Landscape:
         Cost: nothing, unless the model brings closed forms of its own; then Hessians of 8 rows.
         """
         if isinstance(self._field, AnalyticField) and not self._field.is_tested:
-            first = slice(0, _FEW_ROWS)
-            few = self.select(first)
-            few._check_closed_form(y[first], few._field.hessian(y[first]))
+            few, points = self._field.select(slice(0, _FEW_ROWS)), y[:_FEW_ROWS]
+            check_closed_forms(few, points, few.hessian(points))
 
     @property
     def note(self) -> str:
@@ -361,24 +368,6 @@ class Landscape:
         blocks = [slice(row, row + step) for row in range(0, y.shape[0], step)]
         parts = [where_defined(self._field.select(rows), y[rows]) for rows in blocks]
         return torch.cat([e for e, _ in parts]), torch.cat([g for _, g in parts])
-
-    def _check_closed_form(self, y: Tensor, h: Tensor) -> None:
-        """A model's ``hessian`` and ``product`` against its ``hvp``, along one vector."""
-        places = torch.arange(1, y.shape[1] + 1, dtype=y.dtype, device=y.device)
-        vector = places.sqrt().cos().expand(y.shape[0], 1, -1).clone()
-        wanted = self._products(y, vector)
-        product = self.product(y)(vector)
-        size = torch.linalg.matrix_norm(h) * torch.linalg.vector_norm(vector[:, 0], dim=1)
-        limit = _CLOSED_ULPS * torch.finfo(y.dtype).eps * size
-        for name, found in (("hessian", vector @ h), ("product", product)):
-            gap = torch.linalg.vector_norm((found - wanted)[:, 0], dim=1)
-            if bool((gap > limit).any()):
-                row = int((gap - limit).argmax())
-                raise EnergyError(
-                    f"Landscape: the model's {name} and its hvp differ by {float(gap[row]):.1e} "
-                    f"(energy / y²) at row {row}. Expected closed forms of one and the same "
-                    "Hessian."
-                )
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -502,21 +491,16 @@ class Landscape:
             return out
         for rows, columns in self._blocks(y, v.shape[1]):
             out[rows, columns] = self._field.select(rows).hvp(y[rows], v[rows, columns])
-        return finite(out, "the Hessian product", _NO_SECOND)
+        return finite(out, "the Hessian product", NO_SECOND_DERIVATIVE)
 
     def _blocks(self, y: Tensor, num_vectors: int) -> list[tuple[slice, slice]]:
         """Rows, and vectors where one row is too much, whose memory stays near the bound."""
         self._field.check_rows(y)
-        bytes_for = self._field.memory(y)
-        num_rows = max(1, self.max_bytes // max(bytes_for(num_vectors), 1))
-        num_columns = num_vectors
-        while num_columns > 1 and bytes_for(num_columns) > self.max_bytes:
-            num_columns = (num_columns + 1) // 2
-        return [
-            (slice(row, row + num_rows), slice(column, min(column + num_columns, num_vectors)))
-            for row in range(0, y.shape[0], num_rows)
-            for column in range(0, max(num_vectors, 1), max(num_columns, 1))
-        ]
+        return blocks_within(self._field.memory(y), y.shape[0], num_vectors, self.max_bytes)
+
+    def check_rows(self, y: Float[Tensor, "n d"]) -> None:
+        """Raise EnergyError if the energy's first rows influence one another."""
+        self._field.check_rows(y)
 
     def check_points(self, y: Tensor) -> None:
         """Check that y has one finite point a row, in the landscape's dtype and on its device.
@@ -531,40 +515,3 @@ class Landscape:
             )
         if self._like is not None:
             check_like("y", y, self._like, "x")
-
-
-@dataclass(frozen=True, slots=True)
-class HessianProduct:
-    """v ↦ ∇²_yE·v at fixed points, as `Landscape.product` makes it.
-
-    Attributes:
-        land: The landscape.
-        y: The points.
-        blocks: The rows of each part.
-        parts: The products of the blocks.
-    """
-
-    land: Landscape
-    y: Float[Tensor, "n d"]
-    blocks: tuple[slice, ...]
-    parts: tuple[FixedProduct, ...]
-
-    @torch.no_grad()
-    def __call__(self, v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
-        """H·v for m vectors a point, as rows.
-
-        Raises:
-            NonFiniteError: A product is not finite.
-        """
-        if len(self.parts) == 1:
-            return finite(self.parts[0](v), "the Hessian product")
-        pairs = zip(self.parts, self.blocks, strict=True)
-        return finite(torch.cat([part(v[rows]) for part, rows in pairs]), "the Hessian product")
-
-    def select(self, rows: Int[Tensor, " k"]) -> "HessianProduct":
-        """The product at some of the points, without a new forward pass where that is possible."""
-        land, y = self.land.select(rows), self.y[rows]
-        part = self.parts[0]
-        if len(self.parts) == 1 and isinstance(part, SelectableProduct):
-            return HessianProduct(land, y, (slice(0, len(rows)),), (part.select(rows),))
-        return land.product(y)

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ired_interp.annealing import accept_no_rise, propose
 from ired_interp.energy.base import AnalyticEnergy, ConditionableEnergy, ConditionedEnergy
 from ired_interp.errors import ShapeError
-from ired_interp.solve import accept_no_rise, propose
 
 __all__ = ["NEGATIVES", "Batch", "NegativeFn", "mined_hard", "mined_negatives", "other_answers"]
 

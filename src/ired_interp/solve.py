@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ired_interp.annealing import anneal, fixed_steps, plain_steps
 from ired_interp.checks import Real, Whole, check_matrix, real, whole
 from ired_interp.choices import SolverRule
 from ired_interp.draws import RowDraws, check_seed
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ShapeError, UnknownNameError
-from ired_interp.landscape import Landscape
 
-__all__ = ["BOUND", "Rule", "Solution", "accept_no_rise", "propose", "solve"]
+__all__ = ["BOUND", "Rule", "Solution", "solve"]
 
 Rule = SolverRule
 Track = Callable[[Iterable[int]], Iterable[int]]
@@ -27,8 +27,6 @@ Track = Callable[[Iterable[int]], Iterable[int]]
 _NUM_STEPS = 5
 BOUND = 2.0
 """The clamp b where none is given."""
-# The released code overwrites its step scale after the first inner step on the matrix tasks.
-_FIRST_SCALE, _LATER_SCALE = 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,64 +99,17 @@ def solve(
             f"solve: expected a whole num_steps ≥ 0 and bound > 0, found {num_steps}, {bound}."
         )
     y = _start(model, x, None if seed is None else check_seed(seed), start, first)
-    schedule = model.schedule
-    predictions, energies, norms, rejections = [], [], [], []
-    for level in track(range(1, schedule.num_levels + 1)):
-        t = schedule.timestep(level)
-        signal, sigma, step = (
-            float(v[t]) for v in (schedule.signal, schedule.sigma, schedule.step_size)
-        )
-        land = Landscape(model, x, level)
-        rejected = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
-        if rule == "released":
-            jump = y / signal - sigma / signal * land.gradient(y)
-            y = signal * jump.clamp(-bound, bound)
-        energy, gradient = land.energy_and_gradient(y)
-        for i in range(num_steps):
-            if rule == "released":
-                scale = _FIRST_SCALE if i == 0 else _LATER_SCALE
-                trial = propose(y, gradient, scale * step, bound * signal)
-            else:
-                trial = y - step * gradient
-            trial_energy, trial_gradient = land.energy_and_gradient(trial)
-            keep = (
-                trial_energy < energy if rule == "paper" else accept_no_rise(trial_energy, energy)
-            )
-            y = torch.where(keep[:, None], trial, y)
-            gradient = torch.where(keep[:, None], trial_gradient, gradient)
-            energy = torch.where(keep, trial_energy, energy)
-            rejected += ~keep
-        predictions.append(y / signal)
-        energies.append(energy)
-        norms.append(torch.linalg.vector_norm(gradient, dim=1))
-        rejections.append(rejected)
-        if t > 0:
-            y = float(schedule.signal[t - 1]) * (y / signal)
+    released = rule == "released"
+    inner_fn = fixed_steps(num_steps) if released else plain_steps(num_steps)
+    levels = range(1, model.schedule.num_levels + 1)
+    passed = list(anneal(model, x, y, track(levels), jump=released, inner_fn=inner_fn, bound=bound))
     return Solution(
-        y=predictions[-1],
-        trajectory=torch.stack(predictions),
-        energy=torch.stack(energies),
-        gradient_norm=torch.stack(norms),
-        rejected=torch.stack(rejections),
+        y=passed[-1].answer,
+        trajectory=torch.stack([level.answer for level in passed]),
+        energy=torch.stack([level.end.energy for level in passed]),
+        gradient_norm=torch.stack([level.end.gradient_norm for level in passed]),
+        rejected=torch.stack([level.end.rejected for level in passed]),
     )
-
-
-def propose(
-    y: Float[Tensor, "n d"],
-    gradient: Float[Tensor, "n d"],
-    step: Float[Tensor, "n 1"] | float,
-    bound: Float[Tensor, "n 1"] | float,
-) -> Float[Tensor, "n d"]:
-    """One inner step of the released rule before it is judged: clamp(y - step·∇E, ±bound)."""
-    moved = y - step * gradient
-    if isinstance(bound, Tensor):
-        return torch.minimum(torch.maximum(moved, -bound), bound)
-    return moved.clamp(-bound, bound)
-
-
-def accept_no_rise(trial: Float[Tensor, " n"], current: Float[Tensor, " n"]) -> Tensor:
-    """Which trial energies the released rule accepts: those that do not rise, ties included."""
-    return ~(trial > current)
 
 
 def _start(

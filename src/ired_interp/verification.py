@@ -31,12 +31,11 @@ from ired_interp.comparisons import (
     ULPS,
     Line,
     Look,
-    Verdict,
-    other_steps,
 )
 from ired_interp.energy.fields import Field, where_defined
 from ired_interp.energy.roundoff import high_differences, magnitude
 from ired_interp.errors import EnergyError
+from ired_interp.judging import Verdict, other_steps
 
 __all__ = ["Verification", "verify"]
 
@@ -116,7 +115,10 @@ class Verification:
     def with_rows(self, rows: Int[Tensor, " k"], other: "Verification") -> "Verification":
         """The same with some of the points taken from another."""
         columns: dict[str, Any] = {
-            name: getattr(self, name).index_copy(0, rows, getattr(other, name)) for name in _COLUMNS
+            name: getattr(self, name).index_copy(
+                0, rows.to(getattr(self, name).device), getattr(other, name)
+            )
+            for name in _COLUMNS
         }
         outcomes = list(self.outcomes)
         for row, outcome in zip(rows.tolist(), other.outcomes, strict=True):

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import tiny_runs
-from ired_interp.experiments.evidence_figures import evidence_figures
-from ired_interp.report.figures import DARK, LIGHT, save_figures
+from ired_interp.experiments.evidence_charts import evidence_charts
+from ired_interp.report.colors import DARK, LIGHT
+from ired_interp.report.figures import save_figures
 from ired_interp.report.html import write_report
 from ired_interp.runs.run import open_run
 
@@ -223,7 +224,7 @@ def test_without_scripts_the_drawings_are_there(browser: Any, report: Path) -> N
 def test_every_figure_is_there_for_papers(report: Path, tmp_path: Path) -> None:
     """As SVG, with axes and text, and as PDF: needs no browser, but the same runs."""
     run = open_run(report.parent)
-    specs = [*run.experiment.figures, *evidence_figures(run.tree)]
+    specs = [*run.experiment.figures, *evidence_charts(run.tree)]
     paths = save_figures(run, tmp_path / "figures")
     assert [path.name for path in paths] == [f"{s.name}.{to}" for s in specs for to in TO]
     for path in paths:

@@ -6,8 +6,8 @@ each letter, and as another version has it: what it makes of it is right, or an 
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from answering_shell import Answer, AnsweringShell, by_beginning
 from ired_interp.cluster import slurm
 from ired_interp.cluster.code import _ALONE, Code, prepare
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.ledger import Place
 from ired_interp.cluster.limits import ask_limits, max_array_size, partitions
-from ired_interp.cluster.shell import Completed, GitRemote, LocalShell
+from ired_interp.cluster.shell import Completed, LocalShell
 from ired_interp.cluster.staging import Content, _missing
 from ired_interp.cluster.submission import _done_there
 from ired_interp.doctor.machine import Gpu, gpus
@@ -71,36 +72,9 @@ CONFIG = ClusterConfig(name="a", root="/r", account="lab")
 CODE = Code(Path("/p"), "0" * 40, is_package=False)
 
 
-Answer = Completed | Callable[[str], Completed]
-
-
-@dataclass
-class Answering:
-    """A shell that answers by the beginning of the command."""
-
-    changed: dict[str, Answer] = field(default_factory=dict)
-    name: str = "recorded"
-    is_local: bool = False
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Completed:
-        del stdin, seconds
-        words = " ".join(argv)
-        for beginning, done in self.changed.items():
-            if words.startswith(beginning):
-                return done(words) if callable(done) else done
-        return next(Completed(0, a, "") for b, a in ANSWERS.items() if words.startswith(b))
-
-    def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
-        raise NotImplementedError
-
-    def send_file(self, local: Path, remote: str) -> None:
-        raise NotImplementedError
-
-    def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
-        raise NotImplementedError
-
-    def git_remote(self, path: str) -> GitRemote:
-        raise NotImplementedError
+def answering(changed: Mapping[str, Answer] | None = None) -> AnsweringShell:
+    """The cluster of `ANSWERS`, but for what is changed."""
+    return AnsweringShell(by_beginning([*(changed or {}).items(), *ANSWERS.items()]))
 
 
 def free(shell: Any) -> int:
@@ -177,7 +151,7 @@ IN_PLACE = (
 def outcome(parse: Callable[[Any], Any], command: str, done: Completed) -> Any:
     """What is made of an answer; ``error`` if that is one with words."""
     try:
-        return parse(Answering({command: done}))
+        return parse(answering({command: done}))
     except (CannotAskError, ClusterError):
         return "error"
 
@@ -187,7 +161,7 @@ def test_what_stands_around_an_answer_is_no_part_of_it(
     command: str, parse: Callable[[Any], Any]
 ) -> None:
     answer = ANSWERS[command]
-    right = parse(Answering())
+    right = parse(answering())
     for before in BEFORE:
         assert outcome(parse, command, Completed(0, before + answer, "")) == right
     for after in AFTER:
@@ -218,7 +192,7 @@ def test_what_stands_in_place_of_an_answer_is_none(
 @EVERY
 def test_a_cut_answer_is_never_another_one(command: str, parse: Callable[[Any], Any]) -> None:
     answer = ANSWERS[command]
-    right = parse(Answering())
+    right = parse(answering())
     for length in range(1, len(answer)):
         cut = answer[:length]
         if cut.endswith("\n"):  # the rest of a list may be whole
@@ -248,7 +222,7 @@ def test_whatever_stands_around_it_an_answer_is_right_or_an_error(
     command, parse = PARSERS[which]
     around = "".join(f"{line}\n" for line in before) + ANSWERS[command]
     around += "".join(f"{line}\n" for line in after)
-    assert outcome(parse, command, Completed(0, around, "")) in (parse(Answering()), "error")
+    assert outcome(parse, command, Completed(0, around, "")) in (parse(answering()), "error")
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])), code=st.sampled_from([0, 1, 255]))
@@ -314,10 +288,10 @@ def test_the_number_that_sbatch_gave(said: str, number: object) -> None:
 
 
 def test_a_job_that_may_be_queued_is_not_a_refusal() -> None:
-    shell = Answering({"sbatch": Completed(1, "4711\n", "sbatch: error: hook failed")})
+    shell = answering({"sbatch": Completed(1, "4711\n", "sbatch: error: hook failed")})
     with pytest.raises(CannotAskError, match="may be in the queue"):
         slurm.submit_script(shell, "#!/bin/bash\n")
-    shell = Answering({"sbatch": Completed(1, "", "sbatch: error: Invalid qos")})
+    shell = answering({"sbatch": Completed(1, "", "sbatch: error: Invalid qos")})
     with pytest.raises(ClusterError, match="refused: Invalid qos"):
         slurm.submit_script(shell, "#!/bin/bash\n")
 
@@ -358,16 +332,16 @@ def test_states_of_nodes_in_every_form(state: str, up: bool) -> None:  # noqa: F
 def test_partitions_on_several_lines_are_read_too() -> None:
     lines = PARTITION.replace(" ", "\n   ") + "State=DOWN of a banner\n"
     found = outcome(partitions, "scontrol -o", Completed(0, lines, ""))
-    assert found == partitions(Answering())
+    assert found == partitions(answering())
     lacking = Completed(0, PARTITION.replace("MaxTime", "Max"), "")
     with pytest.raises(CannotAskError, match="MaxTime=… of a partition"):
-        partitions(Answering({"scontrol -o": lacking}))
+        partitions(answering({"scontrol -o": lacking}))
 
 
 def test_a_cluster_without_arrays_is_said_to_be_one() -> None:
     none = Completed(0, CONFIGURATION.replace("1001", "0"), "")
     with pytest.raises(ClusterError, match="MaxArraySize = 0"):
-        max_array_size(Answering({"scontrol show config": none}))
+        max_array_size(answering({"scontrol show config": none}))
 
 
 @pytest.mark.parametrize("none", ["", "N/A", "(null)", "UNLIMITED", "-1"])
@@ -391,9 +365,9 @@ def of_cluster(rows: list[tuple[str, str]]) -> Callable[[str], Completed]:
     return told
 
 
-def two_clusters(own: str) -> Answering:
+def two_clusters(own: str) -> AnsweringShell:
     accounts = [("beta", "lab||root|2"), ("alpha", "root||root|"), ("alpha", "lab||root|")]
-    return Answering(
+    return answering(
         {
             "scontrol show config": Completed(0, CONFIGURATION.replace("alpha", own), ""),
             "sacctmgr -nP show user": of_cluster(
@@ -415,22 +389,22 @@ def test_limits_are_those_of_the_cluster_that_is_asked() -> None:
         ask_limits(two_clusters("gamma"), CONFIG)
     nameless = Completed(0, CONFIGURATION.replace("ClusterName", "Name"), "")
     with pytest.raises(CannotAskError, match="ClusterName = …"):
-        ask_limits(Answering({"scontrol show config": nameless}), CONFIG)
+        ask_limits(answering({"scontrol show config": nameless}), CONFIG)
 
 
 def test_of_associations_that_differ_none_is_taken() -> None:
     said = Completed(0, "lab|lab|1|normal\nlab|lab||normal\n", "")
     with pytest.raises(CannotAskError, match="several that differ"):
-        ask_limits(Answering({"sacctmgr -nP show user": said}), CONFIG)
+        ask_limits(answering({"sacctmgr -nP show user": said}), CONFIG)
     alike = Completed(0, "lab|lab|7|normal\nlab|lab|7|normal\n", "")
-    right = ask_limits(Answering(), CONFIG)
-    assert ask_limits(Answering({"sacctmgr -nP show user": alike}), CONFIG) == right
+    right = ask_limits(answering(), CONFIG)
+    assert ask_limits(answering({"sacctmgr -nP show user": alike}), CONFIG) == right
 
 
 def test_a_qos_that_accounting_does_not_list_has_limits_that_are_not_known() -> None:
-    assert ask_limits(Answering(), replace(CONFIG, qos="Normal")).left
+    assert ask_limits(answering(), replace(CONFIG, qos="Normal")).left
     with pytest.raises(CannotAskError, match="expected the QOS hidden among"):
-        ask_limits(Answering(), replace(CONFIG, qos="hidden"))
+        ask_limits(answering(), replace(CONFIG, qos="hidden"))
 
 
 def test_paths_are_missing_only_where_test_says_so() -> None:
@@ -466,7 +440,7 @@ def test_a_command_that_is_slow_or_cannot_start_is_no_answer(tmp_path: Path) -> 
     said = LocalShell().run(["printf", r"caf\351\n4711|0|"]).stdout
     assert said == "caf\ufffd\n4711|0|"
     with pytest.raises(CannotAskError, match="cannot be started"):
-        slurm.test_only(Answering({"sbatch": done}), "", ())
+        slurm.test_only(answering({"sbatch": done}), "", ())
 
 
 def test_nvidia_smi_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,18 @@
 """Splitting, polling, causes, ledger: against answers of SLURM 22.05, as recorded."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from answering_shell import AnsweringShell, by_beginning
 from ired_interp.cluster import ledger, slurm
 from ired_interp.cluster.causes import recognise
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.polling import ask_round, pauses
 from ired_interp.cluster.queueing import share_out
-from ired_interp.cluster.shell import Completed, GitRemote, LocalShell, submission_environment
+from ired_interp.cluster.shell import Completed, LocalShell, submission_environment
 from ired_interp.errors import CannotAskError, ClusterError
 
 PARTITIONS = """\
@@ -38,39 +38,14 @@ ANSWERS = {
 CONFIG = ClusterConfig(name="a", root="/r", partitions=("short", "main"))
 
 
-@dataclass
-class RecordedShell:
-    """Answers by the beginning of the command; a command without one does not answer."""
-
-    answers: dict[str, str]
-    asked: list[str] = field(default_factory=list)
-    name: str = "recorded"
-    is_local: bool = False
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Completed:
-        del stdin, seconds
-        words = " ".join(argv)
-        self.asked.append(words)
-        for beginning, answer in self.answers.items():
-            if words.startswith(beginning):
-                return Completed(0, answer, "")
-        return Completed(1, "", "slurm_load_jobs error: Unable to contact slurm controller")
-
-    def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
-        raise NotImplementedError
-
-    def send_file(self, local: Path, remote: str) -> None:
-        raise NotImplementedError
-
-    def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
-        raise NotImplementedError
-
-    def git_remote(self, path: str) -> GitRemote:
-        raise NotImplementedError
+def recorded(answers: Mapping[str, str]) -> AnsweringShell:
+    """A command without an answer does not reach the cluster."""
+    away = Completed(1, "", "slurm_load_jobs error: Unable to contact slurm controller")
+    return AnsweringShell(by_beginning(answers.items(), away))
 
 
 def test_partitions_are_read_whole() -> None:
-    main, short, shut = slurm.partitions(RecordedShell(ANSWERS))
+    main, short, shut = slurm.partitions(recorded(ANSWERS))
     assert (main.default, main.max_minutes, main.node_memory_mib) == (True, 1530, 24105)
     assert (short.qos, short.gres, short.nodes, short.nodes_up) == ("capped", ("gpu:a100:4",), 2, 1)
     assert (shut.up, shut.max_minutes, shut.nodes) == (False, None, 0)
@@ -79,8 +54,8 @@ def test_partitions_are_read_whole() -> None:
 def test_room_is_what_the_qos_leaves() -> None:
     # one of the user's two jobs is in the partition that has the QOS
     only_short = ClusterConfig(name="a", root="/r", partitions=("short",))
-    assert slurm.head_room(RecordedShell(ANSWERS), only_short) == 3
-    assert slurm.head_room(RecordedShell(ANSWERS), CONFIG) is None
+    assert slurm.head_room(recorded(ANSWERS), only_short) == 3
+    assert slurm.head_room(recorded(ANSWERS), CONFIG) is None
 
 
 def test_what_others_use_of_an_account_s_or_a_qos_s_limit_counts() -> None:
@@ -91,7 +66,7 @@ def test_what_others_use_of_an_account_s_or_a_qos_s_limit_counts() -> None:
         "squeue --me": "normal|main|lab\n",
         "squeue -h": "normal|main|lab\n" * 4 + "normal|main|x\n",
     }
-    limits = slurm.ask_limits(RecordedShell(of_group | ANSWERS | of_group), CONFIG)
+    limits = slurm.ask_limits(recorded(of_group | ANSWERS | of_group), CONFIG)
     assert limits.left == {
         "account uni (GrpSubmitJobs=9, 5 used)": 4,
         "QOS normal (MaxSubmitJobsPerAccount=6, 4 used)": 2,
@@ -110,7 +85,7 @@ def test_two_partitions_of_one_qos_share_its_room() -> None:
 
 def test_tasks_go_where_there_is_room_in_arrays_that_are_not_too_long() -> None:
     tasks = [(i,) for i in range(20)]
-    _, shares, why = share_out(RecordedShell(ANSWERS), CONFIG, tasks)
+    _, shares, why = share_out(recorded(ANSWERS), CONFIG, tasks)
     assert [(s.partition, len(s.tasks)) for s in shares] == [
         ("short", 3),
         ("main", 11),
@@ -124,13 +99,13 @@ def test_tasks_go_where_there_is_room_in_arrays_that_are_not_too_long() -> None:
 def test_an_unknown_limit_is_not_zero() -> None:
     closed = {k: v for k, v in ANSWERS.items() if "sacctmgr" not in k}
     with pytest.raises(CannotAskError, match="the QOS limits"):
-        slurm.head_room(RecordedShell(closed), CONFIG)
-    _, shares, _ = share_out(RecordedShell(closed), CONFIG, [(0,), (1,)])
+        slurm.head_room(recorded(closed), CONFIG)
+    _, shares, _ = share_out(recorded(closed), CONFIG, [(0,), (1,)])
     assert [(s.partition, s.tasks) for s in shares] == [("short", ((0,), (1,)))]
 
 
 def test_no_answer_is_neither_an_empty_queue_nor_a_failure() -> None:
-    silent = RecordedShell({})
+    silent = recorded({})
     for ask in (
         lambda: slurm.queue_state(silent, ["ired-a-0"]),
         lambda: slurm.account_rows(silent, ["ired-a-0"], "2026-01-01"),
@@ -167,7 +142,7 @@ def test_a_round_is_one_question_to_each_whatever_the_number_of_jobs() -> None:
 8_[3-4]|PENDING|0:0|0|None assigned|2026-11-22T20:00:01|
 9_0|FAILED|1:0|1|node2|2026-11-22T20:00:01|
 """
-    shell = RecordedShell({"sacct": rows, "squeue": "7|0|ired-a-0|PENDING|BeginTime||main\n"})
+    shell = recorded({"sacct": rows, "squeue": "7|0|ired-a-0|PENDING|BeginTime||main\n"})
     found = ask_round(shell, [attempt(7, 8)])
     assert [words.split()[0] for words in shell.asked] == ["sacct", "squeue"]
     assert [task.index for task in found.queued] == [0]

@@ -12,7 +12,7 @@ from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.shell import LocalShell
 from ired_interp.cluster.staging import contents_of_code, stage
 from ired_interp.errors import ConfigError
-from ired_interp.runs.provenance import repository
+from ired_interp.provenance import repository
 from slurm_here import Here
 
 pytestmark = pytest.mark.cluster

@@ -1,16 +1,16 @@
 """Following a run ends, whatever the queue and accounting say, or do not say."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from answering_shell import AnsweringShell
 from ired_interp.cli import cluster as commands
 from ired_interp.cluster import ledger, polling, slurm
 from ired_interp.cluster.fetching import update_ledger
 from ired_interp.cluster.polling import watch
-from ired_interp.cluster.shell import Completed, GitRemote
+from ired_interp.cluster.shell import Completed
 from ired_interp.errors import CannotAskError, SessionGoneError
 from ired_interp.experiments import load, locate
 from ired_interp.runs.run import plan_run
@@ -30,42 +30,24 @@ def said(text: str) -> Completed:
     return Completed(0, text, "")
 
 
-@dataclass
-class Scripted:
-    """A shell whose queue and accounting answer one thing after the other; the last one stays.
+def scripted(
+    queue: Sequence[Completed], accounting: Sequence[Completed], log: Completed | None = NONE
+) -> AnsweringShell:
+    """Its queue and accounting answer one thing after the other; the last one stays.
 
-    ``SessionGoneError`` in place of an answer is raised, as is ``CannotAskError`` of the log.
+    Without a log there is no answer to what is asked of it.
     """
+    waiting = {"squeue": list(queue), "sacct": list(accounting)}
 
-    queue: Sequence[Completed]
-    accounting: Sequence[Completed]
-    log: Completed | None = NONE
-    asked: dict[str, int] = field(default_factory=dict)
-    name: str = "scripted"
-    is_local: bool = True
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Completed:
-        del stdin
+    def answer(argv: Sequence[str], seconds: float) -> Completed:
         if argv[0] == "tail":
-            if self.log is None:
+            if log is None:
                 raise CannotAskError(f"scripted: no answer within {seconds:g} s")
-            return self.log
-        answers = self.queue if argv[0] == "squeue" else self.accounting
-        number = self.asked.get(argv[0], 0)
-        self.asked[argv[0]] = number + 1
-        return answers[min(number, len(answers) - 1)]
+            return log
+        answers = waiting["squeue" if argv[0] == "squeue" else "sacct"]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    def copy_to(self, local: Path, remote: str, *, only: Sequence[str] = ()) -> None:
-        raise NotImplementedError
-
-    def send_file(self, local: Path, remote: str) -> None:
-        raise NotImplementedError
-
-    def copy_from(self, remote: str, local: Path, *, only: Sequence[str] = ()) -> list[str]:
-        raise NotImplementedError
-
-    def git_remote(self, path: str) -> GitRemote:
-        raise NotImplementedError
+    return AnsweringShell(answer, name="scripted", is_local=True)
 
 
 def submitted(run: Path) -> Path:
@@ -80,7 +62,7 @@ def submitted(run: Path) -> Path:
 
 
 def follow(
-    run: Path, shell: Scripted, seconds: float | None = None
+    run: Path, shell: AnsweringShell, seconds: float | None = None
 ) -> tuple[polling.Round, list[str], list[float]]:
     """Watch to the end, without waiting: what was found, said, and slept."""
     lines: list[str] = []
@@ -90,7 +72,7 @@ def follow(
 
 
 def test_without_accounting_an_empty_queue_is_the_end(tmp_path: Path) -> None:
-    shell = Scripted([said(RUNNING), said(RUNNING), NONE], [DISABLED])
+    shell = scripted([said(RUNNING), said(RUNNING), NONE], [DISABLED])
     state, lines, slept = follow(tmp_path, shell)
     assert (state.queued, state.ended) == ((), ())
     silent = "how tasks ended is not known: scripted: cannot ask for accounting: Slurm accounting"
@@ -105,12 +87,12 @@ def test_without_accounting_an_empty_queue_is_the_end(tmp_path: Path) -> None:
 def test_it_ends_too_where_accounting_says_so_and_exits_well_or_knows_of_others(
     tmp_path: Path, text: str
 ) -> None:
-    state, _, _ = follow(tmp_path, Scripted([said(RUNNING), NONE], [said(text)]))
+    state, _, _ = follow(tmp_path, scripted([said(RUNNING), NONE], [said(text)]))
     assert state.ended == ()
 
 
 def test_accounting_that_goes_down_in_the_middle_is_no_end_of_a_task(tmp_path: Path) -> None:
-    shell = Scripted([said(RUNNING)] * 3 + [NONE], [NONE, DOWN, DOWN, DOWN, said(DONE)])
+    shell = scripted([said(RUNNING)] * 3 + [NONE], [NONE, DOWN, DOWN, DOWN, said(DONE)])
     state, lines, _ = follow(tmp_path, shell)
     assert [task.done for task in state.ended] == [True]
     assert "Connection refused" in lines[1]
@@ -118,7 +100,7 @@ def test_accounting_that_goes_down_in_the_middle_is_no_end_of_a_task(tmp_path: P
 
 
 def test_a_queue_that_does_not_answer_for_a_while_is_asked_again(tmp_path: Path) -> None:
-    shell = Scripted([said(RUNNING), *[AWAY] * 20, said(RUNNING), NONE], [NONE] * 22 + [said(DONE)])
+    shell = scripted([said(RUNNING), *[AWAY] * 20, said(RUNNING), NONE], [NONE] * 22 + [said(DONE)])
     state, lines, _ = follow(tmp_path, shell)
     assert [task.done for task in state.ended] == [True]
     assert sum("cannot ask" in line for line in lines) == 1
@@ -131,7 +113,7 @@ def test_nobody_waits_for_ever_for_a_queue_that_never_answers(
     tmp_path: Path, never: Completed
 ) -> None:
     slept: list[float] = []
-    shell = Scripted([said(RUNNING), never], [NONE])
+    shell = scripted([said(RUNNING), never], [NONE])
     with pytest.raises(CannotAskError, match=r"for 3\d minutes, .*; the jobs go on.*fetch"):
         watch(submitted(tmp_path), shell, seconds=None, say=lambda _: None, sleep=slept.append)
     assert 1800 < sum(slept) < 2000
@@ -142,27 +124,27 @@ def test_a_minute_is_a_minute_where_each_answer_takes_one(
 ) -> None:
     clock = iter(range(0, 10**6, 45))
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
-    shell = Scripted([AWAY], [NONE])
+    shell = scripted([AWAY], [NONE])
     _, _, slept = follow(tmp_path, shell, seconds=60.0)
-    assert shell.asked["squeue"] == 2
+    assert [words.split()[0] for words in shell.asked].count("squeue") == 2
     assert slept == [2.0]
 
 
 def test_a_log_that_cannot_be_asked_for_hides_no_failure(tmp_path: Path) -> None:
-    state, lines, _ = follow(tmp_path, Scripted([NONE], [said(FAILED)], log=None))
+    state, lines, _ = follow(tmp_path, scripted([NONE], [said(FAILED)], log=None))
     assert [task.state for task in state.failed()] == ["FAILED"]
     assert lines[1].startswith("task 7_0 ended as FAILED; its log cannot be asked for: ")
 
 
 def test_a_log_that_is_not_there_is_no_missing_file(tmp_path: Path) -> None:
     no_log = Completed(1, "", "tail: cannot open 'x' for reading: No such file or directory")
-    _, lines, _ = follow(tmp_path, Scripted([NONE], [said(FAILED)], log=no_log))
+    _, lines, _ = follow(tmp_path, scripted([NONE], [said(FAILED)], log=no_log))
     assert "exit code 1, not recognised" in lines[1]
     assert lines[1].endswith("    there is no log")
 
 
 def test_the_ledger_is_brought_up_to_date_without_accounting(tmp_path: Path) -> None:
-    state = update_ledger(submitted(tmp_path), Scripted([NONE], [DISABLED]))
+    state = update_ledger(submitted(tmp_path), scripted([NONE], [DISABLED]))
     assert "is disabled" in state.silent
     assert ledger.read_ledger(tmp_path)[0].ended == ()
 
@@ -175,7 +157,7 @@ def test_a_session_that_is_gone_is_no_silence(
 
     monkeypatch.setattr(slurm, "account_rows", gone)
     with pytest.raises(SessionGoneError):
-        follow(tmp_path, Scripted([NONE], [NONE]))
+        follow(tmp_path, scripted([NONE], [NONE]))
 
 
 EXPERIMENT = '''
@@ -212,7 +194,7 @@ def test_a_task_that_died_without_accounting_is_said_to_be_missing(
     clusters = tmp_path / "clusters.toml"
     clusters.write_text('[a]\nroot = "/r"\n')
     lines: list[str] = []
-    shell: Callable[[object], Scripted] = lambda _: Scripted([NONE], [DISABLED])  # noqa: E731
+    shell: Callable[[object], AnsweringShell] = lambda _: scripted([NONE], [DISABLED])  # noqa: E731
     monkeypatch.setattr(commands, "open_shell", shell)
     monkeypatch.setattr(commands, "_say", lines.append)
     assert commands._fetch_run(run, clusters) == 1

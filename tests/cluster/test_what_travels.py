@@ -16,7 +16,7 @@ from ired_interp.cluster.shell import LocalShell
 from ired_interp.cluster.staging import contents_of_code, files_of, stage
 from ired_interp.errors import ClusterError, ConfigError, RunFolderError
 from ired_interp.experiments import load, locate
-from ired_interp.runs.provenance import repository
+from ired_interp.provenance import repository
 from ired_interp.runs.run import Run, open_run, plan_run
 from slurm_here import Here
 

@@ -1,5 +1,10 @@
-"""Every Python block of the docs runs, in order, page by page; every link within them exists."""
+"""Every Python block of the docs runs, in order, page by page; every link within them exists.
 
+So does every example in a docstring of the package.
+"""
+
+import doctest
+import importlib
 import re
 import subprocess
 import sys
@@ -8,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 
@@ -29,6 +35,19 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith(("http:", "https:", "#", "mailto:")):
             assert (page.parent / target.split("#")[0]).exists(), target
+
+
+def test_the_examples_in_docstrings_run() -> None:
+    """Modules without one are not imported for it."""
+    with_examples = [p for p in SOURCE.rglob("*.py") if ">>> " in p.read_text(encoding="utf-8")]
+    tried = 0
+    for path in with_examples:
+        words = path.relative_to(SOURCE).with_suffix("").parts
+        module = importlib.import_module(".".join(w for w in words if w != "__init__"))
+        found = doctest.testmod(module)
+        assert found.failed == 0, path
+        tried += found.attempted
+    assert tried >= 7
 
 
 def test_the_benchmark_runs_and_ours_are_right(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp001 import Exp001Config
 from ired_interp.experiments.exp001.shown import level_rows
 from ired_interp.experiments.exp001.summary import overlaps, summary
-from ired_interp.report.figures import LIGHT, draw_svg
+from ired_interp.report.colors import LIGHT
+from ired_interp.report.figures import draw_svg
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run

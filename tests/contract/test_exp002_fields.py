@@ -15,10 +15,12 @@ import ired_interp as ii
 import tiny
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import find_experiment
-from ired_interp.experiments.exp002_config import Exp002Config
-from ired_interp.experiments.exp002_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp002_unit import measure_problems
-from ired_interp.experiments.exp002_variables import DEFINITIONS, MEASURED, PLANES
+from ired_interp.experiments.base import ROOT, groups_of
+from ired_interp.experiments.exp002 import EXPERIMENT as STUDY
+from ired_interp.experiments.exp002 import Exp002Config
+from ired_interp.experiments.exp002.slices import PLANES
+from ired_interp.experiments.kit.options import filled
+from ired_interp.experiments.page import Marked, Points
 from ired_interp.experiments.smallest import reduce_config
 from ired_interp.experiments.verdicts import judge
 from ired_interp.landscape import Landscape
@@ -29,6 +31,7 @@ from ired_interp.schedule import cosine_schedule
 from ired_interp.stats import FloatArray
 
 EXPERIMENT = find_experiment("exp002")
+HYPOTHESES = STUDY.hypotheses
 LEVELS = (10, 1)
 
 
@@ -60,12 +63,12 @@ def tree_of(path: Path) -> xr.DataTree:
 def test_everything_that_is_stored_is_defined_and_finite_where_it_must_be(run: Run) -> None:
     tree = tree_of(run.path)
     root = tree.to_dataset()
-    assert set(root.data_vars) == set(DEFINITIONS)
+    assert set(root.data_vars) == set(STUDY.definitions)
     control = tree["controls/untrained"].to_dataset()
     assert control.sizes["draw"] == 1
-    for name, variable in MEASURED.items():
-        assert set(root[name].dims) == {"problem"} | ({"level"} if variable.levels else set())
-        assert root[name].attrs["units"] == variable.unit
+    for name, variable in STUDY.variables.items():
+        assert root[name].dims == variable.dims
+        assert root[name].attrs.get("units", "") == variable.unit
         assert control[name].dims == ("draw", *root[name].dims)
     single = root["num_minima"] == 1
     assert bool((root["mode_separation"].isnull() == (root["num_minima"] < 2)).all())
@@ -101,9 +104,9 @@ def test_a_geodesic_barrier_is_measured_where_minima_are_not_quite_symmetric() -
     config = Exp002Config(
         problems=1, levels=(10,), starts=6, chords=1, images=21, band_steps=1, walks=2
     )
-    data = measure_problems(
-        _TwoMatrices(), ii.task("inverse", size=2), config, 0, 1, answers=False
-    ).isel(problem=0, level=0)
+    planted = _TwoMatrices()
+    given = STUDY.prepared(config, ii.task("inverse", size=2), planted.schedule, 0, 1)
+    data = STUDY.of_model(planted, given, config).isel(problem=0, level=0)
     assert int(data["num_minima"]) == 2
     # Its middle is the geometric mean √(9 - a²)·I + S, off 3·I + S by that much on the diagonal.
     off = 3 - math.sqrt(9 - _TwoMatrices.a**2)
@@ -156,7 +159,7 @@ def test_a_stored_slice_is_the_energy_at_its_points(run: Run) -> None:
 
 def test_numbers_do_not_depend_on_the_size_of_a_unit(run: Run) -> None:
     whole = replace(run.config, unit_problems=3, controls=0, slices=0)
-    data = EXPERIMENT.run_unit(whole, 0)
+    data = groups_of(EXPERIMENT.run_unit(whole, 0))[ROOT]
     root = tree_of(run.path).to_dataset()
     for name in ("minimum", "convexity", "path_flatness", "same_minimum", "straight_height"):
         np.testing.assert_allclose(data[name], root[name], rtol=0, atol=1e-7)
@@ -174,10 +177,42 @@ def test_the_report_and_every_figure_are_drawn(run: Run) -> None:
     assert {h.figure for h in HYPOTHESES} <= {spec.name for spec in EXPERIMENT.figures}
 
 
+def test_the_page_says_what_was_asked_and_found(run: Run) -> None:
+    page = STUDY.page(tree_of(run.path))
+
+    def words(text: object) -> str:
+        parts = text if isinstance(text, tuple) else (text,)
+        return "".join(one.text if isinstance(one, Marked) else str(one) for one in parts)
+
+    lead = words(page.lead)
+    assert "the landscapes of 1 of 3 problems along named planes" in lead
+    assert lead.endswith("random walks, beside 1 draw of untrained weights as a control.")
+    facts = {term: words(said) for term, said in page.facts}
+    assert facts["Slices"] == "9 × 9 points, ±3 σ_t, kept in float32; rank moves at rank 1"
+    assert "deviation 5 around 0; two ends within 0.0001·max(1, ‖y‖)" in facts["Starts"]
+    said = page.findings[0]
+    assert isinstance(said, Points)
+    assert len(said.items) == 3
+    assert "controls/untrained/num_minima" in said.variables
+    assert "slices/…" in words(page.layout)
+    assert {f"summary/model/{name}" for name in ("path_kept", "band_height")} <= set(STUDY.needs)
+    # Without a control there is nothing to say of it.
+    alone = tree_of(run.path).copy()
+    del alone["controls"]
+    without = STUDY.page(alone)
+    assert words(without.lead).endswith("random walks, without a control.")
+    assert isinstance(without.findings[0], Points)
+    assert len(without.findings[0].items) == 2
+    assert "controls/untrained/num_minima" not in without.findings[0].variables
+
+
 def test_the_smallest_config_is_small(run: Run) -> None:
     small = reduce_config(EXPERIMENT, run.config).config
     assert (small.problems, small.levels, small.slices) == (1, LEVELS[:1], 1)
-    assert EXPERIMENT.units(small) == 3
+    # The model and its control, and the slices.
+    assert EXPERIMENT.units(small) == 2
+    few = replace(small, grid=5)
+    assert reduce_config(EXPERIMENT, few).config.grid == 5
 
 
 @pytest.mark.parametrize(
@@ -202,6 +237,12 @@ def test_a_rank_that_cannot_be_is_refused_when_planned(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"rank: expected 1 … 1, below the side"):
         EXPERIMENT.plan(Exp002Config(model=model, rank=2))
     assert EXPERIMENT.plan(Exp002Config(model=model)).rank == 1
+
+
+def test_no_more_problems_are_sliced_than_there_are() -> None:
+    assert filled(Exp002Config(scale="paper")).slices == 10
+    assert filled(Exp002Config(scale="paper", problems=4)).slices == 4
+    assert filled(Exp002Config(scale="paper", problems=4, slices=0)).slices == 0
 
 
 def planted_results(**own: FloatArray) -> xr.DataTree:

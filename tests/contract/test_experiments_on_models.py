@@ -16,7 +16,7 @@ from ired_interp.errors import CheckpointError, IredInterpError
 from ired_interp.experiments import Experiment, find_experiment
 from ired_interp.experiments.base import groups_of
 from ired_interp.experiments.config import config_from_mapping
-from ired_interp.experiments.exp005_config import Exp005Config
+from ired_interp.experiments.exp005 import Exp005Config
 from ired_interp.experiments.model_page import counted, described_layout
 from ired_interp.experiments.of_models import Part, parts_of
 from ired_interp.experiments.over_problems import STATISTICS, mean_variable

@@ -8,7 +8,7 @@ import pytest
 from ired_interp.cluster import git_calls
 from ired_interp.errors import CannotAskError
 from ired_interp.git import git, git_lines
-from ired_interp.runs.provenance import repository
+from ired_interp.provenance import repository
 
 
 def make_repository(folder: Path, content: str) -> str:

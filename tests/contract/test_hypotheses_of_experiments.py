@@ -19,7 +19,6 @@ from ired_interp.experiments import (
     experiment_names,
     find_experiment,
 )
-from ired_interp.experiments.base import LazyFigures
 from ired_interp.experiments.completion import as_experiment
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +57,6 @@ def test_hypotheses_and_sentences_may_stand_side_by_side() -> None:
     figure = FigureSpec("shown", "A title", "A caption", lambda _, __: Figure())
     both = ("a sentence", hypothesis(figure="shown"))
     assert as_experiment(experiment(both, (figure,)), "own").hypotheses == both
-    # The names of figures that are imported when they are drawn are not looked at.
-    lazy = LazyFigures("ired_interp.experiments.exp001_figures")
-    assert as_experiment(experiment(both, lazy), "own").hypotheses == both
 
 
 @pytest.mark.parametrize(

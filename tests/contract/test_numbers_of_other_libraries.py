@@ -12,7 +12,17 @@ import torch
 import xarray as xr
 
 import ired_interp as ii
-from ired_interp import anatomy, bands, directions, modes, paths, points, score_field, slices, stats
+from ired_interp import (
+    annealing,
+    bands,
+    directions,
+    modes,
+    paths,
+    points,
+    score_field,
+    slices,
+    stats,
+)
 from ired_interp.checks import as_real, as_whole, real, whole
 from ired_interp.draws import RowDraws, check_seed
 from ired_interp.errors import ConfigError, IredInterpError, LevelError, ShapeError
@@ -120,7 +130,7 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     ),
     "grid": lambda n: slices.grid_axis(n, 1.0),
     "walk": lambda n: slices.random_walk_shares(Y, 4, num=n, num_draws=n, seed=n, first=n),
-    "steps": lambda n: anatomy.fixed_steps(n)(land(), Y, 0.01, 2.0).y,
+    "steps": lambda n: annealing.fixed_steps(n)(land(), Y, 0.01, 2.0).y,
     "sign flips": lambda n: stats.sign_flip(np.arange(3.0), num_draws=n, seed=n).greater,
     "bootstrap": lambda n: stats.bootstrap_mean(np.arange(9.0), seed=n, num_resamples=99).low,
     "proportion": lambda n: stats.proportion(n, n).low,

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +27,7 @@ from ired_interp.runs.computing import compute_units
 from ired_interp.runs.execution import execute
 from ired_interp.runs.failures import of_signal
 from ired_interp.runs.run import Run, open_run, plan_run
-from killing import finish, start
+from killing import finish, start, wait_for
 
 FILE = "ailing_experiment.py"
 
@@ -302,14 +301,6 @@ def test_a_unit_that_hangs_is_found_where_it_is_and_its_end_is_noticed(folder: P
 
 def stack_dumps() -> int:
     return sum(p.read_text().count("Timeout (") for p in Path("r/logs").glob("stacks-*.txt"))
-
-
-def wait_for(done_fn: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    begin = time.monotonic()
-    while not done_fn():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() - begin < 60
-        time.sleep(0.05)
 
 
 def test_a_unit_that_ends_leaves_no_stacks(folder: Path) -> None:

@@ -9,10 +9,12 @@ from xarray import DataTree
 import tiny_runs
 from interactive_checks import check_interactive
 from ired_interp.experiments.base import FigureSpec, Theme
-from ired_interp.experiments.evidence_figures import evidence_figures
-from ired_interp.report.figures import DARK, LIGHT, THEMES, draw_svg
+from ired_interp.experiments.evidence_charts import evidence_charts
+from ired_interp.report.colors import DARK, LIGHT, THEMES
+from ired_interp.report.figures import draw_svg
 from ired_interp.report.html import write_report
 from ired_interp.report.inline import Inline, inline, merged, theme_colors
+from tiers import slow_but
 
 OWN = {"eigenvectors", "parts", "contributions", "slices", "path"}
 
@@ -33,12 +35,12 @@ def on_page(text: str, name: str) -> str:
     return str(body)
 
 
-@pytest.mark.parametrize("name", sorted(tiny_runs.CONFIGS))
+@pytest.mark.parametrize("name", slow_but({"exp004"}, sorted(tiny_runs.CONFIGS)))
 def test_derived_is_drawn(name: str, shared_runs: tiny_runs.Shared) -> None:
     """What the page shows on a dark ground is what would have been drawn for it."""
     run = shared_runs[name]
     results, text = run.tree, write_report(run).read_text(encoding="utf-8")
-    specs = [*run.experiment.figures, evidence_figures(results)[0]]
+    specs = [*run.experiment.figures, evidence_charts(results)[0]]
     assert not [spec.name for spec in specs if spec.missing(results)]
     for spec in specs:
         page, dark = on_page(text, spec.name), drawn(spec, results, DARK)

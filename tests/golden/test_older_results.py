@@ -10,11 +10,11 @@ import xarray as xr
 import ired_interp as ii
 from ired_interp.cli import main
 from ired_interp.errors import RunFolderError
+from ired_interp.provenance import package_sha256
 from ired_interp.report.figures import save_figures
 from ired_interp.report.html import write_report
 from ired_interp.report.readable import read
 from ired_interp.report.terminal import first_line, results_table
-from ired_interp.runs.provenance import package_sha256
 from ired_interp.runs.run import Run, open_run
 
 DATA = Path(__file__).parent / "data"

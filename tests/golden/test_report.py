@@ -25,7 +25,7 @@ from ired_interp.digits import with_interval
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.config import config_from_mapping, config_from_words
-from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.experiments.evidence_charts import evidence_charts
 from ired_interp.experiments.exp001.shown import level_rows
 from ired_interp.report import tables
 from ired_interp.report.figures import save_figures
@@ -197,7 +197,7 @@ def test_headings_do_not_skip_a_rank(page: Page) -> None:
 def test_every_figure_is_there(page: Page, run: Run) -> None:
     assert len(EXPERIMENT.figures) == NUM_FIGURES
     found = drawings(page)
-    evidence = {f"figure-{spec.name}" for spec in evidence_figures(run.tree)}
+    evidence = {f"figure-{spec.name}" for spec in evidence_charts(run.tree)}
     assert set(found) == evidence | {f"figure-{figure.name}" for figure in EXPERIMENT.figures}
     assert len(set(found.values())) == len(found)
     for name, svg in found.items():
@@ -281,7 +281,7 @@ def test_one_problem_without_a_control(bare: Run) -> None:
     assert "1 problem and 1 level (k = 7), without a control" in page.said
     assert "with untrained weights" not in page.said.rsplit("Key findings", 1)[-1]
     assert not re.search(r"\bnan\b", page.said)
-    assert len(drawings(page)) == NUM_FIGURES + len(evidence_figures(bare.tree))
+    assert len(drawings(page)) == NUM_FIGURES + len(evidence_charts(bare.tree))
     for svg in drawings(page).values():
         assert "var(--fig-model)" in svg
         assert "var(--fig-control)" not in svg
@@ -328,7 +328,7 @@ def test_the_same_results_give_the_same_bytes(run: Run, page: Page, tmp_path: Pa
 
 def test_figures_for_papers(bare: Run, tmp_path: Path) -> None:
     paths = save_figures(bare, tmp_path / "new" / "figures")
-    measured = evidence_figures(bare.tree)
+    measured = evidence_charts(bare.tree)
     assert 0 < len(measured) < len(EXPERIMENT.hypotheses)
     assert len(paths) == 2 * (NUM_FIGURES + len(measured))
     first = [path.read_bytes() for path in paths]

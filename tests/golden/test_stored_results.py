@@ -12,9 +12,10 @@ import pytest
 import stored_runs
 from ired_interp.experiments import find_experiment
 from result_differences import differences, options_of
+from tiers import slow_but
 
 
-@pytest.mark.parametrize("name", stored_runs.RUNS)
+@pytest.mark.parametrize("name", slow_but({"exp001"}, stored_runs.RUNS))
 def test_a_run_made_anew_finds_what_is_stored(name: str, tmp_path: Path) -> None:
     run = stored_runs.make(name, tmp_path)
     found = differences(stored_runs.read(name), run.tree.load(), intervals="near")
@@ -22,7 +23,9 @@ def test_a_run_made_anew_finds_what_is_stored(name: str, tmp_path: Path) -> None
 
 
 # Those of completion have too few problems for their intervals to mean much.
-@pytest.mark.parametrize("name", [*stored_runs.NAMES, "exp001-ends"])
+@pytest.mark.parametrize(
+    "name", slow_but({"exp001", "exp004"}, [*stored_runs.NAMES, "exp001-ends"])
+)
 def test_stored_data_have_the_summary_and_verdicts_that_are_stored(name: str) -> None:
     """The ends of the intervals too: no round-off of the data is in between."""
     found = differences(stored_runs.read(name), stored_runs.summed_up(name))

@@ -263,3 +263,29 @@ def test_the_time_features_are_computed_in_float64_and_cast() -> None:
     expected = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
     assert np.abs(features.numpy() - expected).max() < 1e-14
     assert single.energy(x.float(), y.float(), t).dtype == torch.float32
+
+
+@pytest.mark.parametrize("d", [1, 7, 159, 160, 200])  # together, and from 160 one by one
+def test_hessians_of_many_and_of_few_columns_are_those_of_autograd(d: int) -> None:
+    model = planted.network(3, d, width=24, seed=5)
+    x, y, t = planted.normal(5, 3, seed=6), planted.normal(5, d, seed=7), torch.arange(5)
+    found = model.hessian(x, y, t)
+    assert torch.equal(found, found.mT)
+    for i in range(5):
+
+        def row(q: Tensor, i: int = i) -> Tensor:
+            return model.energy(x[i : i + 1], q[None], t[i : i + 1]).sum()
+
+        h = planted.hessian(row, y[i])
+        assert (found[i] - h).norm() < 1e-10 * h.norm()
+
+
+def test_the_grad_mode_does_not_choose_how_derivatives_are_computed() -> None:
+    model, x, y, t = _case(seed=4)
+    v = planted.normal(10, 4, 3, seed=1)
+    with torch.no_grad():
+        hessian, product = model.hessian(x, y, t), model.hvp(x, y, t, v)
+    with torch.enable_grad():
+        assert torch.equal(model.hessian(x, y, t), hessian)
+        assert torch.equal(model.hvp(x, y, t, v), product)
+        assert not model.hessian(x, y, t).requires_grad

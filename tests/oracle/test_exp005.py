@@ -13,14 +13,16 @@ import ired_interp as ii
 import tiny
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import find_experiment
-from ired_interp.experiments.exp005_config import Exp005Config, fill_in
-from ired_interp.experiments.exp005_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp005_spaces import chosen_rank, splits
-from ired_interp.experiments.exp005_unit import measure_problems, measure_random
+from ired_interp.experiments.exp005 import EXPERIMENT as STUDY
+from ired_interp.experiments.exp005 import Exp005Config
+from ired_interp.experiments.exp005.measure import RANDOM
+from ired_interp.experiments.exp005.spaces import chosen_rank, splits
+from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.geometry import fixed_rank
+from ired_interp.landscape import Landscape
 from ired_interp.models.checkpoint import write_checkpoint
-from ired_interp.report.figures import LIGHT
+from ired_interp.report.colors import LIGHT
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, plan_run
@@ -73,7 +75,7 @@ class Valley:
 
 def config(**changes: object) -> Exp005Config:
     fields = {"problems": 6, "levels": LEVELS, "random_draws": 2, "controls": 1, "seed": 3}
-    return fill_in(Exp005Config(**(fields | changes)))  # type: ignore[arg-type]
+    return filled(Exp005Config(**(fields | changes)))  # type: ignore[arg-type]
 
 
 def sampled(task: Task) -> Problems:
@@ -85,8 +87,10 @@ def completion() -> Task:
     return ii.task("completion", size=4, rank=1)
 
 
-def measured(task: Task, model: Valley) -> xr.Dataset:
-    return measure_problems(model, task, config(), 0, 6, answers=False)
+def measured(task: Task, model: Valley, asked: Exp005Config | None = None) -> xr.Dataset:
+    asked = asked or config()
+    given = STUDY.prepared(asked, task, model.schedule, 0, asked.problems or 0)
+    return STUDY.of_model(model, given, asked)
 
 
 @pytest.mark.parametrize("space", ["product", "answer", "mask"])
@@ -118,7 +122,7 @@ def test_a_valley_has_its_curvatures_in_its_own_split(completion: Task, space: s
     np.testing.assert_allclose(whole, here["normal_gradient"].sel(place="typical") / total)
     assert float(off.std()) > 0
     assert bool(here["gradient_share"].sel(place="base").isnull().all())  # no gradient there
-    claim = {one.id: one for one in HYPOTHESES}["normal-curvature"]
+    claim = {one.id: one for one in STUDY.hypotheses}["normal-curvature"]
     assert "left out" not in claim.statistic(xr.DataTree(data)).note
     data["curvature_share"][2, 1] = np.nan
     note = claim.statistic(xr.DataTree(data)).note
@@ -182,12 +186,14 @@ def test_the_splits_of_inverse_are_symmetric_matrices_and_shared_eigenvectors() 
 
 def test_random_splits_are_one_on_average(completion: Task) -> None:
     model = Valley(completion, sampled(completion), "product", tangent=0.5, normal=3.0)
-    shares: dict[str, list[float]] = {"gradient_share": [], "bottom_overlap": []}
-    for draw in range(4):
-        data = measure_random(model, completion, config(levels=(4,)), 0, 6, draw=draw)
-        for name, values in shares.items():
-            values.append(float(data[name].sel(place="typical", space="product").mean()))
-    for values in shares.values():
+    asked = config(levels=(4,), random_draws=4)
+    given = STUDY.prepared(asked, completion, model.schedule, 0, 6)
+    found = STUDY.groups_of_model(model, given, asked)
+    xr.testing.assert_identical(found["/"], STUDY.of_model(model, given, asked))
+    data = found[RANDOM].sel(place="typical", space="product")
+    assert data["draw"].values.tolist() == [0, 1, 2, 3]
+    for name in ("gradient_share", "bottom_overlap"):
+        values = data[name].mean(["problem", "level"]).values
         error = np.std(values, ddof=1) / len(values) ** 0.5
         assert abs(np.mean(values) - 1) < 5 * error
         assert error < 0.2
@@ -207,13 +213,8 @@ def test_the_bayes_bound_holds_for_the_ideal_of_a_gaussian_prior(completion: Tas
 
 def tree(task: Task, model: Valley, beside: Valley, **changes: object) -> xr.DataTree:
     asked = config(**changes)
-    control = measure_problems(beside, task, asked, 0, asked.problems or 0, answers=False)
-    return xr.DataTree.from_dict(
-        {
-            "/": measure_problems(model, task, asked, 0, asked.problems or 0, answers=False),
-            "controls/untrained": control.expand_dims(draw=[0]),
-        }
-    )
+    control = measured(task, beside, asked).expand_dims(draw=[0])
+    return xr.DataTree.from_dict({"/": measured(task, model, asked), "controls/untrained": control})
 
 
 @pytest.mark.parametrize(("normal", "outcome"), [(3.0, "supported"), (0.3, "refuted")])
@@ -225,19 +226,23 @@ def test_verdicts_follow_the_planted_truth(normal: float, outcome: str, completi
     )
     results = tree(completion, model, beside, problems=16, levels=(4,))
     asked = ["normal-curvature", "normal-at-the-answer", "normal-gradient"]
-    found = judge([one for one in HYPOTHESES if one.id in asked], results)
+    found = judge([one for one in STUDY.hypotheses if one.id in asked], results)
     assert {one.id: one.outcome for one in found} == dict.fromkeys(asked, outcome)
     if outcome == "supported":
-        flat = next(one for one in HYPOTHESES if one.id == "flat-is-tangent").statistic(results)
+        flat = next(one for one in STUDY.hypotheses if one.id == "flat-is-tangent").statistic(
+            results
+        )
         np.testing.assert_allclose(flat.effect, 16 / 7)
-        beyond = next(one for one in HYPOTHESES if one.id == "beyond-bayes").statistic(results)
+        beyond = next(one for one in STUDY.hypotheses if one.id == "beyond-bayes").statistic(
+            results
+        )
         assert bool((beyond.effect > 0).all())
 
 
 def test_claims_of_completion_are_not_judged_elsewhere() -> None:
     task = ii.task("inverse", size=3)
     model = Valley(task, sampled(task), "symmetric", tangent=1.0, normal=1.5)
-    asked = [one for one in HYPOTHESES if one.id in ("beyond-bayes", "missing-is-flat")]
+    asked = [one for one in STUDY.hypotheses if one.id in ("beyond-bayes", "missing-is-flat")]
     for found in judge(asked, tree(task, model, model, levels=(4,))):
         assert found.outcome == "inconclusive"
         assert "bayes_bound" in found.reason
@@ -259,8 +264,8 @@ def test_where_no_direction_is_normal(
 
 
 def test_scales_and_configs() -> None:
-    assert fill_in(Exp005Config()).problems == 24
-    paper = fill_in(Exp005Config(scale="paper", controls=0))
+    assert filled(Exp005Config()).problems == 24
+    paper = filled(Exp005Config(scale="paper", controls=0))
     assert (paper.problems, paper.controls, paper.random_draws) == (100, 0, 50)
     for changes, match in (
         ({"problems": 0}, "problems: expected at least 1"),
@@ -292,7 +297,7 @@ def run_of(made: Callable[[Path], Path], folder: Path, **changes: object) -> Run
 
 def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     run = run_of(inverse_checkpoint, tmp_path, levels=LEVELS)
-    assert run.num_units == 3
+    assert run.num_units == 1  # all cases of its problems
     results = run.tree
     assert results["controls/random"].sizes["draw"] == 1
     assert results["controls/untrained"].sizes["draw"] == 1
@@ -305,9 +310,32 @@ def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     assert [row[0] for row in EXPERIMENT.listing(results).rows] == ["4", "10"]
 
 
+def test_random_splits_cost_no_further_hessian(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, of_landscape = [], Landscape.hessian
+
+    def counted(land: Landscape, y: Tensor, **options: bool) -> Tensor:
+        rows.append(len(y))
+        return of_landscape(land, y, **options)
+
+    monkeypatch.setattr(Landscape, "hessian", counted)
+    model = str(inverse_checkpoint(tmp_path / "m.safetensors"))
+
+    def spent(draws: int) -> int:
+        rows.clear()
+        asked = Exp005Config(model=model, problems=2, levels=(10,), controls=1, random_draws=draws)
+        planned = EXPERIMENT.plan(asked)
+        for i in range(EXPERIMENT.units(planned)):
+            EXPERIMENT.run_unit(planned, i)
+        return sum(rows)
+
+    assert spent(1) == spent(4)
+
+
 def test_a_run_of_completion_has_the_bend(tmp_path: Path) -> None:
     run = run_of(completion_checkpoint, tmp_path, levels=(10,), problems=2, random_draws=2)
-    assert run.num_units == 4
+    assert run.num_units == 1
     assert run.tree["controls/random"].sizes["draw"] == 2
     means = run.tree["summary/model"]["riemannian_curvature"].sel(statistic="mean")
     assert means.sel(place="base", space="product").notnull().all()

@@ -14,13 +14,12 @@ import ired_interp as ii
 import planted
 import tiny
 from as_tested import as_tested
+from ired_interp.energy.base import Energy
 from ired_interp.errors import ConfigError, NonFiniteError
-from ired_interp.experiments import find_experiment
-from ired_interp.experiments.exp006_config import Exp006Config, chosen_components, fill_in
-from ired_interp.experiments.exp006_hypotheses import HYPOTHESES
-from ired_interp.experiments.exp006_subspaces import own_frames, shares
-from ired_interp.experiments.exp006_unit import measure_problems
-from ired_interp.experiments.exp006_variables import DEFINITIONS
+from ired_interp.experiments.exp006 import EXPERIMENT, Exp006Config
+from ired_interp.experiments.exp006.directions import own_frames, shares
+from ired_interp.experiments.exp006.measure import chosen_components
+from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.landscape import Landscape
 from ired_interp.report.html import write_report
@@ -30,7 +29,6 @@ from ired_interp.schedule import cosine_schedule
 from ired_interp.solve import solve
 from ired_interp.tasks import Problems, Task
 
-EXPERIMENT = find_experiment("exp006")
 LEVELS = (10, 4)
 SIDE, STRONG = 4, 9.0
 
@@ -66,7 +64,14 @@ class Planted:
 
 def config(**changes: object) -> Exp006Config:
     fields = {"problems": 6, "noise": 48, "levels": LEVELS, "random_draws": 8, "controls": 1}
-    return fill_in(Exp006Config(**(fields | {"seed": 3} | changes)))  # type: ignore[arg-type]
+    return filled(Exp006Config(**(fields | {"seed": 3} | changes)))  # type: ignore[arg-type]
+
+
+def found_of(model: Energy, task: Task, asked: Exp006Config) -> xr.Dataset:
+    """What is measured of a planted energy, as the root of the results has it."""
+    whole = EXPERIMENT.complete(asked, task)
+    given = EXPERIMENT.prepared(whole, task, model.schedule, 0, whole.problems or 0)
+    return EXPERIMENT.of_model(model, given, whole)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +100,7 @@ def measured(
     n = asked.problems or 0
     problems = task.sample(n, seed=3)
     model = Planted(task, problems, frames_of(task, problems, r, own=own), strength=strength)
-    data = measure_problems(model, task, asked, 0, n, answers=False)
-    return data.assign_attrs(components=chosen_components(asked, task.dim_y))
+    return found_of(model, task, asked)
 
 
 @pytest.mark.parametrize("r", [0, 1, 3, 6])
@@ -162,7 +166,7 @@ def test_completion_has_observed_entries_on_top_and_missing_ones_below() -> None
     wide = torch.stack([f @ f.T for f in frames])
     model = Planted(completion, problems, torch.zeros(4, 16, 1).double(), strength=1)
     model._matrix = torch.eye(16).double() + 4 * wide
-    data = measure_problems(model, completion, config(problems=4), 0, 4, answers=False)
+    data = found_of(model, completion, config(problems=4))
     share = data["own_share"].sel(place="typical")
     assert bool((share > 0.9).all())
     assert bool((data["other_share"].sel(place="typical") < 0.9).all())
@@ -176,10 +180,10 @@ def test_verdicts_follow_the_planted_truth(task: Task) -> None:
     strong = measured(task, 2, own=True, problems=12, levels=(4,), components=2)
     plain = measured(task, 0, problems=12, levels=(4,), components=2)
     asked = ("concentrated", "beyond-the-edge", "own-directions", "steep-components")
-    chosen = [one for one in as_tested(HYPOTHESES) if one.id in asked]
+    chosen = [one for one in as_tested(EXPERIMENT.hypotheses) if one.id in asked]
     there = judge(chosen, results(strong, plain))
     assert {one.id: one.outcome for one in there} == dict.fromkeys(asked, "supported")
-    nothing = judge(as_tested(HYPOTHESES), results(plain, plain))
+    nothing = judge(as_tested(EXPERIMENT.hypotheses), results(plain, plain))
     assert "supported" not in {one.outcome for one in nothing}
     wrong = judge(chosen, results(plain, strong))
     assert {one.outcome for one in wrong} == {"refuted"}
@@ -192,23 +196,17 @@ def test_a_direction_that_all_problems_share(task: Task) -> None:
     found = []
     for pull in (5.0, 0.0):
         model = Planted(task, problems, frames, strength=1, pull=pull)
-        data = measure_problems(model, task, asked, 0, 16, answers=False)
-        found.append(data.assign_attrs(components=3))
-    one = next(one for one in HYPOTHESES if one.id == "shared-directions")
+        found.append(found_of(model, task, asked))
+    one = next(one for one in EXPERIMENT.hypotheses if one.id == "shared-directions")
     effect = one.statistic(results(*found))
     assert effect.control is not None
     assert np.isfinite(effect.effect).sum() == 8  # the others found the components
     assert float(np.nanmean(effect.effect)) > 3
     assert float(np.nanmean(effect.control)) < 2
-    summaries = EXPERIMENT.summarise(planned_tree(found))
+    summaries = EXPERIMENT.summarise(results(*found))
     mean = summaries["model"]["problems_beyond_edge"].sel(place="typical").item()
     assert mean == 1
     assert summaries["untrained"]["problems_beyond_edge"].sel(place="typical").item() == 0
-
-
-def planned_tree(found: list[xr.Dataset]) -> xr.DataTree:
-    root, beside = (one.assign_attrs(noise_draws=48) for one in found)
-    return results(root, beside)
 
 
 def run_of(folder: Path, **changes: object) -> Run:
@@ -220,11 +218,11 @@ def run_of(folder: Path, **changes: object) -> Run:
 
 def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    assert run.num_units == 4
+    assert run.num_units == 2
     assert run.config.components == 2
     tree = run.tree
     root = tree.to_dataset()
-    assert set(root.data_vars) == set(DEFINITIONS)
+    assert set(root.data_vars) == set(EXPERIMENT.definitions)
     assert root["score"].dtype == np.float32
     assert root["score"].shape == (5, 2, 2, 9, 4)
     assert "score" not in tree["controls/untrained"].to_dataset()
@@ -252,7 +250,7 @@ def test_a_run_from_plan_to_page(tmp_path: Path) -> None:
     assert all(spec.missing(tree) == [] for spec in EXPERIMENT.figures)
     text = write_report(run).read_text(encoding="utf-8")
     assert all(f'id="figure-{spec.name}"' in text for spec in EXPERIMENT.figures)
-    assert {h.figure for h in HYPOTHESES} <= {spec.name for spec in EXPERIMENT.figures}
+    assert {h.figure for h in EXPERIMENT.hypotheses} <= {spec.name for spec in EXPERIMENT.figures}
     assert [row[0] for row in EXPERIMENT.listing(tree).rows] == ["4", "10"]
 
 
@@ -268,7 +266,7 @@ def test_a_score_beyond_the_range_of_storage_is_refused(task: Task) -> None:
     problems = task.sample(2, seed=3)
     model = Planted(task, problems, frames_of(task, problems, 1, own=False), strength=1e6)
     with pytest.raises(NonFiniteError, match="Give --storage float32"):
-        measure_problems(model, task, config(problems=2, storage="float16"), 0, 2, answers=True)
+        found_of(model, task, config(problems=2, storage="float16"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -288,7 +286,7 @@ def test_scores_whose_spread_is_round_off_have_no_spectrum(task: Task, dtype: st
 def test_the_floor_is_above_the_round_off_of_a_network_s_gradients() -> None:
     asked = config(model="inverse-4", problems=2, noise=12, levels=(1, 4, 10), dtype="float32")
     model, task = ii.load_model("inverse-4"), ii.task("inverse", size=4)
-    data = measure_problems(copy.deepcopy(model).float(), task, asked, 0, 2, answers=True)
+    data = found_of(copy.deepcopy(model).float(), task, asked)
     x = torch.from_numpy(data["x"].values).double().repeat_interleave(12, dim=0)
     for level in (1, 4, 10):
         here = data.sel(level=level)
@@ -308,8 +306,8 @@ def test_fewer_draws_than_entries_have_no_last_components(task: Task) -> None:
 
 
 def test_scales_configs_and_memory() -> None:
-    assert fill_in(Exp006Config()).noise == 48
-    paper = fill_in(Exp006Config(scale="paper", controls=0))
+    assert filled(Exp006Config()).noise == 48
+    paper = filled(Exp006Config(scale="paper", controls=0))
     assert (paper.problems, paper.controls, paper.noise) == (100, 0, 100)
     assert chosen_components(paper, 16) == 3
     planned = EXPERIMENT.plan(Exp006Config())

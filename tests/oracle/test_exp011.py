@@ -11,7 +11,8 @@ from torch import Tensor
 import ired_interp as ii
 import planted
 import tiny
-from ired_interp.anatomy import ARMS, Arm, Inferred, fixed_steps, infer
+from ired_interp.anatomy import ARMS, Arm, Inferred, infer
+from ired_interp.annealing import fixed_steps
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError, ShapeError
 from ired_interp.experiments import find_experiment

@@ -1,6 +1,6 @@
 """The ends of planted spectra from Krylov spaces: none missed, none twice, none invented."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 import planted
+from ired_interp.curvature.ends import Ends
 from ired_interp.curvature.extremes import Extremes, extremes
-from ired_interp.curvature.lanczos import Product
-from ired_interp.curvature.wanted import Wanted
+from ired_interp.curvature.lanczos import KrylovSpace, Product
+from other_device import Elsewhere
 
 D = 60
 BULK = np.linspace(-1, 1, 50).tolist()
@@ -50,7 +51,7 @@ class Counted:
 
 def _ask(
     matrices: Tensor,
-    wanted: Wanted,
+    wanted: Ends,
     *,
     tol: float = 1e-8,
     capacity: int | None = None,
@@ -61,7 +62,7 @@ def _ask(
     counted = Counted(matrices, torch.zeros(n, dtype=torch.int64))
     found = extremes(
         counted.restrict,
-        torch.zeros(n, d, dtype=matrices.dtype),
+        torch.zeros_like(matrices[:, 0]),
         wanted,
         tol=tol,
         capacity=min(d, 2 * wanted.num_pairs + 20) if capacity is None else capacity,
@@ -71,7 +72,7 @@ def _ask(
     return found, counted.counts
 
 
-def _check(found: Extremes, matrices: Tensor, wanted: Wanted, *, tol: float = 1e-8) -> None:
+def _check(found: Extremes, matrices: Tensor, wanted: Ends, *, tol: float = 1e-8) -> None:
     """Values, pairs, orthogonality and order against NumPy's."""
     truth = torch.from_numpy(np.linalg.eigvalsh(matrices.double().numpy()))
     expected = truth.gather(1, wanted.choose(truth))
@@ -107,7 +108,7 @@ REQUESTS = [(1, 0), (0, 12), (11, 3)]
 @spectra
 @pytest.mark.parametrize(("top", "bottom"), REQUESTS)
 def test_the_requested_ends_are_found(name: str, top: int, bottom: int) -> None:
-    matrices, wanted = _planted(name), Wanted(top, bottom)
+    matrices, wanted = _planted(name), Ends(top, bottom)
     # Values crowded within 1e-8·‖H‖ of each other need the whole space.
     capacity = D if name == "condition 1e12" else None
     found, counts = _ask(matrices, wanted, capacity=capacity)
@@ -116,7 +117,7 @@ def test_the_requested_ends_are_found(name: str, top: int, bottom: int) -> None:
 
 
 def test_points_of_different_kinds_are_done_together() -> None:
-    matrices, wanted = _planted(*SPECTRA), Wanted(11, 4)
+    matrices, wanted = _planted(*SPECTRA), Ends(11, 4)
     found, counts = _ask(matrices, wanted, capacity=50)
     _check(found, matrices, wanted)
     assert torch.equal(found.num_products, counts)
@@ -127,7 +128,7 @@ def test_points_of_different_kinds_are_done_together() -> None:
 @pytest.mark.parametrize("name", ["spread", "ten at the top", "negative", "pairs"])
 @pytest.mark.parametrize(("top", "bottom"), [(6, 0), (0, 6), (4, 2)])
 def test_small_capacities_restart_and_still_converge(name: str, top: int, bottom: int) -> None:
-    matrices, wanted = _planted(name), Wanted(top, bottom)
+    matrices, wanted = _planted(name), Ends(top, bottom)
     found, counts = _ask(matrices, wanted, capacity=18, first_look=18)
     _check(found, matrices, wanted)
     assert int(counts[0]) > 18  # it has restarted, or looked again
@@ -138,7 +139,7 @@ def test_small_capacities_restart_and_still_converge(name: str, top: int, bottom
 @pytest.mark.parametrize("name", ["spread", "all equal", "zero", "pairs", "rank two"])
 @pytest.mark.parametrize("way", ["top", "bottom", "both"])
 def test_all_d_pairs_can_be_asked_for(name: str, way: str) -> None:
-    wanted = {"top": Wanted(D, 0), "bottom": Wanted(0, D), "both": Wanted(D, D)}[way]
+    wanted = {"top": Ends(D, 0), "bottom": Ends(0, D), "both": Ends(D, D)}[way]
     matrices = _planted(name)
     found, _ = _ask(matrices, wanted)
     _check(found, matrices, wanted)
@@ -148,7 +149,7 @@ def test_all_d_pairs_can_be_asked_for(name: str, way: str) -> None:
 @pytest.mark.parametrize("value", [0.0, -2.0, 3.0])
 def test_small_dimensions_with_one_eigenvalue(d: int, value: float) -> None:
     matrices = torch.eye(d, dtype=torch.float64)[None] * value
-    for wanted in (Wanted(1, 0), Wanted(0, 1), Wanted(d, d), Wanted(d, 1)):
+    for wanted in (Ends(1, 0), Ends(0, 1), Ends(d, d), Ends(d, 1)):
         found, _ = _ask(matrices, wanted)
         assert bool(found.converged.all())
         assert (found.values - value).abs().max() <= 1e-14 * abs(value)
@@ -162,14 +163,14 @@ def test_the_same_pairs_at_the_top_and_at_the_bottom_are_locked_once(seed: int) 
     sides += [[-5.0] * 7 + [5.0] * 6 + [-3.0] * 9 + np.linspace(-1, 1, 18).tolist()]
     matrices = torch.stack([planted.symmetric(v, seed=seed) for v in sides])
     rng = np.random.default_rng(seed)
-    wanted = Wanted(int(rng.integers(1, 14)), int(rng.integers(1, 14)))
+    wanted = Ends(int(rng.integers(1, 14)), int(rng.integers(1, 14)))
     assert matrices.shape[1] == d
     found, _ = _ask(matrices, wanted, first_look=min(d, wanted.num_pairs + 1))
     _check(found, matrices, wanted)
 
 
 def test_points_without_patience_are_given_up_and_said_so() -> None:
-    matrices, wanted = _planted("spread", "all equal", "rank two"), Wanted(5, 2)
+    matrices, wanted = _planted("spread", "all equal", "rank two"), Ends(5, 2)
     found, counts = _ask(matrices, wanted, most_products=17, first_look=17)
     assert found.converged.tolist()[0] is False
     assert torch.equal(found.num_products, counts)
@@ -180,7 +181,7 @@ def test_points_without_patience_are_given_up_and_said_so() -> None:
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-10])
 def test_residuals_follow_the_tolerance(tol: float) -> None:
-    matrices, wanted = _planted("spread", "negative"), Wanted(4, 4)
+    matrices, wanted = _planted("spread", "negative"), Ends(4, 4)
     found, counts = _ask(matrices, wanted, tol=tol, first_look=9)
     off = (
         torch.linalg.vector_norm(found.images - found.values[..., None] * found.vectors, dim=2)
@@ -193,7 +194,7 @@ def test_residuals_follow_the_tolerance(tol: float) -> None:
 
 
 def test_float32_converges_to_its_own_precision() -> None:
-    matrices, wanted = _planted("ten at both ends", "spread").float(), Wanted(12, 11)
+    matrices, wanted = _planted("ten at both ends", "spread").float(), Ends(12, 11)
     found, _ = _ask(matrices, wanted, tol=1e-5)
     assert found.values.dtype == found.vectors.dtype == torch.float32
     _check(found, matrices, wanted, tol=1e-5)
@@ -201,7 +202,7 @@ def test_float32_converges_to_its_own_precision() -> None:
 
 def test_the_order_of_the_points_moves_nothing_but_rounding() -> None:
     names = ["spread", "ten at the top", "negative", "pairs", "three values", "zero"]
-    matrices, wanted = _planted(*names), Wanted(8, 4)
+    matrices, wanted = _planted(*names), Ends(8, 4)
     order = torch.tensor([4, 2, 0, 5, 1, 3])
     there, back = _ask(matrices, wanted)[0], _ask(matrices[order], wanted)[0]
     scale = there.norm.clamp_min(1e-300)[order, None]
@@ -209,7 +210,7 @@ def test_the_order_of_the_points_moves_nothing_but_rounding() -> None:
 
 
 def test_nothing_is_read_from_or_left_in_global_state() -> None:
-    matrices, wanted = _planted("ten at the top"), Wanted(12, 1)
+    matrices, wanted = _planted("ten at the top"), Ends(12, 1)
     torch.manual_seed(5)
     first = _ask(matrices, wanted)[0]
     after = torch.rand(1)
@@ -221,25 +222,46 @@ def test_nothing_is_read_from_or_left_in_global_state() -> None:
     assert torch.equal(first.vectors, again.vectors)
 
 
-# Wanted
+def test_what_decides_lives_on_the_cpu_wherever_the_points_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ritz(space: KrylovSpace) -> tuple[Tensor, Tensor]:  # as off the CPU
+        found = torch.linalg.eigh(space.projected[:, : space.size, : space.size])
+        return found.eigenvalues, found.eigenvectors
+
+    for module in ("extremes", "complement"):
+        monkeypatch.setattr(f"ired_interp.curvature.{module}.ritz", ritz)
+    matrices, ends = _planted(*SPECTRA), Ends(11, 4)
+    found, counts = _ask(matrices.as_subclass(Elsewhere), ends, capacity=50)
+    beside, _ = _ask(matrices, ends, capacity=50)
+    for name in ("num_products", "dimensions", "converged"):
+        assert not isinstance(getattr(found, name), Elsewhere)
+    assert torch.equal(found.num_products, counts)
+    assert isinstance(found.values, Elsewhere)
+    plain = Extremes(*(getattr(found, f.name).cpu() for f in fields(found)))
+    _check(plain, matrices, ends)
+    assert torch.equal(plain.num_products, beside.num_products)
+
+
+# Ends
 
 
 def test_wanted_pairs_stand_by_falling_size_then_by_rising_value() -> None:
     values = torch.tensor([[-3.0, -1.0, 0.0, 2.0, 2.5]])
-    assert Wanted(3, 2).choose(values).tolist() == [[0, 4, 3, 0, 1]]
-    assert Wanted(0, 3).choose(values).tolist() == [[0, 1, 2]]
-    assert Wanted(5, 0).choose(values).tolist() == [[0, 4, 3, 1, 2]]
-    assert Wanted(2, 1).num_pairs == 3
+    assert Ends(3, 2).choose(values).tolist() == [[0, 4, 3, 0, 1]]
+    assert Ends(0, 3).choose(values).tolist() == [[0, 1, 2]]
+    assert Ends(5, 0).choose(values).tolist() == [[0, 4, 3, 1, 2]]
+    assert Ends(2, 1).num_pairs == 3
 
 
 def test_equal_sizes_are_taken_in_the_order_they_stand_in() -> None:
     values = torch.tensor([[-2.0, -1.0, 1.0, 2.0]])
-    assert Wanted(3, 1).choose(values).tolist() == [[0, 3, 1, 0]]
+    assert Ends(3, 1).choose(values).tolist() == [[0, 3, 1, 0]]
 
 
 def test_the_nearest_begin_with_the_wanted_ones_and_are_all_different() -> None:
     values = torch.tensor([[-3.0, -1.0, 0.0, 2.0, 2.5, 4.0]])
-    wanted = Wanted(2, 2)
+    wanted = Ends(2, 2)
     for count in range(3, 7):
         nearest = wanted.nearest(values, count)[0].tolist()
         assert len(set(nearest)) == count

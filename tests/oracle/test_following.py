@@ -454,6 +454,16 @@ def test_unseen_is_a_bound_with_the_stated_probability() -> None:
     assert float(dense.unseen[0]) > 0
 
 
+def test_a_probe_of_one_product_is_too_short_to_say_anything() -> None:
+    a = planted.symmetric([-10.0, *torch.linspace(0, 1, 39, dtype=F64).tolist()], seed=0)
+    found = warm_spectrum(
+        planted.quadratic(a), torch.zeros(2, 40, dtype=F64), num=1, end="bottom", num_probe=1
+    )
+    assert found.num_probe_products.tolist() == [1, 1]
+    assert bool(found.unseen.isinf().all())
+    assert bool(found.may_have_missed.all())
+
+
 @pytest.mark.parametrize("values", [[2.5] * 30, [0.0] * 30, [1.0] * 15 + [-1.0] * 15])
 def test_flat_spectra_need_few_products(values: list[float]) -> None:
     land = planted.quadratic(planted.symmetric(values, seed=0))

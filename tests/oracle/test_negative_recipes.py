@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import planted
+from ired_interp.annealing import propose
 from ired_interp.energy.fields import AnalyticField
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError, ShapeError
@@ -13,7 +14,6 @@ from ired_interp.landscape import Landscape
 from ired_interp.models.train_config import Answers, TrainConfig
 from ired_interp.negatives import NEGATIVES, Batch, mined_hard, mined_negatives, other_answers
 from ired_interp.schedule import cosine_schedule
-from ired_interp.solve import propose
 from ired_interp.training import losses
 
 SCHEDULE = cosine_schedule()

@@ -7,8 +7,8 @@ from torch import Tensor
 
 import planted
 from ired_interp.curvature.dense import DensePairs, all_pairs, wanted_pairs
+from ired_interp.curvature.ends import Ends
 from ired_interp.curvature.refined import refine
-from ired_interp.curvature.wanted import Wanted
 
 EPS = torch.finfo(torch.float64).eps
 D = 64
@@ -42,7 +42,7 @@ def _planted(*names: str) -> Tensor:
     return torch.stack([planted.symmetric(SPECTRA[name], seed=i) for i, name in enumerate(names)])
 
 
-def _truth(h: Tensor, wanted: Wanted) -> Tensor:
+def _truth(h: Tensor, wanted: Ends) -> Tensor:
     truth = torch.from_numpy(np.linalg.eigvalsh(h.numpy()))
     return truth.gather(1, wanted.choose(truth))
 
@@ -57,7 +57,7 @@ def _residuals(h: Tensor, pairs: DensePairs) -> Tensor:
 @pytest.mark.parametrize("name", sorted(SPECTRA.keys() - {"condition 1e12"}))
 @pytest.mark.parametrize(("top", "bottom"), [(6, 0), (0, 6), (7, 4)])
 def test_float32_pairs_become_float64_pairs(name: str, top: int, bottom: int) -> None:
-    h, wanted, tol = _planted(name), Wanted(top, bottom), 1e-11
+    h, wanted, tol = _planted(name), Ends(top, bottom), 1e-11
     products = Products(h)
     pairs, good, num_products = refine(wanted_pairs(h.float(), wanted), products, wanted, tol)
     assert pairs.values.dtype == pairs.vectors.dtype == torch.float64
@@ -80,7 +80,7 @@ def test_float32_pairs_become_float64_pairs(name: str, top: int, bottom: int) ->
 
 @pytest.mark.parametrize("name", ["spread", "large gaps", "five alike", "negative"])
 def test_corrections_reduce_the_residuals_by_orders(name: str) -> None:
-    h, wanted = _planted(name), Wanted(5, 2)
+    h, wanted = _planted(name), Ends(5, 2)
     rough = wanted_pairs(h.float(), wanted)
     without = DensePairs(rough.values, rough.vectors, rough.images, rough.spectrum)
     plain, good, num_plain = refine(without, Products(h), wanted, 1e-12)
@@ -96,7 +96,7 @@ def test_corrections_reduce_the_residuals_by_orders(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["spread", "large gaps", "negative"])
 def test_rayleigh_ritz_alone_gives_values_to_the_square_of_the_vectors(name: str) -> None:
-    h, wanted = _planted(name), Wanted(5, 2)
+    h, wanted = _planted(name), Ends(5, 2)
     rough = wanted_pairs(h.float(), wanted)
     without = DensePairs(rough.values, rough.vectors, rough.images, rough.spectrum)
     pairs, good, _ = refine(without, Products(h), wanted, 1e-5)
@@ -109,7 +109,7 @@ def test_rayleigh_ritz_alone_gives_values_to_the_square_of_the_vectors(name: str
 
 
 def test_a_pair_that_is_wanted_twice_is_refined_once_and_given_twice() -> None:
-    h, wanted = _planted("negative"), Wanted(4, 3)
+    h, wanted = _planted("negative"), Ends(4, 3)
     pairs, good, _ = refine(wanted_pairs(h.float(), wanted), Products(h), wanted, 1e-11)
     assert good.tolist() == [True]
     assert torch.equal(pairs.values[:, :3], pairs.values[:, 4:])
@@ -118,7 +118,7 @@ def test_a_pair_that_is_wanted_twice_is_refined_once_and_given_twice() -> None:
 
 
 def test_a_point_that_cannot_be_refined_is_said_so_and_the_others_are_refined() -> None:
-    h, wanted = _planted("spread", "spread", "large gaps"), Wanted(4, 2)
+    h, wanted = _planted("spread", "spread", "large gaps"), Ends(4, 2)
     rough = wanted_pairs(h.float(), wanted)
     other = h.clone()
     other[1] = planted.symmetric(SPECTRA["spread"], seed=99)  # not what float32 has seen
@@ -132,7 +132,7 @@ def test_a_point_that_cannot_be_refined_is_said_so_and_the_others_are_refined() 
 @pytest.mark.parametrize(("top", "good"), [(6, True), (0, False)])
 def test_eigenvalues_below_float32_are_not_claimed(top: int, good: bool) -> None:  # noqa: FBT001
     # Of the lowest of 1e-12 … 1, float32 knows nothing: 20 of them are 0 to it.
-    h, wanted = _planted("condition 1e12"), Wanted(top, 6 - top)
+    h, wanted = _planted("condition 1e12"), Ends(top, 6 - top)
     pairs, found, _ = refine(wanted_pairs(h.float(), wanted), Products(h), wanted, 1e-11)
     assert found.tolist() == [good]
     assert (float(_residuals(h, pairs).max()) <= 1e-11) == good
@@ -140,7 +140,7 @@ def test_eigenvalues_below_float32_are_not_claimed(top: int, good: bool) -> None
 
 @pytest.mark.parametrize("tol", [1e-30, 1e-17])
 def test_a_tolerance_below_rounding_is_not_claimed(tol: float) -> None:
-    h, wanted = _planted("spread"), Wanted(4, 2)
+    h, wanted = _planted("spread"), Ends(4, 2)
     pairs, good, num_products = refine(wanted_pairs(h.float(), wanted), Products(h), wanted, tol)
     assert good.tolist() == [False]
     assert num_products == 4 * 6  # Rayleigh-Ritz and three corrections
@@ -151,7 +151,7 @@ def test_full_decompositions_are_refined_without_corrections() -> None:
     h = _planted("spread")
     every = all_pairs(h.float())
     assert every.reductions == ()
-    wanted = Wanted(0, D)
+    wanted = Ends(0, D)
     pairs, good, num_products = refine(every, Products(h), wanted, 1e-11)
     assert num_products == D
     assert good.tolist() == [True]  # the span is the whole space
@@ -160,7 +160,7 @@ def test_full_decompositions_are_refined_without_corrections() -> None:
 
 
 def test_the_norm_can_be_given() -> None:
-    h, wanted = _planted("large gaps"), Wanted(1, 0)
+    h, wanted = _planted("large gaps"), Ends(1, 0)
     rough = wanted_pairs(h.float(), wanted)
     plain = DensePairs(rough.values, rough.vectors, rough.images, rough.spectrum)
     one = torch.ones(1, dtype=torch.float64)

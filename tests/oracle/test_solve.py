@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import planted
+from ired_interp.annealing import accept_no_rise, propose
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.energy.exact import GaussianEnergy, exact_model
@@ -18,7 +19,7 @@ from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import DtypeError, NonFiniteError, ShapeError, UnknownNameError
 from ired_interp.landscape import Landscape
 from ired_interp.schedule import cosine_schedule
-from ired_interp.solve import Solution, _start, accept_no_rise, propose, solve
+from ired_interp.solve import Solution, _start, solve
 from ired_interp.tasks import task
 
 Array = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ired_interp.errors import ShapeError
-from ired_interp.stats import bootstrap_mean
+from ired_interp.stats import bootstrap_mean, bootstrap_means
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.8])
@@ -134,3 +134,40 @@ def test_values_that_differ_by_rounding_alone_have_an_interval_of_one_point(
     found = bootstrap_mean(values, seed=0)
     assert found.low <= found.mean <= found.high
     assert found.high - found.low <= ulps * np.spacing(0.3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 20, 300])
+def test_rows_at_once_have_the_numbers_of_each_alone(n: int) -> None:
+    """Also of rows with numbers that are missing or infinite, or all the same."""
+    rng = np.random.default_rng(n)
+    rows = rng.normal(size=(4, 5, n)) ** 3
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    rows[0, 0], rows[0, 1, 1:], rows[0, 2], rows[0, 3, 0] = 1.25, np.nan, np.nan, np.inf
+    found = bootstrap_means(rows, seed=3, confidence=0.9, num_resamples=500)
+    for place in np.ndindex(4, 5):
+        alone = bootstrap_mean(rows[place], seed=3, confidence=0.9, num_resamples=500)
+        same = (found.mean[place], found.low[place], found.high[place], found.count[place])
+        # Powers of several numbers at once may differ in the last bit.
+        assert same == pytest.approx(
+            (alone.mean, alone.low, alone.high, alone.count), rel=1e-14, abs=0, nan_ok=True
+        )
+        assert np.array_equal(same[0], alone.mean, equal_nan=True)
+
+
+def test_rows_are_resampled_by_one_call_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    bootstrap = stats.bootstrap
+
+    def counted(samples: tuple[np.ndarray, ...], *args: object, **kwargs: object) -> object:
+        calls.append(len(samples[0]))
+        return bootstrap(samples, *args, **kwargs)
+
+    monkeypatch.setattr(stats, "bootstrap", counted)
+    bootstrap_means(np.random.default_rng(0).normal(size=(3, 7, 10)), seed=0)
+    assert calls == [21]
+
+
+def test_rows_need_an_axis_of_problems() -> None:
+    with pytest.raises(ShapeError, match="expected one number a problem, found a single number"):
+        bootstrap_means(np.array(1.0), seed=0)
+    assert bootstrap_means(np.zeros((0, 3)), seed=0).count.shape == (0,)

@@ -13,6 +13,7 @@ from ired_interp.errors import SessionGoneError
 from ired_interp.preflight.check import Check
 from preflight_projects import EXPERIMENT, Project, git, make_project, write_weights
 from recorded_slurm import RecordedCluster
+from tiers import slow_but
 
 pytest_plugins = ("preflight_fixtures",)
 
@@ -379,7 +380,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("name", slow_but(list(FAILURES)[:1], FAILURES))
 def test_each_further_failure_is_found_with_its_cause(
     name: str, project: Project, look: Look, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from ired_interp.errors import EnergyError, NonFiniteError
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
 from ired_interp.verification import KINK, NOT_ASKED, ROUND_OFF, TESTED, VERIFIED, Verification
+from tiers import slow
 
 D = 4
 
@@ -37,6 +39,7 @@ def _square(y: Tensor) -> Tensor:
     return y.square().sum(-1)
 
 
+@slow
 def test_drawn_defects_are_found_and_drawn_energies_are_not_refused() -> None:
     # benchmarks and notes quote the command of tests/drawn_energies.py, which draws thousands.
     wrong = []
@@ -312,7 +315,7 @@ def test_a_magnitude_inside_torch_cond_is_not_known_and_cond_still_works() -> No
 
     for rows in (1, 2, 3):
         y = _y(rows)
-        assert magnitude(lambda y=y: energy(y), torch.float64).largest == math.inf
+        assert magnitude(partial(energy, y), torch.float64).largest == math.inf
         assert torch.equal(energy(y), y.sin().sum(-1))
 
 

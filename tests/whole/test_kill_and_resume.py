@@ -3,11 +3,14 @@
 ``make soak`` has more kills of the first kind.
 """
 
+import contextlib
+import functools
 import json
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,7 @@ from killing import (
     undisturbed,
     wait_for_plan,
 )
+from tiers import slow, slow_but
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +40,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(folder: Path) -> dict[str, Undisturbed]:
-    kinds: tuple[What, ...] = ("waiting", "exp001")
-    return {what: undisturbed(what, folder) for what in kinds}
+def whole(folder: Path) -> Callable[[What], Undisturbed]:
+    """The run of a kind that nobody killed, made when it is first asked for."""
+    return functools.cache(lambda what: undisturbed(what, folder))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", slow_but({0}, range(5)))
 def test_a_killed_run_ends_with_the_same_bytes(
-    seed: int, folder: Path, whole: dict[str, Undisturbed]
+    seed: int, folder: Path, whole: Callable[[What], Undisturbed]
 ) -> None:
     what: What = "exp001" if seed % 2 else "waiting"
-    kill_and_resume(what, whole[what], folder, seed)
+    kill_and_resume(what, whole(what), folder, seed)
+
+
+@pytest.fixture(scope="module")
+def roomy(folder: Path) -> Path:
+    """A run of large units, made where there is room for them."""
+    with contextlib.chdir(folder):
+        assert main([*_LARGE.split(), "--out", "roomy"]) == 0
+    return folder / "roomy"
 
 
 def copied(whole: Path, to: Path) -> Path:
@@ -77,13 +89,13 @@ def test_a_damaged_shard_is_computed_again(
     name: str,
     damage: object,
     folder: Path,
-    whole: dict[str, Undisturbed],
+    whole: Callable[[What], Undisturbed],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder)
-    run = copied(whole["waiting"].path, tmp_path / "run")
+    run = copied(whole("waiting").path, tmp_path / "run")
     assert callable(damage)
     damage(run / "shards" / name)
     lost = name.endswith(".h5") and damage is Path.unlink
@@ -93,12 +105,13 @@ def test_a_damaged_shard_is_computed_again(
     with pytest.raises(OSError, match=r"1 of 12 units are missing or damaged:\n.*unit-00003"):
         collate_run(ii.open_run(run))
     assert main(["resume", str(run)]) == 0
-    assert_same(run, whole["waiting"].path)
+    assert_same(run, whole("waiting").path)
     log = (run / "log.txt").read_text()
     assert ("computed again" in log) == (not lost)
     assert Counter(log.split())["done"] == 13  # the twelve, and the one again
 
 
+@slow
 def test_two_resumes_at_once_share_the_work(folder: Path) -> None:
     words = "run waiting_experiment.py --units 8 --seconds 1"
     first = start(f"{words} --out twice", folder)
@@ -118,6 +131,7 @@ def test_two_resumes_at_once_share_the_work(folder: Path) -> None:
     assert_same(folder / "twice", folder / "once")
 
 
+_LARGE = "run waiting_experiment.py --numbers 8000 --seconds 0"
 _ON_A_SMALL_DISK = """
 set -u
 mount -t tmpfs -o size=600k none disk || exit 99
@@ -136,11 +150,11 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path, tmp_path: Path) -> None:
+@slow
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    folder: Path, roomy: Path, tmp_path: Path
+) -> None:
     """On a real file system of 600 KiB where this user may mount one."""
-    words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out roomy"
-    code, said = finish(start(words, folder))
-    assert code == 0, said
     (folder / "disk").mkdir()
     private = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _ON_A_SMALL_DISK]
     done = subprocess.run(
@@ -153,21 +167,21 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path, tmp_path: Pat
         check=False,
     )
     if done.returncode == 99 or "unshare" in done.stderr:
-        _refused_file(folder)
+        _refused_file(folder, roomy)
         return
     assert done.returncode == 0, done.stderr
     assert "the disk is full; free some space" in done.stderr
     assert "first: 1" in done.stdout
     kept = [name for name in (folder / "kept.txt").read_text().split() if name.endswith(".h5")]
     assert 1 <= len(kept) < 12
-    assert_same(tmp_path / "run", folder / "roomy")
+    assert_same(tmp_path / "run", roomy)
 
 
-def _refused_file(folder: Path) -> None:
+def _refused_file(folder: Path, roomy: Path) -> None:
     """Without a right to mount: files may not grow beyond 60 kB, less than a shard."""
-    words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out refused"
+    shutil.rmtree(folder / "refused", ignore_errors=True)
     done = subprocess.run(
-        [sys.executable, "-c", _ON_SMALL_FILES, *words.split()],
+        [sys.executable, "-c", _ON_SMALL_FILES, *_LARGE.split(), "--out", "refused"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -175,28 +189,25 @@ def _refused_file(folder: Path) -> None:
     )
     assert done.returncode == 1
     assert "cannot write refused/shards/unit-00000.h5: File too large" in done.stderr
-    code, said = finish(start("resume refused", folder))
-    assert code == 0, said
-    assert_same(folder / "refused", folder / "roomy")
+    with contextlib.chdir(folder):
+        assert main(["resume", "refused"]) == 0
+    assert_same(folder / "refused", roomy)
 
 
-def test_a_file_that_may_not_grow_is_refused_like_a_full_disk(folder: Path) -> None:
-    words = "run waiting_experiment.py --numbers 8000 --seconds 0 --out roomy"
-    if not (folder / "roomy").exists():
-        code, said = finish(start(words, folder))
-        assert code == 0, said
-    _refused_file(folder)
+def test_a_file_that_may_not_grow_is_refused_like_a_full_disk(folder: Path, roomy: Path) -> None:
+    _refused_file(folder, roomy)
 
 
 def _path() -> str:
     return str(Path(ii.__file__).parents[1])
 
 
-def test_what_is_recorded_of_a_unit(whole: dict[str, Undisturbed]) -> None:
-    record = json.loads((whole["exp001"].path / "shards/unit-00002.json").read_text())
-    head = json.loads((whole["exp001"].path / "run.json").read_text())
+def test_what_is_recorded_of_a_unit(whole: Callable[[What], Undisturbed]) -> None:
+    run = whole("waiting").path
+    record = json.loads((run / "shards/unit-00002.json").read_text())
+    head = json.loads((run / "run.json").read_text())
     assert record["plan_sha256"] == head["plan_sha256"]
-    assert record["bytes"] == (whole["exp001"].path / "shards/unit-00002.h5").stat().st_size
+    assert record["bytes"] == (run / "shards/unit-00002.h5").stat().st_size
     assert 0 < record["seconds"] < 100
     assert 50e6 < record["start_memory_bytes"] <= record["peak_memory_bytes"] < 4e9
     assert record["code"]["package_sha256"] == head["provenance"]["package_sha256"]

@@ -15,6 +15,7 @@ from ired_interp.errors import ConfigError
 from ired_interp.models.checkpoint import write_checkpoint
 from ired_interp.runs.memory import read_size
 from killing import prepare
+from tiers import slow
 
 # The growth beyond a process that has computed a unit of one problem: what the program itself
 # takes, and the libraries that it loads late, are no part of the budget.
@@ -42,6 +43,7 @@ def wide(path: Path) -> Path:
     return path
 
 
+@slow
 @pytest.mark.parametrize(("size", "budget"), [(4, "48M"), (10, "40M")])
 def test_a_unit_keeps_its_budget(size: int, budget: str, tmp_path: Path) -> None:
     model = "inverse-4" if size == 4 else wide(tmp_path / "m.safetensors")

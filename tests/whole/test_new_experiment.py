@@ -74,10 +74,14 @@ def test_it_runs_through_the_command_line(project: Path, tmp_path: Path) -> None
     assert f"ired-interp run &#39;it&#39;&#34;&#39;&#34;&#39;s mine/{NAME}.py&#39;" in page
 
 
-def test_its_options_stand_in_the_help(project: Path) -> None:
-    done = tool("ired_interp.cli", "run", f"{NAME}.py", "--help", folder=project)
-    assert done.returncode == 0
-    assert "Of neighbouring entries. (default: 0.2)" in " ".join(done.stdout.split())
+def test_its_options_stand_in_the_help(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", f"{NAME}.py", "--help"])
+    assert ended.value.code == 0
+    assert "Of neighbouring entries. (default: 0.2)" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,15 @@ import ired_interp as ii
 import tiny
 from ired_interp.cli import main
 from ired_interp.errors import ConfigError, RunFolderError, UnitsFailedError
+from ired_interp.experiments import find_experiment
+from ired_interp.experiments.config import config_from_mapping
 from ired_interp.runs.computing import compute_units
 from ired_interp.runs.execution import collate_run
-from ired_interp.runs.run import open_run
-from ired_interp.runs.storage import sha256_of
+from ired_interp.runs.run import open_run, plan_run
 from ired_interp.runs.units import parse_units, unit_statuses
-from killing import assert_same, finish, prepare, start, wait_for_plan
+from ired_interp.storage import sha256_of
+from killing import assert_same, finish, prepare, start, wait_for, wait_for_plan
+from tiers import slow, slow_but
 
 RUN = "run waiting_experiment.py --units 5 --seconds 0"
 
@@ -73,11 +75,10 @@ def test_from_python_the_failure_is_an_error_of_its_own(folder: Path) -> None:
 
 
 def test_alike_failures_are_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = "--problems 3 --unit-problems 1 --levels 1 --controls 0 --out r"
-    assert main(f"run exp001 --model m.safetensors {words}".split()) == 0
-    Path("r/results.h5").unlink()
-    for path in Path("r/shards").glob("*.h5"):
-        path.unlink()
+    fields = {"model": "m.safetensors", "problems": 3, "unit_problems": 1, "levels": [1]}
+    experiment = find_experiment("exp001")
+    config = config_from_mapping(experiment.Config, {**fields, "controls": 0})
+    plan_run(experiment, config, Path("r"))
     tiny.checkpoint(Path("m.safetensors"), seed=5)
     capsys.readouterr()
     assert main(["resume", "r"]) == 1
@@ -100,6 +101,7 @@ def test_a_worker_that_is_killed_costs_its_unit_alone(folder: Path) -> None:
     assert_same(Path("r"), Path("whole"))
 
 
+@slow
 def test_workers_write_the_same_bytes(folder: Path) -> None:
     words = "--model m.safetensors --problems 6 --unit-problems 2 --levels 3 --controls 0"
     for name, workers in (("one", 1), ("three", 3)):
@@ -110,12 +112,12 @@ def test_workers_write_the_same_bytes(folder: Path) -> None:
     assert sum(log.read_text().count(" done in ") for log in logs) == 3
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("how", slow_but({signal.SIGTERM}, [signal.SIGTERM, signal.SIGUSR1]))
 def test_work_stops_after_the_unit_under_way(how: signal.Signals, folder: Path) -> None:
     assert main(f"{RUN.replace('--seconds 0', '--seconds 1')} --bad 0,1,2,3,4 --out r".split()) == 1
     Path("mended").touch()
     process = start("work r --units 0-4", folder)
-    wait_for_a_claim(Path("r"))
+    wait_for(lambda: bool(list(Path("r/running").glob("*.json"))), process)
     process.send_signal(how)
     code, message = finish(process)
     assert code == 75, message
@@ -128,17 +130,10 @@ def test_work_stops_after_the_unit_under_way(how: signal.Signals, folder: Path) 
     assert main(["resume", "r"]) == 0
 
 
-def wait_for_a_claim(run: Path) -> None:
-    begin = time.monotonic()
-    while not list((run / "running").glob("*.json")):
-        assert time.monotonic() - begin < 120
-        time.sleep(0.01)
-
-
 def test_a_unit_under_way_is_seen_as_running(folder: Path) -> None:
     process = start(f"{RUN.replace('--seconds 0', '--seconds 3')} --out r", folder)
     wait_for_plan(folder / "r", process)
-    wait_for_a_claim(Path("r"))
+    wait_for(lambda: bool(list(Path("r/running").glob("*.json"))), process)
     first = unit_statuses(ii.open_run("r"))[0]
     assert (first.state, first.pid) == ("running", process.pid)
     assert first.since is not None

@@ -1,12 +1,7 @@
 """Ctrl-C and SIGKILL at a real process: the folder says how far it came, resume finishes it."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,28 +12,8 @@ from safetensors.torch import load_file
 import ired_interp as ii
 import tiny
 from ired_interp.cli import main
-
-SECONDS = 120
-
-
-def start(words: str, folder: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ired_interp.cli", *words.split()],
-        cwd=folder,
-        env=environment,
-        text=True,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    begin = time.monotonic()
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() - begin < SECONDS
-        time.sleep(0.005)
+from killing import SECONDS, start, wait_for
+from tiers import slow
 
 
 def num_shards(folder: Path) -> int:
@@ -52,7 +27,10 @@ RUN = (
 )
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGKILL, id="kill", marks=slow)],
+)
 def test_a_stopped_run_resumes_to_the_same_data(
     how: signal.Signals,
     tmp_path: Path,
@@ -131,6 +109,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     assert (tmp_path / "t/model.safetensors").stat().st_mtime_ns == written
 
 
+@slow
 def test_a_training_can_be_lengthened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +123,7 @@ def test_a_training_can_be_lengthened(
     assert all(torch.equal(longer[name], whole[name]) for name in whole)
 
 
+@slow
 def test_a_killed_training_goes_on_from_its_last_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +156,7 @@ def test_a_run_folder_says_what_it_is(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".*"))
 
 
+@slow
 def test_the_same_plan_gives_the_same_bytes(tmp_path: Path) -> None:
     model = tiny.checkpoint(tmp_path / "m.safetensors")
     results = []

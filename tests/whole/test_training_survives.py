@@ -21,6 +21,7 @@ from ired_interp.models.trainer import (
     training_progress,
 )
 from ired_interp.training import Losses
+from tiers import slow_but
 
 CONFIG = TrainConfig(
     task="inverse",
@@ -34,7 +35,7 @@ CONFIG = TrainConfig(
 )
 
 
-@pytest.mark.parametrize("writes", [7, 15, 24])
+@pytest.mark.parametrize("writes", slow_but({7}, [7, 15, 24]))
 def test_a_disk_that_fills_up_costs_no_more_than_the_steps_since_the_last_save(
     writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from ired_interp.cli import main
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.experiments.subjects import control_seed
 from ired_interp.models.checkpoint import write_checkpoint
-from ired_interp.runs.provenance import provenance
+from ired_interp.provenance import provenance
 
 
 def test_round_off_is_not_published_as_a_condition_number(tmp_path: Path) -> None:

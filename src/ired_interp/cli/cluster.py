@@ -6,16 +6,15 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ired_interp import api
-from ired_interp.choices import Watch
+from ired_interp.choices import ClusterOverride, Watch
 from ired_interp.cli.checked import (
     check_before_submission,
     skipped_checks,
     words_of_run,
 )
-from ired_interp.cli.cluster_options import OVERRIDES
 from ired_interp.cli.codes import FAILED
 from ired_interp.cli.config_options import config_of, words_of
 from ired_interp.cluster.config import ClusterConfig, load_cluster
@@ -167,7 +166,9 @@ def _planned(options: argparse.Namespace, out: Path) -> Run:
 
 def _overridden(config: ClusterConfig, options: argparse.Namespace) -> ClusterConfig:
     changed: dict[str, Any] = {
-        name: value for name in OVERRIDES if (value := getattr(options, name)) is not None
+        name: value
+        for name in get_args(ClusterOverride)
+        if (value := getattr(options, name)) is not None
     }
     if options.partitions is not None:
         changed["partitions"] = tuple(options.partitions.split(","))

@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ired_interp.choices import Watch
+from ired_interp.choices import ClusterOverride, Watch
 from ired_interp.cli.naming import AddConfig
 from ired_interp.cli.run_options import add_clusters
 from ired_interp.errors import ConfigError
 
-__all__ = ["OVERRIDES", "add"]
-
-OVERRIDES = ("time_minutes", "memory_mib", "units_per_task")
-"""Of the cluster's table."""
+__all__ = ["add"]
 
 
 def add(commands: Any, add_config: AddConfig | None) -> None:
@@ -51,7 +48,7 @@ def add(commands: Any, add_config: AddConfig | None) -> None:
         help="follow the tasks for a minute (early), until all have ended, or not at all",
     )
     parser.add_argument("--partitions", help="instead of the cluster's, separated by commas")
-    for name in OVERRIDES:
+    for name in get_args(ClusterOverride):
         words = name.replace("_", "-")
         parser.add_argument(f"--{words}", type=int, help="instead of the cluster's")
     if add_config is not None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from ired_interp.console import terminal
 from ired_interp.experiments.page import Listing
 from ired_interp.models.card import bundled_file, list_models, read_card
-from ired_interp.models.measurement import Errors, read_measurement
+from ired_interp.models.measurement import read_measurement
 from ired_interp.report.printed import Printed
-from ired_interp.runs.storage import sha256_of
+from ired_interp.storage import sha256_of
 
-__all__ = ["error_in_words", "models"]
+__all__ = ["models"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,10 @@ def models(options: argparse.Namespace) -> int:
         measured = ("not measured", "", "")
         if found is not None:
             same, harder = found.on("same"), found.on("harder")
-            measured = (
-                error_in_words(same),
-                error_in_words(harder),
-                same.best_beaten or "no rule",
-            )
+            measured = (same.in_words, harder.in_words, same.best_beaten or "no rule")
         steps = str(card.training["steps_done"])
         rows.append((name, card.task, str(card.size), str(card.width), steps, *measured))
     heads = ("name", "task", "size", "width", "steps", "error", "harder", "beats")
     listing = Listing(heads=heads, rows=rows, left=("name", "task", "beats"))
     terminal().print(Printed(listing, "bundled models"))
     return 0
-
-
-def error_in_words(errors: Errors) -> str:
-    """The error with its standard error."""
-    return f"{errors.mse:.3g} ± {errors.standard_error:.1g}"

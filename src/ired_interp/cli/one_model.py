@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from ired_interp.cli.models import error_in_words
 from ired_interp.console import console, terminal
 from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments.page import Listing
@@ -80,7 +79,7 @@ def _beside_rules(errors: Errors) -> Printed:
         left=("rule",),
     )
     title = f"{errors.num_problems} held-out problems, {errors.difficulty} difficulty"
-    return Printed(listing, f"{title}: error {error_in_words(errors)}")
+    return Printed(listing, f"{title}: error {errors.in_words}")
 
 
 def _curvature(found: Measurement) -> Printed:
@@ -117,7 +116,7 @@ def card(options: argparse.Namespace) -> int:
     write_measurement(path, found)
     same = found.on("same")
     console.print(
-        f"{path}: error {error_in_words(same)} on {same.num_problems} held-out problems; beats "
+        f"{path}: error {same.in_words} on {same.num_problems} held-out problems; beats "
         f"{same.best_beaten or 'no rule'}.",
         soft_wrap=True,
     )

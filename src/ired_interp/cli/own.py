@@ -13,7 +13,6 @@ from ired_interp.cli.codes import FAILED
 from ired_interp.console import console, terminal
 from ired_interp.digits import number
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.page import Listing
 from ired_interp.experiments.starting import write_new_experiment
 from ired_interp.report.printed import Printed
@@ -60,7 +59,6 @@ def compare(options: argparse.Namespace) -> int:
     else:
         _show(found)
     if options.report is not None:
-        import_matplotlib()
         from ired_interp.report.side_by_side import write_comparison
 
         runs = open_run(options.first), open_run(options.second)

@@ -22,12 +22,13 @@ from ired_interp.experiments.config import config_to_mapping
 from ired_interp.models.trainer import is_training_folder
 from ired_interp.report.terminal import results_table
 from ired_interp.runs.computing import compute_units
+from ired_interp.runs.execution import execute
 from ired_interp.runs.failures import summary_of
+from ired_interp.runs.folder import worker_log
 from ired_interp.runs.memory import read_size
 from ired_interp.runs.run import Run, is_run_folder, open_run, plan_run
-from ired_interp.runs.storage import guard
 from ired_interp.runs.units import parse_units
-from ired_interp.runs.workers import worker_log
+from ired_interp.storage import guard
 
 __all__ = ["resume", "run", "work"]
 
@@ -115,12 +116,15 @@ def work(options: argparse.Namespace) -> int:
 
 
 def _finish(run: Run, *, workers: int, show: bool) -> int:
-    left = len(run.missing_units())
+    left = len(run.undone())
     _warn_of_threads(run, min(workers, left))
     track = tracker("units", run.num_units, done=run.num_units - left)
     try:
         with stop_on_term() as should_stop, no_lost_interrupt(track) as safe:
-            api.finish(run, workers=workers, track=safe, should_stop=should_stop)
+            execute(run, workers=workers, track=safe, should_stop=should_stop)
+            if run.finished:
+                run = run.loaded()
+                api.complete_report(run)
     except KeyboardInterrupt:
         _say_stopped(run)
         return INTERRUPTED
@@ -156,7 +160,7 @@ def _say_stopped(run: Run) -> None:
             soft_wrap=True,
         )
         return
-    done = run.num_units - len(run.missing_units())
+    done = run.num_units - len(run.undone())
     console.print(
         f"stopped: {done} of {run.num_units} units are done and kept; "
         f"'ired-interp resume {run.path}' goes on.",

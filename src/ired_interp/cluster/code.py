@@ -10,7 +10,6 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-import ired_interp
 from ired_interp.cluster.answers import the_one
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.contents import (
@@ -268,7 +267,7 @@ printf 'python=%s\\n' "$python"
 
 def _checkout_of_the_package() -> Path | None:
     """None where it was installed, even if that is inside of somebody's repository."""
-    folder = Path(ired_interp.__file__).parent
+    folder = Path(__file__).parents[1]
     tracked = git(folder, "ls-files", "--error-unmatch", "__init__.py").ok
     return _top_level(folder) if tracked else None
 

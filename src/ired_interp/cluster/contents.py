@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from ired_interp.cluster.git_calls import git, git_lines
 from ired_interp.errors import ConfigError
-from ired_interp.runs.storage import sha256_of
+from ired_interp.storage import sha256_of
 
 __all__ = ["LargeFile", "Submodule", "content_of", "filling", "large_files", "submodules"]
 

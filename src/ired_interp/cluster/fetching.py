@@ -11,7 +11,7 @@ from ired_interp.cluster.polling import Round, ask_round, with_causes
 from ired_interp.cluster.shell import Shell
 from ired_interp.errors import CannotAskError, ConfigError, SessionGoneError
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import guard
+from ired_interp.storage import guard
 
 __all__ = ["Fetched", "cancel", "fetch", "last_attempt"]
 

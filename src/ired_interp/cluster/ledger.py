@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ired_interp.errors import RunFolderError
-from ired_interp.runs.storage import guard, read_json, to_json, write_file
+from ired_interp.storage import guard, read_json, to_json, write_file
 
 __all__ = [
     "Array",

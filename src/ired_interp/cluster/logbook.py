@@ -7,7 +7,7 @@ from pathlib import Path
 from ired_interp.cluster.git_calls import git
 from ired_interp.cluster.ledger import Attempt, EndedTask, has_ledger, read_ledger
 from ired_interp.errors import CannotAskError, RunFolderError
-from ired_interp.runs.storage import read_json
+from ired_interp.storage import read_json
 
 __all__ = ["logbook"]
 

@@ -18,7 +18,7 @@ from ired_interp.cluster.shell import Shell, check
 from ired_interp.errors import ClusterError, ConfigError
 from ired_interp.runs.named_files import NamedFile, find_named, read_named
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import read_json, sha256_of, to_json, write_file
+from ired_interp.storage import read_json, sha256_of, to_json, write_file
 
 __all__ = ["Content", "contents_of_code", "files_of", "named_here", "stage", "store_of"]
 

@@ -23,7 +23,7 @@ from ired_interp.cluster.staging import contents_of_code, files_of, named_here, 
 from ired_interp.errors import ClusterError, ConfigError, RunFolderError
 from ired_interp.runs import locks
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import read_json, to_json, write_file
+from ired_interp.storage import read_json, to_json, write_file
 
 __all__ = ["Submission", "place_of", "planned_commit", "preview", "submit", "units_to_submit"]
 

@@ -32,8 +32,10 @@ __all__ = [
     "index_bounds",
     "lapack_error",
     "morse_index",
+    "noise_bound",
     "num_probes",
     "probe_vectors",
+    "products_elsewhere",
     "roundoff",
 ]
 
@@ -88,29 +90,43 @@ def roundoff(
 ) -> Float[Tensor, " n"]:
     """How far, in the 2-norm, the Hessian that was computed may be from the true one.
 
-    Products with random vectors are compared with products of the vectors times numbers between 1
-    and 2 (these round elsewhere, each its own way), at a y whose entries are one unit of the last
-    place further: that shows the rounding of the tangents and of the point. A
-    noise matrix N that is not aligned with the probes has ‖N‖ ≤ √d·‖N·z‖ on average over unit z;
-    the bound is 8 times that, and at least 4·ε·√d·‖H‖. It is a measurement, not a theorem.
+    Products with random vectors are compared with `products_elsewhere`. A noise matrix N that is
+    not aligned with the probes has ‖N‖ ≤ √d·‖N·z‖ on average over unit z; the bound is 8 times
+    that, and at least 4·ε·√d·‖H‖. It is a measurement, not a theorem.
 
     Args:
         land: The landscape.
         y: The points.
-        images: H times `probes` as it was computed; None: by ``land.product``.
+        images: H times `probe_vectors` as it was computed; None: by ``land.product``.
         norm: ‖H‖.
 
     Cost: 2 products (more below 4 dimensions), twice that if ``images`` is None; two energies and
     gradients.
     """
+    first = land.product(y)(probe_vectors(y)) if images is None else images
+    return noise_bound(first, products_elsewhere(land, y), norm)
+
+
+def products_elsewhere(land: Landscape, y: Float[Tensor, "n d"]) -> Float[Tensor, "n m d"]:
+    """H times `probe_vectors`, computed in a way that rounds differently.
+
+    The vectors are multiplied by numbers between 1 and 2 (these round elsewhere, each its own way),
+    at a y whose entries are one unit of the last place further: that shows the rounding of the
+    tangents and of the point.
+    """
     probes = probe_vectors(y)
-    eps, d = torch.finfo(y.dtype).eps, y.shape[1]
     signs = random_start(y, "roundoff/signs").sign()
     # Multiples of the golden ratio: no short patterns of digits that round alike.
     multiples = _GOLDEN * torch.arange(1, probes.shape[1] + 1, dtype=torch.float64, device="cpu")
     factors = (1 + multiples.frac()).to(y)[:, None]
-    again = land.product(y * (1 + eps * signs))(factors * probes) / factors
-    first = land.product(y)(probes) if images is None else images
+    return land.product(y * (1 + torch.finfo(y.dtype).eps * signs))(factors * probes) / factors
+
+
+def noise_bound(
+    first: Float[Tensor, "n m d"], again: Float[Tensor, "n m d"], norm: Float[Tensor, " n"]
+) -> Float[Tensor, " n"]:
+    """What `roundoff` concludes from products that were computed in two ways."""
+    eps, d = torch.finfo(first.dtype).eps, first.shape[2]
     noise = torch.linalg.vector_norm(first - again, dim=2).amax(dim=1)
     bound: Tensor = math.sqrt(d) * (_SAFETY * noise + _LEAST * eps * norm)
     return bound

@@ -1,4 +1,4 @@
-"""A spectrum with its certificates, and how it is put together."""
+"""A spectrum with its certificates: the last of its three stages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -8,11 +8,21 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ired_interp.curvature.certificates import Enclosure, MorseIndex
-from ired_interp.curvature.routes import Route
+from ired_interp.curvature.certificates import (
+    enclose,
+    index_bounds,
+    lapack_error,
+    morse_index,
+    noise_bound,
+    probe_vectors,
+    products_elsewhere,
+)
+from ired_interp.curvature.routes import Plan, Route
+from ired_interp.curvature.solving import Solved
+from ired_interp.landscape import Landscape
 from ired_interp.verification import Verification
 
-__all__ = ["Spectrum", "assemble", "join"]
+__all__ = ["Spectrum", "certify", "join"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,12 @@ class Spectrum:
     def with_rows(self, rows: Int[Tensor, " k"], other: "Spectrum") -> "Spectrum":
         """The same with some of the points' results taken from another spectrum."""
         columns: dict[str, Any] = {
-            name: getattr(self, name).index_copy(0, rows, getattr(other, name)) for name in _COLUMNS
+            name: getattr(self, name).index_copy(
+                0, rows.to(getattr(self, name).device), getattr(other, name)
+            )
+            for name in _COLUMNS
         }
-        columns["num_products"] = self.num_products.index_add(0, rows, other.num_products)
+        columns["num_products"] = self.num_products.index_add(0, rows.cpu(), other.num_products)
         routes = list(self.routes)
         for row, route in zip(rows.tolist(), other.routes, strict=True):
             routes[row] = route
@@ -78,38 +91,57 @@ class Spectrum:
         return replace(self, **columns, verification=known, routes=tuple(routes))
 
 
-def assemble(
-    values: Float[Tensor, "n e"],
-    vectors: Float[Tensor, "n d e"],
-    defects: Float[Tensor, "n d e"],
-    enclosure: Enclosure,
-    index: MorseIndex,
-    *,
-    norm: Float[Tensor, " n"],
-    roundoff: Float[Tensor, " n"],
-    ends_certain: bool,
-    route: Route,
-    num_products: Int[Tensor, " n"],
-    verification: Verification,
+def certify(
+    plan: Plan, land: Landscape, y: Float[Tensor, "n d"], solved: Solved, *, index: bool
 ) -> Spectrum:
-    """A spectrum from pairs and what is known of them; the reason is left to the caller."""
-    n = values.shape[0]
+    """What is certain of the pairs that were found.
+
+    Args:
+        plan: The route that they were found by.
+        land: The landscape of these points.
+        y: The points.
+        solved: What was found.
+        index: Whether the Morse index is counted where there are matrices.
+
+    Cost: an energy, a gradient and `num_probes` products; as many again where pairs come from
+    products; the factorisations of the index.
+    """
+    n, d = y.shape
+    h, product, norm = solved.hessian, solved.product, solved.norm.to(y)
+    pairs, full = solved.pairs, plan.ends is None
+    probes, again = probe_vectors(y), products_elsewhere(land, y)
+    images = again if h is None else (probes.to(h) @ h).to(y)  # no matrices, no noise of theirs
+    error_of_h = noise_bound(images, again, norm)
+    error = error_of_h if product is None else noise_bound(product(probes), again, norm)
+    all_values: dict[str, Tensor] = {}
+    if h is not None:
+        spread = lapack_error(d, h.dtype, norm) + error_of_h
+        all_values = {"spectrum": pairs.spectrum, "spread": spread}
+    defects = torch.addcmul(pairs.images, pairs.vectors, pairs.values[:, None, :], value=-1)
+    # A point that was given up has no pairs, and is done again.
+    values, vectors = pairs.values.nan_to_num(), pairs.vectors.nan_to_num()
+    enclosure = enclose(values, vectors, defects.nan_to_num(), error, full=full, **all_values)
+    counted = (
+        morse_index(h, error_of_h)
+        if index and h is not None
+        else index_bounds(values, vectors, enclosure, full=full)
+    )
     return Spectrum(
-        eigenvalues=values,
-        eigenvectors=vectors,
+        eigenvalues=pairs.values,
+        eigenvectors=pairs.vectors,
         residuals=torch.linalg.vector_norm(defects, dim=1),
         norm=norm,
-        roundoff=roundoff,
+        roundoff=error,
         radii=enclosure.radii,
         clusters=enclosure.clusters,
         cluster_radii=enclosure.cluster_radii,
-        index_low=index.low.to(values.device),
-        index_high=index.high.to(values.device),
-        ends_certain=torch.full((n,), ends_certain, device=values.device),
-        verification=verification,
-        routes=(route,) * n,
-        reason="",
-        num_products=num_products.cpu(),
+        index_low=counted.low.to(y.device),
+        index_high=counted.high.to(y.device),
+        ends_certain=torch.full((n,), h is not None, device=y.device),
+        num_products=solved.num_products.cpu() + probes.shape[1] * (1 if product is None else 2),
+        verification=solved.verification,
+        routes=(plan.route,) * n,
+        reason=plan.reason,
     )
 
 

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ired_interp.curvature.ends import Ends
 from ired_interp.curvature.lanczos import KrylovSpace, Product, grow_, random_start, ritz, start
-from ired_interp.curvature.wanted import Wanted
 
 __all__ = ["Explored", "Search", "search"]
 
@@ -28,7 +28,7 @@ class Explored:
     """What is known of p points: a space, and what it avoided.
 
     Attributes:
-        found: The wanted values, in the order of `Wanted.choose`.
+        found: The wanted values, in the order of `Ends.choose`.
         locked_values: Of the pairs that the space avoided.
         locked_vectors: Their vectors, as rows.
         basis: Of the space.
@@ -69,7 +69,7 @@ class Search:
 def search(
     restrict: Callable[[Tensor], Product],
     explored: Explored,
-    wanted: Wanted,
+    ends: Ends,
     *,
     tol: float,
     most: int,
@@ -80,7 +80,7 @@ def search(
     Args:
         restrict: The product at some of the points, given their indices.
         explored: The spaces, which have converged.
-        wanted: Which pairs.
+        ends: Which pairs.
         tol: Values that differ by less, as a share of ‖H‖, are the same.
         most: Products to spend on each point.
         stream: Name of the random numbers.
@@ -103,13 +103,13 @@ def search(
     while points.numel():
         size = min(complement.size + _STEP, most)
         complement = grow_(complement, restrict(points), size)
-        seen = _look(explored, complement, wanted, tol)
+        seen = _look(explored, complement, ends, tol)
         leave = ~seen.unsure if size < most else torch.ones_like(seen.unsure)
         rows = leave.nonzero().flatten()
         if rows.numel():
             spent[points[rows]] = size
             directions[points[rows]] = _way(
-                explored.select(rows), complement.select(rows), seen.select(rows), wanted, tol
+                explored.select(rows), complement.select(rows), seen.select(rows), ends, tol
             )
             rows = (~leave).nonzero().flatten()
             points, explored = points[rows], explored.select(rows)
@@ -126,7 +126,7 @@ class _Look:
         vectors: As columns.
         errors: Of the values, at most.
         better: Which of them belong among the wanted ones.
-        unsure: Where none does, and it may be because they have not come far enough.
+        unsure: Where none does, and it may be because they have not come far enough; on the CPU.
     """
 
     values: Float[Tensor, "p c"]
@@ -139,22 +139,23 @@ class _Look:
         return _Look(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def _look(explored: Explored, complement: KrylovSpace, wanted: Wanted, tol: float) -> _Look:
+def _look(explored: Explored, complement: KrylovSpace, ends: Ends, tol: float) -> _Look:
     found = explored.found
     values, vectors = ritz(complement)
     errors = complement.remainder[:, None] * vectors[:, -1].abs()
-    better = wanted.may_include(found, values, values, tol)
+    better = ends.may_include(found, values, values, tol)
     reach = errors
     if complement.size < _THOROUGH:
         close = _NEAR * found.abs().amax(dim=1, keepdim=True).double()
         # Where the space is invariant, each step was a new random direction: it has seen enough.
         reach = torch.maximum(_SAFETY * errors, close * (errors > 0))
-    may = wanted.may_include(found, values - reach, values + reach, tol)
-    return _Look(values, vectors, errors, better, may.any(dim=1) & ~better.any(dim=1))
+    may = ends.may_include(found, values - reach, values + reach, tol)
+    unsure = (may.any(dim=1) & ~better.any(dim=1)).cpu()
+    return _Look(values, vectors, errors, better, unsure)
 
 
 def _way(
-    explored: Explored, complement: KrylovSpace, seen: _Look, wanted: Wanted, tol: float
+    explored: Explored, complement: KrylovSpace, seen: _Look, ends: Ends, tol: float
 ) -> Float[Tensor, "p d"]:
     """Directions towards wanted values; 0 where there is none."""
     basis = complement.basis[:, : complement.size]
@@ -164,10 +165,10 @@ def _way(
     overlap = torch.einsum("pcd,pd->pc", basis, explored.onwards)
     coupling = explored.projected[:, -1, -2, None] * overlap.double()
     reach = seen.errors + torch.einsum("pcj,pc->pj", seen.vectors, coupling).abs()
-    may = wanted.may_include(explored.found, seen.values - reach, seen.values + reach, tol)
+    may = ends.may_include(explored.found, seen.values - reach, seen.values + reach, tol)
     rows = (may.any(dim=1) & ~seen.better.any(dim=1)).nonzero().flatten()
     if rows.numel():
-        mixing[rows] = _together(explored, complement, coupling, wanted, tol, rows)
+        mixing[rows] = _together(explored, complement, coupling, ends, tol, rows)
     return (basis * mixing.to(basis)[:, :, None]).sum(dim=1)
 
 
@@ -175,7 +176,7 @@ def _together(
     explored: Explored,
     complement: KrylovSpace,
     coupling: Float[Tensor, "p c"],
-    wanted: Wanted,
+    ends: Ends,
     tol: float,
     rows: Int[Tensor, " r"],
 ) -> Float[Tensor, "r c"]:
@@ -188,11 +189,11 @@ def _together(
     values, vectors = torch.linalg.eigh(whole)
     locked = explored.locked_values[rows].double()
     everything = torch.cat([locked, values], dim=1)
-    chosen = wanted.choose(everything)
+    chosen = ends.choose(everything)
     found, again = explored.found[rows].double(), everything.gather(1, chosen)
     own = (chosen - locked.shape[1]).clamp_min(0)
     outside = vectors[:, k:].gather(2, own[:, None, :].expand(-1, c, -1))
     outside = outside * (chosen >= locked.shape[1])[:, None, :]
     most = outside.square().sum(dim=1).argmax(dim=1)
     way: Tensor = outside[torch.arange(rows.shape[0], device="cpu"), :, most]
-    return way * wanted.improved(found, again, tol)[:, None]
+    return way * ends.improved(found, again, tol)[:, None]

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ired_interp import lapack
-from ired_interp.curvature.wanted import Wanted
+from ired_interp.curvature.ends import Ends
 
 __all__ = ["DensePairs", "all_pairs", "asked_before", "rayleigh_ritz", "wanted_pairs"]
 
@@ -37,7 +37,7 @@ class DensePairs:
 
 def all_pairs(h: Float[Tensor, "n d d"]) -> DensePairs:
     """All eigenpairs, ascending. Cost: about 11·d³ operations a matrix, with H·V."""
-    if h.device.type != "cpu":
+    if h.device.type != "cpu" or h.shape[1] < _PARTIAL_SIDE:
         values, vectors = torch.linalg.eigh(h)
         return DensePairs(values, vectors, h @ vectors, values)
     values, rows, images = h.new_empty(h.shape[:2]), torch.empty_like(h), torch.empty_like(h)
@@ -49,8 +49,8 @@ def all_pairs(h: Float[Tensor, "n d d"]) -> DensePairs:
     return DensePairs(values, rows.mT, images.mT, values)
 
 
-def wanted_pairs(h: Float[Tensor, "n d d"], wanted: Wanted) -> DensePairs:
-    """The wanted eigenpairs, in `Wanted.choose`'s order, and all eigenvalues.
+def wanted_pairs(h: Float[Tensor, "n d d"], ends: Ends) -> DensePairs:
+    """The wanted eigenpairs, in `Ends.choose`'s order, and all eigenvalues.
 
     On the CPU the matrix is reduced to tridiagonal form, which gives all eigenvalues; the wanted
     vectors come from inverse iteration and one Rayleigh-Ritz step with H itself.
@@ -58,10 +58,10 @@ def wanted_pairs(h: Float[Tensor, "n d d"], wanted: Wanted) -> DensePairs:
     Cost: about 6·d³ operations a matrix for few pairs.
     """
     d = h.shape[1]
-    few = _PARTIAL_SHARE * wanted.num_pairs <= d and d >= _PARTIAL_SIDE
+    few = _PARTIAL_SHARE * ends.num_pairs <= d and d >= _PARTIAL_SIDE
     if not few or h.device.type != "cpu":
         pairs = all_pairs(h)
-        chosen = wanted.choose(pairs.values)
+        chosen = ends.choose(pairs.values)
         columns = chosen[:, None, :].expand(-1, d, -1)
         return DensePairs(
             pairs.values.gather(1, chosen),
@@ -70,7 +70,7 @@ def wanted_pairs(h: Float[Tensor, "n d d"], wanted: Wanted) -> DensePairs:
             pairs.spectrum,
         )
     with lapack.same_threads(h.shape[1]):
-        parts = [_few(matrix, wanted) for matrix in h]
+        parts = [_few(matrix, ends) for matrix in h]
     return DensePairs(
         torch.cat([p.values for p in parts]),
         torch.cat([p.vectors for p in parts]),
@@ -80,10 +80,10 @@ def wanted_pairs(h: Float[Tensor, "n d d"], wanted: Wanted) -> DensePairs:
     )
 
 
-def _few(matrix: Tensor, wanted: Wanted) -> DensePairs:
+def _few(matrix: Tensor, ends: Ends) -> DensePairs:
     reduction = lapack.tridiagonalise(matrix)
     spectrum = reduction.eigenvalues()
-    asked = wanted.choose(spectrum[None])[0]
+    asked = ends.choose(spectrum[None])[0]
     chosen = torch.unique(asked)  # ascending; a pair may have been asked for twice
     vectors = torch.linalg.qr(reduction.eigenvectors(spectrum, chosen)).Q
     values, vectors, images = rayleigh_ritz(vectors, lapack.multiply(matrix, vectors))

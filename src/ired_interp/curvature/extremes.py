@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ired_interp.curvature.complement import Explored, search
+from ired_interp.curvature.ends import Ends
 from ired_interp.curvature.lanczos import (
     KrylovSpace,
     Product,
@@ -17,7 +18,6 @@ from ired_interp.curvature.lanczos import (
     ritz,
     start,
 )
-from ired_interp.curvature.wanted import Wanted
 
 __all__ = ["Extremes", "extremes"]
 
@@ -31,13 +31,13 @@ class Extremes:
     """Ritz pairs at the ends of n spectra.
 
     Attributes:
-        values: In the order of `Wanted.choose`.
+        values: In the order of `Ends.choose`.
         vectors: Of unit length, as rows.
         images: H times the vectors, as the products gave them.
         norm: The largest |Ritz value| of each point.
-        num_products: Hessian products of each point.
-        dimensions: Of the first space of each point when it was left.
-        converged: Whether all residuals are within the tolerance.
+        num_products: Hessian products of each point, on the CPU.
+        dimensions: Of the first space of each point when it was left, on the CPU.
+        converged: Whether all residuals are within the tolerance, on the CPU.
     """
 
     values: Float[Tensor, "n e"]
@@ -70,7 +70,7 @@ class _Request:
     """What does not change from round to round."""
 
     restrict: Callable[[Tensor], Product]
-    wanted: Wanted
+    ends: Ends
     tol: float
     capacity: int
     most_products: int
@@ -80,7 +80,7 @@ class _Request:
 def extremes(
     restrict: Callable[[Tensor], Product],
     like: Float[Tensor, "n d"],
-    wanted: Wanted,
+    ends: Ends,
     *,
     tol: float,
     capacity: int,
@@ -97,14 +97,14 @@ def extremes(
     Args:
         restrict: The product at some of the points, given their indices.
         like: Any tensor of the points' shape, dtype and device.
-        wanted: Which ends.
+        ends: Which ends.
         tol: Largest residual, as a share of the largest |Ritz value|.
         capacity: Dimensions of a space held at once; beyond that it is restarted.
         most_products: Points that need more are given up.
         first_look: Dimension at which convergence is first tested.
     """
     n, d = like.shape
-    e = wanted.num_pairs
+    e = ends.num_pairs
     out = Extremes(
         values=like.new_full((n, e), torch.nan),
         vectors=like.new_full((n, e, d), torch.nan),
@@ -114,7 +114,7 @@ def extremes(
         dimensions=torch.zeros(n, dtype=torch.int64, device="cpu"),
         converged=torch.zeros(n, dtype=torch.bool, device="cpu"),
     )
-    request = _Request(restrict, wanted, tol, capacity, most_products, first_look)
+    request = _Request(restrict, ends, tol, capacity, most_products, first_look)
     nothing = like.new_zeros(n, 0, d)
     locked = _Found(nothing[..., 0], nothing, nothing)
     waiting = [(torch.arange(n, device="cpu"), random_start(like), locked)]
@@ -146,7 +146,7 @@ def _round(
         space = grow_until_invariant_(space, product, look)
         out.num_products[points] += space.size - before
         spent = out.num_products[points] >= request.most_products
-        invariant = space.remainder == 0
+        invariant = (space.remainder == 0).cpu()
         due = bool((spent | invariant).any()) or space.size == space.capacity
         if due or _scouts_done(request, space, locked):
             seen = _examine(request, space, locked)
@@ -179,7 +179,10 @@ def _round(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a space knows of its points' ends: indices into the locked values, then its own."""
+    """What a space knows of its points' ends: indices into the locked values, then its own.
+
+    ``done`` is on the CPU, as everything is that decides which points go on.
+    """
 
     chosen: Int[Tensor, "p e"]
     done: Bool[Tensor, " p"]
@@ -212,19 +215,19 @@ def _examine(request: _Request, space: KrylovSpace, locked: _Found) -> _Look:
     nothing = torch.zeros_like(locked.values, dtype=torch.float64)
     everything = torch.cat([locked.values.double(), values], dim=1)
     errors = torch.cat([nothing, estimates], dim=1)
-    chosen = request.wanted.choose(everything)
+    chosen = request.ends.choose(everything)
     norm = everything.abs().amax(dim=1, keepdim=True)
     close = errors.gather(1, chosen) <= _SAFETY * request.tol * norm
-    enough = everything.shape[1] >= max(request.wanted.top, request.wanted.bottom)
+    enough = everything.shape[1] >= max(request.ends.top, request.ends.bottom)
     if not enough:
-        return _Look(chosen, torch.zeros_like(close[:, 0]), norm[:, 0], vectors)
+        return _Look(chosen, torch.zeros_like(close[:, 0]).cpu(), norm[:, 0], vectors)
     # A second vector of a cluster may stand in the space half finished: nothing that is not
     # chosen may still be on its way to the wanted ones.
     found = everything.gather(1, chosen)
     low, high = everything - errors, everything + errors
-    others = request.wanted.may_include(found, low, high, request.tol)
+    others = request.ends.may_include(found, low, high, request.tol)
     done = close.all(dim=1) & ~others.scatter(1, chosen, value=False).any(dim=1)
-    return _Look(chosen, done, norm[:, 0], vectors)
+    return _Look(chosen, done.cpu(), norm[:, 0], vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ def _leave(
     points, seen, found = exit_.points, exit_.seen, exit_.found
     if number == 1:
         out.dimensions[points] = exit_.explored.basis.shape[1]
-    if seen.chosen.shape[1] < request.wanted.num_pairs:  # invariant, and too small
+    if seen.chosen.shape[1] < request.ends.num_pairs:  # invariant, and too small
         rows = torch.arange(points.numel(), device="cpu")
         onwards = random_start(exit_.explored.basis[:, 0], f"lanczos/onwards/{number}")
         return _locked(points, seen, found, rows, onwards)
@@ -259,13 +262,13 @@ def _leave(
         outside = search(
             lambda rows: request.restrict(there[rows]),
             explored,
-            request.wanted,
+            request.ends,
             tol=request.tol,
             most=request.capacity,
             stream=f"lanczos/search/{number}",
         )
         out.num_products[there] += outside.num_products
-        hits = outside.directions.any(dim=1).nonzero().flatten()
+        hits = outside.directions.any(dim=1).cpu().nonzero().flatten()
         rows, directions = searched[hits], outside.directions[hits]
         affordable = out.num_products[points[rows]] < request.most_products
         converged[rows] = False
@@ -307,7 +310,7 @@ def _locked(
     """Where to look on, with the pairs found so far: each once, in groups of as many."""
     same = seen.chosen[:, :, None] == seen.chosen[:, None, :]
     first = ~same.tril(-1).any(dim=2)[rows]
-    counts = first.sum(dim=1)
+    counts = first.sum(dim=1).cpu()
     groups = []
     for count in torch.unique(counts).tolist():
         group = (counts == count).nonzero().flatten()
@@ -326,8 +329,8 @@ def _locked(
 def _restart(request: _Request, space: KrylovSpace) -> KrylovSpace:
     """Keep the Ritz vectors nearest to the wanted ends, a third of the space beyond them."""
     values, vectors = ritz(space)
-    num_kept = request.wanted.num_pairs
+    num_kept = request.ends.num_pairs
     num_kept += max(1, (space.capacity - num_kept) // 3)
-    kept = request.wanted.nearest(values, num_kept)
+    kept = request.ends.nearest(values, num_kept)
     combinations = vectors.gather(2, kept[:, None, :].expand(-1, vectors.shape[1], -1))
     return restart(space, combinations, values.gather(1, kept))

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ired_interp import lapack
 from ired_interp.checks import Whole, whole
 from ired_interp.draws import RowDraws
 from ired_interp.errors import ShapeError
+from ired_interp.hessian_product import HessianProduct
 
 __all__ = [
     "KrylovSpace",
@@ -22,6 +23,7 @@ __all__ = [
     "Tridiagonal",
     "grow_",
     "lanczos",
+    "products",
     "random_start",
     "restart",
     "ritz",
@@ -101,6 +103,17 @@ def random_start(like: Float[Tensor, "n d"], stream: str = "lanczos") -> Float[T
     draw = RowDraws(1, seed=_SEED, purpose=stream).normal(like.shape[1])
     vector: Tensor = (draw / torch.linalg.vector_norm(draw)).to(like)
     return vector.expand(like.shape[0], -1).clone()
+
+
+def products(product: HessianProduct) -> Callable[[Int[Tensor, " k"]], Product]:
+    """The product of one vector a point, at some of the points."""
+    everything = torch.arange(product.y.shape[0], device="cpu")
+
+    def restrict(rows: Int[Tensor, " k"]) -> Product:
+        at = product if torch.equal(rows, everything) else product.select(rows)
+        return lambda v: at(v[:, None])[:, 0]
+
+    return restrict
 
 
 def start(

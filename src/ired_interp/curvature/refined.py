@@ -13,11 +13,10 @@ from torch import Tensor
 
 from ired_interp import lapack
 from ired_interp.curvature.dense import DensePairs, asked_before, rayleigh_ritz
+from ired_interp.curvature.ends import Ends
 from ired_interp.curvature.lanczos import Product
-from ired_interp.curvature.wanted import Wanted
-from ired_interp.landscape import Landscape
 
-__all__ = ["refine", "rows_at_once"]
+__all__ = ["refine"]
 
 _MOST_CORRECTIONS = 3
 
@@ -25,7 +24,7 @@ _MOST_CORRECTIONS = 3
 def refine(
     rough: DensePairs,
     product: Product,
-    wanted: Wanted,
+    ends: Ends,
     tol: float,
     *,
     norm: Float[Tensor, " n"] | None = None,
@@ -35,7 +34,7 @@ def refine(
     Args:
         rough: Float32 pairs; without ``reductions`` there are no corrections.
         product: Float64 products of m vectors a point, as rows.
-        wanted: Which pairs ``rough`` has.
+        ends: Which pairs ``rough`` has.
         tol: Largest residual, as a share of ‖H‖.
         norm: ‖H‖; None: of ``rough.spectrum``.
 
@@ -48,24 +47,18 @@ def refine(
     num_products = width = basis.shape[2]
     for num_corrections in range(_MOST_CORRECTIONS + 1):
         ritz = rayleigh_ritz(basis, images)
-        values, vectors, applied = _take(ritz, wanted.choose(ritz[0]))
+        values, vectors, applied = _take(ritz, ends.choose(ritz[0]))
         defects = applied - vectors * values[:, None, :]
         good = (torch.linalg.vector_norm(defects, dim=1) <= tol * norm[:, None]).all(dim=1)
         if bool(good.all()) or not rough.reductions or num_corrections == _MOST_CORRECTIONS:
             break
-        shifts, kept, moved = _take(ritz, wanted.nearest(ritz[0], width))
+        shifts, kept, moved = _take(ritz, ends.nearest(ritz[0], width))
         steps = _corrections(rough.reductions, shifts, moved - kept * shifts[:, None, :])
         steps = torch.linalg.qr(_outside(steps, kept)).Q
         basis = torch.cat([kept, steps], dim=2)
         images = torch.cat([moved, product(steps.mT).mT], dim=2)
         num_products += width
     return DensePairs(values, vectors, applied, rough.spectrum.double()), good, num_products
-
-
-def rows_at_once(land: Landscape, y: Float[Tensor, "n d"], wanted: Wanted) -> int:
-    """Points whose pairs are refined together within the landscape's memory."""
-    # Twice: a correction keeps the span so far while it takes the products of as many vectors.
-    return max(1, land.max_bytes // land.product_bytes(y, 2 * wanted.num_pairs))
 
 
 def _take(ritz: tuple[Tensor, Tensor, Tensor], chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,9 @@
-"""Spectra of ∇²_yE: the whole of them or their ends, each pair with a certificate."""
+"""Spectra of ∇²_yE: the whole of them or their ends, each pair with a certificate.
+
+Three stages, which the points pass once: a route is chosen (`routes`), the eigenproblem is solved
+(`solving`), and what was found is certified (`certified`). Points whose pairs miss the tolerance go
+through the last two again, by the plan's way for those.
+"""
 
 import math
 from dataclasses import replace
@@ -8,25 +13,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp.checks import Real, Whole, as_real, as_whole
-from ired_interp.curvature.by_krylov import refined_by_krylov, wanted_by_krylov
-from ired_interp.curvature.by_matrices import (
-    all_by_matrices,
-    refined_by_matrices,
-    wanted_by_matrices,
-)
-from ired_interp.curvature.certified import Spectrum
-from ired_interp.curvature.routes import choose_route
-from ired_interp.curvature.wanted import Wanted
+from ired_interp.curvature.certified import Spectrum, certify, join
+from ired_interp.curvature.ends import Ends
+from ired_interp.curvature.routes import Plan, choose_route
+from ired_interp.curvature.solving import solve_eigenproblem
 from ired_interp.errors import ConvergenceError, DtypeError, ShapeError
 from ired_interp.landscape import Landscape
 
-__all__ = ["COARSE", "Spectrum", "spectrum"]
+__all__ = ["Spectrum", "spectrum"]
 
-COARSE = 2e-6
-"""Residuals that float32 work reaches by itself, as a share of ‖H‖."""
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-5}
-_SHARE_OF_COARSE = 0.5  # of the tolerance, for the float32 residuals: rounding takes some
-_FIRST_ROWS = 8  # as many as a landscape compares
 _FEW = 4  # fewer than d / 4 pairs
 
 
@@ -71,21 +67,16 @@ def spectrum(
     Cost: one dense Hessian and eigendecomposition a point, or less by Krylov spaces; and the
     verification.
     """
-    d = land.dim_y
-    top, bottom, tol = _request(top, bottom, tol, d)
+    ends, share = _request(top, bottom, tol, land.dim_y)
     land.check_points(y)
     if y.dtype not in _TOLERANCE:
         raise DtypeError(f"y: expected float64 or float32, found {y.dtype}; convert it with .to().")
-    limit = _TOLERANCE[y.dtype] if tol is None else tol
-    few = slice(0, _FIRST_ROWS)
-    land.select(few).energy(y[few])  # shows rows that influence one another, whatever the chunks
-    if top is None:
-        found = all_by_matrices(land, y, keep=vectors, index=index, verify=verify)
-        found = replace(found, reason="all eigenpairs were asked for")
-    else:
-        found = _ends(land, y, Wanted(top, bottom), limit, keep=vectors, index=index, verify=verify)
-    if land.note:
-        found = replace(found, reason=f"{found.reason}; {land.note}")
+    limit = _TOLERANCE[y.dtype] if share is None else share
+    land.check_rows(y)  # here, so that it does not depend on the chunks
+    rough = _in_float32(land, y, ends)
+    plan = choose_route(land, rough, y, ends, limit)
+    found = _by(plan, land, rough, y, vectors=vectors, index=index, verify=verify)
+    found = replace(found, reason="; ".join(filter(None, (plan.reason, land.note))))
     missed = (found.residuals > limit * found.norm[:, None]).any(dim=1)
     if bool(missed.any()):
         worst = float((found.residuals[missed] / found.norm[missed, None]).max())
@@ -96,52 +87,46 @@ def spectrum(
     return found
 
 
-def _ends(
+def _by(
+    plan: Plan,
     land: Landscape,
+    rough: Landscape | None,
     y: Tensor,
-    wanted: Wanted,
-    tol: float,
     *,
-    keep: bool,
+    vectors: bool,
     index: bool,
     verify: bool,
 ) -> Spectrum:
-    # Float32 work with float64 products after it pays where the energy can be evaluated in both.
-    mixed = y.dtype == torch.float64 and land.has_other_dtypes
-    mixed = mixed and _FEW * wanted.num_pairs <= land.dim_y
-    if not mixed:
-        plan = choose_route(land, y, wanted, tol)
-        if plan.krylov:
-            found = wanted_by_krylov(
-                land, y, wanted, tol, plan, keep=keep, index=index, verify=verify
+    """Solved and certified chunk by chunk, with the points that missed done again another way."""
+    parts = []
+    for rows in plan.chunks(land, y):
+        here, there, points = land.select(rows), rough and rough.select(rows), y[rows]
+        solved = solve_eigenproblem(plan, here, there, points, verify=verify)
+        part = certify(plan, here, points, solved, index=index)
+        missed = (~solved.met).nonzero().flatten()
+        if missed.numel():
+            again = _by(
+                plan.for_missed(missed.numel(), points.shape[0]),
+                here.select(missed),
+                there and there.select(missed),
+                points[missed],
+                vectors=True,
+                index=index,
+                verify=verify,
             )
-        else:
-            found = wanted_by_matrices(land, y, wanted, keep=keep, index=index, verify=verify)
-        return replace(found, reason=plan.reason)
-    rough = land.in_dtype(torch.float32)
-    if tol >= COARSE:
-        plan = choose_route(rough, y.float(), wanted, _SHARE_OF_COARSE * tol)
-        if plan.krylov:
-            found = refined_by_krylov(
-                land, rough, y, wanted, tol, plan, keep=keep, index=index, verify=verify
-            )
-            return replace(found, reason=plan.reason)
-    else:
-        # Krylov spaces would have to be float64; the dense route corrects float32 pairs.
-        twice = 2 * wanted.num_pairs
-        plan = choose_route(land, y, wanted, tol, dense_share=0.5, dense_products=twice)
-        if plan.krylov:
-            found = wanted_by_krylov(
-                land, y, wanted, tol, plan, keep=keep, index=index, verify=verify
-            )
-            return replace(found, reason=plan.reason)
-    found = refined_by_matrices(land, rough, y, wanted, tol, keep=keep, index=index, verify=verify)
-    return replace(found, reason=plan.reason)
+            part = part.with_rows(missed, again)
+        parts.append(part if vectors else part.without_vectors())
+    return join(parts)
 
 
-def _request(
-    top: object, bottom: object, tol: object, d: int
-) -> tuple[int | None, int, float | None]:
+def _in_float32(land: Landscape, y: Tensor, ends: Ends | None) -> Landscape | None:
+    """The landscape in float32, where work there with float64 products after it may pay."""
+    if ends is None or y.dtype != torch.float64 or _FEW * ends.num_pairs > land.dim_y:
+        return None
+    return land.in_dtype(torch.float32) if land.has_other_dtypes else None
+
+
+def _request(top: object, bottom: object, tol: object, d: int) -> tuple[Ends | None, float | None]:
     most = None if top is None else _count("top", top, d)
     lowest = _count("bottom", bottom, d)
     if most is None and lowest:
@@ -154,7 +139,7 @@ def _request(
     share = as_real(tol)
     if tol is not None and not (share is not None and 0 < share < math.inf):
         raise ShapeError(f"tol: expected a positive share of ‖H‖, found {tol!r}.")
-    return most, lowest, share
+    return None if most is None else Ends(most, lowest), share
 
 
 def _count(name: str, given: object, d: int) -> int:

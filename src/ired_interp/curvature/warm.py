@@ -272,9 +272,11 @@ def _probe(
     if steps < d - num:
         chance = _MISS_PROBABILITY / 2  # an end of the spectrum each
         share = (math.log(1.648 * math.sqrt(d - num) / chance) / (2 * steps - 1)) ** 2
-        hidden = share / (1 - 2 * share) if share < 1 / 2 else torch.inf
+        hidden = torch.full_like(cut, torch.inf)  # too few steps to say
+        if share < 1 / 2:
+            hidden = share / (1 - 2 * share) * (high - low)
         flat = (high - low <= 2 * slack) & (steps > 1)  # one invariant plane has been seen
-        unseen = torch.where(flat, 0, hidden * (high - low))
+        unseen = torch.where(flat, 0, hidden)
     beyond = (reached + unseen - cut - 2 * slack).clamp(min=0)
     return _Probe(ritz.vectors, reached > cut + 2 * slack, beyond)
 

@@ -106,7 +106,7 @@ def gather(run: Run, machine: Machine, now: datetime) -> Evidence:
     """
     statuses = unit_statuses(run)
     done = [status.index for status in statuses if status.state == "done"]
-    allowed = set(getattr(getattr(run.experiment, "own", run.experiment), "may_be_missing", ()))
+    allowed = set(run.experiment.may_be_missing)
     logs = {path.name: _end_of(path) for path in (run.log_path, *_logs(run, "*.log"))}
     records = {i: record for i in done if (record := read_record(run.shards, i)) is not None}
     return Evidence(

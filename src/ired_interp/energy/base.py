@@ -13,9 +13,9 @@ __all__ = [
     "ConditionableEnergy",
     "ConditionedEnergy",
     "Energy",
+    "FixedCurvature",
     "FixedProduct",
     "LinearisedEnergy",
-    "SelectableProduct",
 ]
 
 
@@ -100,26 +100,35 @@ FixedProduct = Callable[[Float[Tensor, "n m d"]], Float[Tensor, "n m d"]]
 
 
 @runtime_checkable
-class SelectableProduct(Protocol):
-    """A product at fixed points that can be had at some of them."""
+class FixedCurvature(Protocol):
+    """∇²_yE at fixed points, of which everything that one forward pass gives is known."""
+
+    @property
+    def energy(self) -> Float[Tensor, " n"]:
+        """E at each point."""
+        ...
 
     def __call__(self, v: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
         """∇²_yE·v for m vectors a row."""
         ...
 
-    def select(self, rows: Int[Tensor, " k"]) -> "SelectableProduct":
+    def hessian(self) -> Float[Tensor, "n d d"]:
+        """∇²_yE, symmetric."""
+        ...
+
+    def select(self, rows: Int[Tensor, " k"]) -> "FixedCurvature":
         """The same at some of the rows."""
         ...
 
 
 @runtime_checkable
 class LinearisedEnergy(AnalyticEnergy, Protocol):
-    """An analytic energy that can fix its points once for many Hessian products."""
+    """An analytic energy that can fix its points once, for products and matrices."""
 
     def product(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
-    ) -> SelectableProduct:
-        """v ↦ ∇²_yE·v for m vectors a row."""
+    ) -> FixedCurvature:
+        """∇²_yE at these points."""
         ...
 
     def hessian_bytes(self, num_rows: int) -> int:

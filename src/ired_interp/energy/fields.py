@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ired_interp.energy.base import AnalyticEnergy, FixedProduct, LinearisedEnergy
 
-__all__ = ["AnalyticField", "Field", "where_defined"]
+__all__ = ["AnalyticField", "Field", "blocks_within", "where_defined"]
 
 # What an energy may raise beyond its domain, and torch within it. The points are not the caller's.
 _AT_A_POINT = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
@@ -152,3 +152,25 @@ def where_defined(field: Field, y: Tensor) -> tuple[Tensor, Tensor]:
     rows = [slice(row, row + 1) for row in range(y.shape[0])]
     parts = [where_defined(field.select(row), y[row]) for row in rows]
     return torch.cat([energy for energy, _ in parts]), torch.cat([slope for _, slope in parts])
+
+
+def blocks_within(
+    bytes_for: Callable[[int], int], num_rows: int, num_vectors: int, max_bytes: int
+) -> list[tuple[slice, slice]]:
+    """Rows, and vectors where one row is too much, whose memory stays near the bound.
+
+    Args:
+        bytes_for: Bytes a row needs for so many vectors.
+        num_rows: How many there are.
+        num_vectors: Of each row.
+        max_bytes: The bound.
+    """
+    step = max(1, max_bytes // max(bytes_for(num_vectors), 1))
+    num_columns = num_vectors
+    while num_columns > 1 and bytes_for(num_columns) > max_bytes:
+        num_columns = (num_columns + 1) // 2
+    return [
+        (slice(row, row + step), slice(column, min(column + num_columns, num_vectors)))
+        for row in range(0, num_rows, step)
+        for column in range(0, max(num_vectors, 1), max(num_columns, 1))
+    ]

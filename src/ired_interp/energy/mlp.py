@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from ired_interp.checks import Whole, whole, whole_numbers
 from ired_interp.energy.mlp_conditioned import ConditionedMLP, Product
-from ired_interp.energy.mlp_parts import dense_parts, layer_part_names, quadratic_forms
-from ired_interp.energy.mlp_products import MLPProduct, assemble
+from ired_interp.energy.mlp_parts import layer_part_names
+from ired_interp.energy.mlp_products import MLPProduct, columns_at_once
 from ired_interp.errors import LevelError, ShapeError
 from ired_interp.schedule import Schedule, cosine_schedule
 
@@ -63,13 +63,6 @@ class _Pass:
         """c_l = δ_l ∘ swish″(a_l)."""
         a, s = self.pre[layer], self.sigmoid[layer]
         return self.adjoint[layer] * s * (1 - s) * (2 + a * (1 - 2 * s))
-
-
-def _folded(run: _Pass) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """e_l = g_l ∘ swish′(a_l) and κ_l = g_l² ∘ c_l of the three layers."""
-    slopes = tuple(g * s for g, s in zip(run.gain, run.slope, strict=True))
-    curvatures = tuple(g.square() * run.curvature(i) for i, g in enumerate(run.gain))
-    return slopes, curvatures
 
 
 class EnergyMLP(nn.Module):
@@ -217,42 +210,25 @@ class EnergyMLP(nn.Module):
         t: Int[Tensor, " n"],
         v: Float[Tensor, "n m d"],
     ) -> Float[Tensor, "n m d"]:
-        """∇²_yE·v for m vectors a row: one tangent pass forward, one back."""
-        run = self._pass(x, y, t)
-        tangents, change = self._tangents(run, v @ self._input_weight().mT)
-        back: Tensor = 2 * change @ self.fc4.weight
-        for layer, weight in ((2, self.fc3.weight), (1, self.fc2.weight)):
-            back = back * run.slope[layer][:, None]
-            back = back + tangents[layer] * run.curvature(layer)[:, None]
-            back = (back * run.gain[layer][:, None]) @ weight
-        back = back * run.slope[0][:, None] + tangents[0] * run.curvature(0)[:, None]
-        return back @ self._input_weight()
+        """∇²_yE·v for m vectors a row: one tangent pass forward, one back; without a graph."""
+        return self.product(x, y, t)(v)
 
     def hessian(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
     ) -> Float[Tensor, "n d d"]:
-        """∇²_yE = 2·JᵀJ + Σ_l A_lᵀ·diag(c_l)·A_l, exactly symmetric."""
-        run = self._pass(x, y, t)
-        if y.device.type == "cpu" and not torch.is_grad_enabled():
-            weights = (self._input_weight(), self.fc2.weight, self.fc3.weight, self.fc4.weight)
-            return assemble(weights, *_folded(run))
-        first = self._input_weight().mT.expand(y.shape[0], -1, -1)
-        tangents, jacobian = self._tangents(run, first)
-        total: Tensor = 2 * jacobian @ jacobian.mT
-        for layer, tangent in enumerate(tangents):
-            total = torch.baddbmm(total, tangent * run.curvature(layer)[:, None], tangent.mT)
-        return (total + total.mT) / 2
+        """∇²_yE = 2·JᵀJ + Σ_l A_lᵀ·diag(c_l)·A_l, exactly symmetric and without a graph."""
+        return self.product(x, y, t).hessian()
 
+    @torch.no_grad()
     def product(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
     ) -> MLPProduct:
-        """`hvp` at fixed points, for many calls: the forward pass is done here."""
-        slopes, curvatures = _folded(self._pass(x, y, t))
-        first = self._input_weight().contiguous()
-        last = self.fc4.weight
-        return MLPProduct(
-            (first, self.fc2.weight, self.fc3.weight), 2 * last.mT @ last, slopes, curvatures
-        )
+        """`hvp` and `hessian` at fixed points, for many calls: the forward pass is done here."""
+        run = self._pass(x, y, t)
+        slopes = tuple(g * s for g, s in zip(run.gain, run.slope, strict=True))
+        curvatures = tuple(g.square() * run.curvature(i) for i, g in enumerate(run.gain))
+        weights = (self._input_weight(), self.fc2.weight, self.fc3.weight, self.fc4.weight)
+        return MLPProduct.of(weights, slopes, curvatures, run.output.square().sum(-1))
 
     def product_flops(self) -> int:
         """Operations of one product: six matrices of width² or width·d."""
@@ -265,10 +241,11 @@ class EnergyMLP(nn.Module):
 
     def hessian_bytes(self, num_rows: int) -> int:
         """Working memory of `hessian`, its result left out."""
-        if self.fc1.weight.device.type == "cpu":
+        columns = columns_at_once(self.dim_y, self.fc1.weight.device)
+        if columns:
             passes = num_rows * self.working_bytes(0)
-            rows = 4 * self.dim_y * (3 * self.width + 2 * self.dim_y)
-            return passes + rows * int(self.fc1.weight.element_size())
+            tangents = 8 * columns * (self.width + 2 * self.dim_y)
+            return passes + tangents * int(self.fc1.weight.element_size())
         return num_rows * self.working_bytes(self.dim_y)
 
     def working_bytes(self, num_vectors: int) -> int:
@@ -321,14 +298,6 @@ class EnergyMLP(nn.Module):
             gain=(torch.ones_like(gain2), gain2, gain3),
         )
 
-    def _tangents(
-        self, run: _Pass, first: Float[Tensor, "n m w"]
-    ) -> tuple[tuple[Float[Tensor, "n m w"], ...], Float[Tensor, "n m d"]]:
-        """Derivatives of a_1, a_2, a_3 and f along m directions, given those of a_1."""
-        second = (first * run.slope[0][:, None]) @ self.fc2.weight.mT * run.gain[1][:, None]
-        third = (second * run.slope[1][:, None]) @ self.fc3.weight.mT * run.gain[2][:, None]
-        return (first, second, third), (third * run.slope[2][:, None]) @ self.fc4.weight.mT
-
     @property
     def part_names(self) -> tuple[str, ...]:
         """The Gauss-Newton part 2·JᵀJ, then the residual part of each hidden layer."""
@@ -337,11 +306,8 @@ class EnergyMLP(nn.Module):
     def hessian_parts(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n d"], t: Int[Tensor, " n"]
     ) -> Float[Tensor, "n p d d"]:
-        """2·JᵀJ and A_lᵀ·diag(c_l)·A_l of each layer, apart."""
-        run = self._pass(x, y, t)
-        first = self._input_weight().mT.expand(y.shape[0], -1, -1)
-        tangents, jacobian = self._tangents(run, first)
-        return dense_parts([run.curvature(i) for i in range(3)], tangents, jacobian)
+        """2·JᵀJ and A_lᵀ·diag(c_l)·A_l of each layer, apart; without a graph."""
+        return self.product(x, y, t).hessian_parts()
 
     def quadratic_parts(
         self,
@@ -350,7 +316,5 @@ class EnergyMLP(nn.Module):
         t: Int[Tensor, " n"],
         v: Float[Tensor, "n m d"],
     ) -> Float[Tensor, "n p m"]:
-        """vᵀ(part)v for m vectors a row: one tangent pass forward, none back."""
-        run = self._pass(x, y, t)
-        tangents, change = self._tangents(run, v @ self._input_weight().mT)
-        return quadratic_forms([run.curvature(i) for i in range(3)], tangents, change)
+        """vᵀ(part)v for m vectors a row: one tangent pass forward, none back; without a graph."""
+        return self.product(x, y, t).quadratic_parts(v)

@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ired_interp.energy.autodiff import AutodiffField, Findings
+from ired_interp.energy.autodiff import AutodiffField
+from ired_interp.energy.findings import Findings
 from ired_interp.energy.parts import GAUSS_NEWTON, RESIDUAL
 from ired_interp.errors import EnergyError
 
@@ -162,7 +163,7 @@ class SquaresField:
             copies = (a.detach().clone() for a in self.arguments)
             return self._call(*copies, y.detach().clone().requires_grad_().clone()).detach()
 
-        return self._whole().computed(residuals)
+        return self.findings.computed(residuals)
 
     def _call(self, *inputs: Tensor) -> Float[Tensor, "n r"]:
         y = inputs[-1]

@@ -7,11 +7,13 @@ from ired_interp.on_demand import import_on_demand
 if TYPE_CHECKING:  # xarray and torch; where an experiment lies is told without them
     from ired_interp.experiments.base import GROUP, Experiment, FigureSpec, Theme
     from ired_interp.experiments.hypothesis import Evidence, Hypothesis, Verdict
+    from ired_interp.experiments.kit.charts import Chart
     from ired_interp.experiments.loading import find_experiment, load
     from ired_interp.experiments.locating import Source, experiment_names, locate
 
 __all__ = [
     "GROUP",
+    "Chart",
     "Evidence",
     "Experiment",
     "FigureSpec",
@@ -29,6 +31,7 @@ import_on_demand(
     __name__,
     {
         "GROUP": "ired_interp.experiments.base:GROUP",
+        "Chart": "ired_interp.experiments.kit.charts:Chart",
         "Evidence": "ired_interp.experiments.hypothesis:Evidence",
         "Experiment": "ired_interp.experiments.base:Experiment",
         "FigureSpec": "ired_interp.experiments.base:FigureSpec",

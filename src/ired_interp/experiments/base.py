@@ -8,7 +8,7 @@ An experiment is an object with six attributes; a class without a base class wil
         name = "spread"               # names run folders: letters, digits, '_', '.' and '-'
         Config = SpreadConfig         # a frozen dataclass; its fields are the command's options
         hypotheses = ()               # what it tests: Hypothesis, or a sentence without a verdict
-        figures = ()                  # FigureSpec; drawn in the report and as SVG and PDF
+        figures = ()                  # Chart or FigureSpec; in the report, and as files for papers
 
         def units(self, config):      # how many work units; any number may run at once
             return config.batches
@@ -50,15 +50,14 @@ attributes ``units`` and ``long_name``: the report prints them.
 - ``may_be_missing``: names of variables that may be NaN or infinite; none may.
 """
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import xarray as xr
 
-from ired_interp.experiments.drawing import import_matplotlib
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.charts import Chart, missing_variables
 from ired_interp.experiments.page import Definition, Listing, Page
 
 if TYPE_CHECKING:  # half a second, for what a worker never draws
@@ -71,7 +70,6 @@ __all__ = [
     "ROOT",
     "Experiment",
     "FigureSpec",
-    "LazyFigures",
     "Theme",
     "groups_of",
     "missing_variables",
@@ -135,36 +133,6 @@ class FigureSpec:
         return missing_variables(results, self.needs)
 
 
-class LazyFigures(Sequence[FigureSpec]):
-    """The figures of a module that is imported when they are first asked for.
-
-    Whatever draws imports matplotlib; a process that only computes units does without.
-
-    Args:
-        module: Such as ``ired_interp.experiments.exp001_figures``.
-        name: Of the sequence of `FigureSpec` in it.
-    """
-
-    def __init__(self, module: str, name: str = "FIGURES") -> None:
-        self._module = module
-        self._name = name
-
-    def _figures(self) -> Sequence[FigureSpec]:
-        import_matplotlib()
-        figures: Sequence[FigureSpec] = getattr(importlib.import_module(self._module), self._name)
-        return figures
-
-    def __len__(self) -> int:
-        return len(self._figures())
-
-    @overload
-    def __getitem__(self, index: int) -> FigureSpec: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[FigureSpec]: ...
-    def __getitem__(self, index: int | slice) -> FigureSpec | Sequence[FigureSpec]:
-        return self._figures()[index]
-
-
 def groups_of(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
     """A unit's data by the group that they belong to."""
     if isinstance(data, xr.Dataset):
@@ -173,21 +141,6 @@ def groups_of(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
         return {str(data.attrs.get(GROUP, ROOT)): alone}
     nodes = {node.path: node.to_dataset() for node in data.subtree if node.has_data}
     return {(path if path == ROOT else path.removeprefix(ROOT)): one for path, one in nodes.items()}
-
-
-def missing_variables(results: xr.DataTree, paths: Sequence[str]) -> list[str]:
-    """Those of the paths of variables, such as ``summary/model/mean``, that are not there."""
-    return [path for path in paths if not _holds(results, path)]
-
-
-def _holds(results: xr.DataTree, path: str) -> bool:
-    *groups, name = path.split("/")
-    node = results
-    for group in groups:
-        if group not in node.children:
-            return False
-        node = node.children[group]
-    return name in node.data_vars
 
 
 @runtime_checkable
@@ -218,7 +171,7 @@ class Experiment(Protocol):
         ...
 
     @property
-    def figures(self) -> Sequence[FigureSpec]:
+    def figures(self) -> Sequence[FigureSpec | Chart]:
         """Of the results."""
         ...
 
@@ -230,6 +183,16 @@ class Experiment(Protocol):
     @property
     def needs(self) -> Sequence[str]:
         """Paths of variables without which there is no page."""
+        ...
+
+    @property
+    def may_be_missing(self) -> Sequence[str]:
+        """Names of variables that may be NaN or infinite."""
+        ...
+
+    @property
+    def smallest(self) -> Callable[[Any], Any] | None:
+        """The author's own reduction of a config, which `reduce_config` asks; None without one."""
         ...
 
     def plan(self, config: Any) -> Any:

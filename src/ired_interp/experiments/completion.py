@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -11,15 +11,10 @@ import xarray as xr
 from ired_interp.checks import as_whole
 from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments import default_page, default_summary
-from ired_interp.experiments.base import (
-    GROUP,
-    ROOT,
-    Experiment,
-    FigureSpec,
-    LazyFigures,
-)
+from ired_interp.experiments.base import GROUP, ROOT, Experiment, FigureSpec
 from ired_interp.experiments.config import check_config_class
 from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.page import Definition, Listing, Page
 
 __all__ = ["as_experiment"]
@@ -37,6 +32,7 @@ _METHODS = {
     "summarise": 1,
     "page": 1,
     "listing": 1,
+    "smallest": 1,
 }
 _JOINED = "problem"
 _MOST_SHOWN = 60
@@ -51,9 +47,11 @@ class _Completed:
     title: str
     Config: type[Any]
     hypotheses: Sequence[Hypothesis | str]
-    figures: Sequence[FigureSpec]
+    figures: Sequence[FigureSpec | Chart]
     definitions: Mapping[str, Definition]
     needs: Sequence[str]
+    may_be_missing: Sequence[str]
+    smallest: Callable[[Any], Any] | None
 
     def plan(self, config: Any) -> Any:
         """The author's, or the config as it is."""
@@ -171,6 +169,8 @@ def as_experiment(own: Any, what: str) -> Experiment:
         figures=own.figures,
         definitions=getattr(own, "definitions", {}),
         needs=getattr(own, "needs", ()),
+        may_be_missing=getattr(own, "may_be_missing", ()),
+        smallest=getattr(own, "smallest", None),
     )
 
 
@@ -192,14 +192,12 @@ def _check_sequence(value: Any, name: str, what: str) -> None:
 
 
 def _check_figures(figures: Any, what: str) -> None:
-    if isinstance(figures, LazyFigures):  # looked at when they are drawn
-        return
     _check_sequence(figures, "figures", what)
     for figure in figures:
-        if not isinstance(figure, FigureSpec):
+        if not isinstance(figure, FigureSpec | Chart):
             raise ExperimentError(
                 f"{what}: figures: expected FigureSpec of ired_interp.experiments, found "
-                f"{type(figure).__name__}."
+                f"{type(figure).__name__}. A Chart will do as well."
             )
         if not _ANCHOR.fullmatch(figure.name):
             raise ExperimentError(
@@ -211,7 +209,7 @@ def _check_figures(figures: Any, what: str) -> None:
         raise ExperimentError(f"{what}: figures: expected different names, found {names}.")
 
 
-def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec], what: str) -> None:
+def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec | Chart], what: str) -> None:
     _check_sequence(hypotheses, "hypotheses", what)
     for hypothesis in hypotheses:
         if not isinstance(hypothesis, Hypothesis | str):
@@ -223,8 +221,6 @@ def _check_hypotheses(hypotheses: Any, figures: Sequence[FigureSpec], what: str)
     ids = [hypothesis.id for hypothesis in judged]
     if len(set(ids)) != len(ids):
         raise ExperimentError(f"{what}: hypotheses: expected different ids, found {ids}.")
-    if isinstance(figures, LazyFigures):  # looked at when they are drawn
-        return
     names = [figure.name for figure in figures]
     for hypothesis in judged:
         if hypothesis.figure is not None and hypothesis.figure not in names:

@@ -23,6 +23,7 @@ from ired_interp.errors import ExperimentError, UnknownNameError
 from ired_interp.experiments.base import Experiment
 from ired_interp.experiments.completion import as_experiment
 from ired_interp.experiments.import_failures import import_failure
+from ired_interp.experiments.kit.study import Study
 from ired_interp.experiments.local_modules import check_no_other
 from ired_interp.experiments.locating import (
     BUILT_IN,
@@ -172,7 +173,7 @@ def _candidates(module: ModuleType) -> dict[str, Any]:
 
 
 def _is_built_in(value: Any) -> bool:
-    return type(value).__module__.startswith("ired_interp.") and value.name in BUILT_IN
+    return isinstance(value, Study) and value.name in BUILT_IN
 
 
 def _does_work(value: Any) -> bool:

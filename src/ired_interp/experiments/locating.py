@@ -30,16 +30,10 @@ __all__ = [
 
 # Where each object is; imported when it is asked for, so that the others cost nothing. A folder of
 # this package that has the name of an experiment is one.
-_IN_FOLDERS = {
+BUILT_IN: Mapping[str, str] = {
     folder.name: f"ired_interp.experiments.{folder.name}:EXPERIMENT"
-    for folder in Path(__file__).parent.glob("exp[0-9]*/")
+    for folder in sorted(Path(__file__).parent.glob("exp[0-9]*/"))
 }
-_IN_MODULES = {
-    "exp002": "ired_interp.experiments.exp002_slices:Exp002",
-    "exp005": "ired_interp.experiments.exp005_tangents:Exp005",
-    "exp006": "ired_interp.experiments.exp006_scores:Exp006",
-}
-BUILT_IN: Mapping[str, str] = dict(sorted({**_IN_MODULES, **_IN_FOLDERS}.items()))
 SUFFIX = ".py"
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

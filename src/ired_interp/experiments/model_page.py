@@ -87,10 +87,7 @@ def names_of(results: xr.DataTree) -> dict[str, str]:
     """What an experiment's notes may name: the model, counts, sizes as ``num_…``, options."""
     told, others = told_of(results), beside_words(results)
     return {
-        **{
-            name: f"{value:g}" if isinstance(value, float) else word_of(value)
-            for name, value in told.config.items()
-        },
+        **{name: _word(value) for name, value in told.config.items()},
         **{f"num_{dim}": str(size) for dim, size in results.sizes.items()},
         "level_list": ", ".join(map(str, levels_of(results))),
         "model": told.subject,
@@ -98,7 +95,12 @@ def names_of(results: xr.DataTree) -> dict[str, str]:
         "levels": counted(results.sizes["level"], "level"),
         "and_beside": f" and {others}" if others else "",
         "beside": f", beside {others}" if others else "",
+        "control": f"beside {others} as a control" if others else "without a control",
     }
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else word_of(value)
 
 
 def cases_of(results: xr.DataTree) -> list[Case]:

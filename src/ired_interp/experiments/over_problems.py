@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ired_interp.stats import bootstrap_mean
+from ired_interp.stats import bootstrap_means
 
 __all__ = ["STATISTICS", "mean_variable", "statistics", "summarised"]
 
@@ -26,12 +26,8 @@ def statistics(
     """
     if "draw" in values.dims:
         values = values.mean("draw")
-    table = values.transpose(*dims, "problem").values
-    out = np.empty((*table.shape[:-1], len(STATISTICS)))
-    for place in np.ndindex(table.shape[:-1]):
-        interval = bootstrap_mean(table[place], seed=0)
-        out[place] = interval.mean, interval.low, interval.high, interval.count
-    return out
+    found = bootstrap_means(values.transpose(*dims, "problem").values, seed=0)
+    return np.stack([found.mean, found.low, found.high, found.count], axis=-1)
 
 
 def mean_variable(values: xr.DataArray, axes: Sequence[str], units: str, what: str) -> Any:

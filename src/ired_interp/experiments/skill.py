@@ -13,6 +13,7 @@ import xarray as xr
 
 from ired_interp.energy.base import Energy
 from ired_interp.errors import NonFiniteError
+from ired_interp.experiments.over_problems import statistics
 from ired_interp.experiments.page import Definition
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise
@@ -160,7 +161,7 @@ def skill_summary(results: xr.DataTree) -> dict[str, xr.Dataset]:
             ),
             "mean_rule_error": (
                 ("rule", "statistic"),
-                np.array([_row(bootstrap_mean(row, seed=0)) for row in rule_errors]),
+                statistics(xr.DataArray(rule_errors, dims=("rule", "problem"))),
                 squared | _says("mean over problems"),
             ),
             "skill": (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ired_interp.errors import ExperimentError
+from ired_interp.experiments.base import Experiment
 
 __all__ = ["Reduced", "reduce_config"]
 
@@ -38,7 +39,12 @@ class Reduced:
 
 
 def reduce_config(
-    experiment: Any, config: Any, *, full: Any = None, num_problems: int = 1, num_levels: int = 1
+    experiment: Experiment,
+    config: Any,
+    *,
+    full: Any = None,
+    num_problems: int = 1,
+    num_levels: int = 1,
 ) -> Reduced:
     """Reduce a config to one problem and one level, or to a few.
 
@@ -57,9 +63,8 @@ def reduce_config(
         ExperimentError: ``smallest`` returned something else than a config.
     """
     full = config if full is None else full
-    own = getattr(getattr(experiment, "own", experiment), "smallest", None)
-    if own is not None:
-        small = own(config)
+    if experiment.smallest is not None:
+        small = experiment.smallest(config)
         if not isinstance(small, experiment.Config):
             raise ExperimentError(
                 f"{experiment.name}: smallest: expected a {experiment.Config.__name__}, found "

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from ired_interp.errors import ConfigError, StorageError
-from ired_interp.runs.storage import guard
+from ired_interp.storage import guard
 
 __all__ = ["write_new_experiment"]
 

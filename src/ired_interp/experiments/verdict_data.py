@@ -12,9 +12,8 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
-from ired_interp.experiments.base import missing_variables
 from ired_interp.experiments.hypothesis import Evidence, Hypothesis, Outcome, Verdict
-from ired_interp.experiments.verdicts import ALPHA, judge
+from ired_interp.experiments.verdicts import ALPHA, weigh
 from ired_interp.stats import FloatArray, Interval
 
 __all__ = ["VERDICTS", "StoredVerdict", "judged", "read_verdicts", "verdict_groups"]
@@ -109,8 +108,8 @@ def verdict_groups(
     asked = judged(hypotheses)
     if not asked:
         return {}
-    verdicts = judge(asked, results)
-    evidence = [_evidence(one, results) for one in asked]
+    weighed = weigh(asked, results)
+    verdicts, evidence = [one.verdict for one in weighed], [one.evidence for one in weighed]
     data: dict[str, Any] = {}
     for name in _INTERVALS:
         rows = np.array([_row(getattr(verdict, name)) for verdict in verdicts])
@@ -156,12 +155,6 @@ _MEANINGS = {
 
 def _says(text: str) -> dict[str, str]:
     return {"long_name": text}
-
-
-def _evidence(hypothesis: Hypothesis, results: xr.DataTree) -> Evidence | None:
-    if missing_variables(results, hypothesis.needs):
-        return None
-    return hypothesis.statistic(results)
 
 
 def _words(hypothesis: Hypothesis, verdict: Verdict, evidence: Evidence | None) -> dict[str, str]:

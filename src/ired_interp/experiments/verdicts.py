@@ -9,6 +9,7 @@ were tested. docs/statistics.md says how to read what comes out, and how often i
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ from ired_interp.stats import (
     unit_means,
 )
 
-__all__ = ["ALPHA", "FEWEST_MODELS", "judge"]
+__all__ = ["ALPHA", "FEWEST_MODELS", "Weighed", "judge", "weigh"]
 
 ALPHA = 0.025
 FEWEST_MODELS = 6  # fewer cannot reach ALPHA by their signs: 2⁻⁵ is 0.031
@@ -41,6 +42,14 @@ _NOT_MEASURED = 1.0  # the p value of what nothing is known about
 # Of the larger of two numbers: a difference below that is round-off, whose signs are no evidence.
 # Of numbers around 0 only the evidence itself can say what round-off is: `Evidence.resolution`.
 _ROUND_OFF = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A verdict and the evidence for it; None where the results lack what it needs."""
+
+    verdict: Verdict
+    evidence: Evidence | None
 
 
 def judge(
@@ -65,6 +74,13 @@ def judge(
 
     Cost: a second for ten hypotheses of 100 problems, without their statistics.
     """
+    return [one.verdict for one in weigh(hypotheses, results, alpha=alpha)]
+
+
+def weigh(
+    hypotheses: Sequence[Hypothesis], results: xr.DataTree, *, alpha: float = ALPHA
+) -> list[Weighed]:
+    """As `judge`, with what each verdict is of."""
     if not 0 < alpha < 0.5:  # noqa: PLR2004 - half
         raise ConfigError(f"judge: alpha: expected a number in (0, 0.5), found {alpha}.")
     repeated = [name for name, count in Counter(h.id for h in hypotheses).items() if count > 1]
@@ -73,11 +89,13 @@ def judge(
             f"judge: expected different ids of hypotheses, found {', '.join(repeated)} more than "
             "once."
         )
+    gathered: dict[str, Evidence | None] = {}
     tested: dict[str, Tested] = {}
     untested: dict[str, Verdict] = {}
     for hypothesis in hypotheses:
         missing = missing_variables(results, hypothesis.needs)
         if missing:
+            gathered[hypothesis.id] = None
             reason = f"Not measured: these results hold no {', '.join(missing)}."
             untested[hypothesis.id] = _without_data(hypothesis.id, reason)
             continue
@@ -87,6 +105,7 @@ def judge(
                 f"{hypothesis.id}: statistic: expected an Evidence, returned "
                 f"{type(evidence).__name__}."
             )
+        gathered[hypothesis.id] = evidence
         found = _test(hypothesis, evidence, alpha)
         if found.num_problems == 0:
             reason = verdict_reasons.undefined(evidence)
@@ -100,7 +119,7 @@ def judge(
         if name in explored
     }
     verdicts |= _decide({name: one for name, one in tested.items() if name not in explored}, alpha)
-    return [verdicts[hypothesis.id] for hypothesis in hypotheses]
+    return [Weighed(verdicts[one.id], gathered[one.id]) for one in hypotheses]
 
 
 def _decide(tested: dict[str, Tested], alpha: float) -> dict[str, Verdict]:

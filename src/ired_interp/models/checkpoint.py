@@ -19,8 +19,8 @@ from ired_interp.errors import CheckpointError, IredInterpError, UnknownNameErro
 from ired_interp.models.card import FORMAT, VERSION, ModelCard, card_of, damaged_card
 from ired_interp.models.reference_file import Weights, listed, read_reference, unwrapped
 from ired_interp.models.tensor_file import read_safetensors, to_safetensors
-from ired_interp.runs.storage import sha256_of, write_file
 from ired_interp.schedule import Schedule, cosine_schedule
+from ired_interp.storage import sha256_of, write_file
 from ired_interp.tasks import Task, task, task_names
 
 __all__ = [

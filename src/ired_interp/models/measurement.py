@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ired_interp.choices import Difficulty
 from ired_interp.errors import CheckpointError
-from ired_interp.runs.storage import read_json
+from ired_interp.storage import read_json
 
 __all__ = [
     "FORMAT",
@@ -84,6 +84,11 @@ class Errors:
     mse: float
     standard_error: float
     rules: tuple[RuleBeside, ...]
+
+    @property
+    def in_words(self) -> str:
+        """The error with its standard error."""
+        return f"{self.mse:.3g} ± {self.standard_error:.1g}"
 
     @property
     def best_beaten(self) -> str | None:

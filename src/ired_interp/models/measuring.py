@@ -29,11 +29,11 @@ from ired_interp.models.measurement import (
 )
 from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.points import locate
+from ired_interp.provenance import provenance
 from ired_interp.rules import Rule, ladder
-from ired_interp.runs.provenance import provenance
-from ired_interp.runs.storage import to_json, write_file
 from ired_interp.solve import solve
 from ired_interp.stats import skill
+from ired_interp.storage import to_json, write_file
 from ired_interp.tasks import Difficulty, Task
 
 __all__ = [

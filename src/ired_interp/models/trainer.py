@@ -21,9 +21,9 @@ from ired_interp.models.checkpoint import ModelCard, write_checkpoint
 from ired_interp.models.stepping import Stepper
 from ired_interp.models.tensor_file import read_safetensors, read_words, to_safetensors
 from ired_interp.models.train_config import TrainConfig, TrainReport
-from ired_interp.runs.provenance import provenance
-from ired_interp.runs.storage import append_log, create_folder, read_json, to_json, write_file
+from ired_interp.provenance import provenance
 from ired_interp.solve import solve
+from ired_interp.storage import append_log, create_folder, read_json, to_json, write_file
 from ired_interp.tasks import Problems
 
 __all__ = [

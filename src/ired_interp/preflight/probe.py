@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import xarray as xr
 
 from ired_interp.errors import IredInterpError
@@ -28,16 +27,18 @@ from ired_interp.models.zoo import list_models, open_checkpoint
 from ired_interp.preflight.causes import cause
 from ired_interp.preflight.check import Check, failed, not_checked, passed
 from ired_interp.preflight.importing import check_imports
+from ired_interp.preflight.returned import check_finite, check_pure, check_read_back, seen_in
 from ired_interp.preflight.walk import Import
 from ired_interp.preflight.weights import SUFFIXES, check_weights
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.memory import forget_peak, peak_bytes, resident_bytes
 from ired_interp.runs.named_files import relocated
+from ired_interp.runs.netcdf import from_bytes
 from ired_interp.runs.run import plan_run
-from ired_interp.runs.shards import unit_bytes
+from ired_interp.runs.shards import unit_bytes, unit_of
 
-__all__ = ["Question", "check_finite", "main"]
+__all__ = ["Question", "main"]
 
 T = TypeVar("T")
 
@@ -45,14 +46,6 @@ _SLOW_SECONDS = 5.0
 # Problems of the larger unit, and how much more work it must be to say something.
 _FEW = 3
 _TELLS_MORE = 1.5
-# What a passed stage says of the checks that would have failed in it.
-_OF_A_UNIT = {
-    "dims": "sizes of model and data agree in the unit",
-    "levels": "the model has the level",
-    "array_type": "tensors and arrays where they belong",
-    "call_signature": "every call of the unit has its arguments",
-    "device": "the unit runs on the CPU",
-}
 
 
 @dataclass(frozen=True)
@@ -255,13 +248,12 @@ class _Probe:
         self, experiment: Experiment, config: Any, small: Any, reduced: Reduced
     ) -> Steps[xr.Dataset | xr.DataTree]:
         first, cold = yield from self._timed(experiment, small, "unit 0")
-        for name, found in _OF_A_UNIT.items():
-            yield passed(name, found)
+        yield from seen_in(first, reduced)
         yield from self._result(experiment, first)
         points = [(1.0, cold)]
         if cold.seconds < _SLOW_SECONDS:
             second, warm = yield from self._timed(experiment, small, "unit 0 again")
-            yield _check_pure(first, second)
+            yield check_pure(first, second)
             points = [(1.0, warm), *(yield from self._larger(experiment, config, small, reduced))]
         else:
             took = f"one unit took {cold.seconds:.0f} s, and would have to run twice"
@@ -313,13 +305,14 @@ class _Probe:
                 f"make {objects[0]} an array of numbers; rows of different lengths need padding",
             )
             raise _Stopped
-        yield from self._try("writing the shard", lambda: unit_bytes(data))
-        yield passed(
-            "result_shape",
-            f"{len(variables)} variables over {', '.join(_dims(groups))}, written and "
-            f"read back; {'groups' if len(groups) > 1 else 'group'} {', '.join(groups)}",
+        check = yield from self._try(
+            "writing a shard and reading it back",
+            lambda: check_read_back(data, unit_of(from_bytes(unit_bytes(data)))),
         )
-        yield check_finite(experiment, groups)
+        yield check
+        if check.status == "fail":
+            raise _Stopped
+        yield check_finite(experiment, data)
 
     def _pipeline(
         self, experiment: Experiment, reduced: Reduced, data: xr.Dataset | xr.DataTree
@@ -361,55 +354,6 @@ class _Once:
 
     def run_unit(self, config: Any, index: int) -> xr.Dataset | xr.DataTree:  # noqa: ARG002
         return self._data
-
-
-def _dims(groups: Mapping[str, xr.Dataset]) -> list[str]:
-    return list(dict.fromkeys(str(dim) for one in groups.values() for dim in one.sizes))
-
-
-def check_finite(experiment: Any, groups: Mapping[str, xr.Dataset]) -> Check:
-    """NaN is missing only where the experiment says so, or a ``status`` beside it does."""
-    allowed = set(getattr(getattr(experiment, "own", experiment), "may_be_missing", ()))
-    if any("status" in data and bool((data["status"] != 0).any()) for data in groups.values()):
-        return not_checked("finite", "the unit's status says that a point was not found")
-    bad: dict[str, tuple[int, int]] = {}
-    for data in groups.values():
-        for name, values in data.variables.items():
-            if values.dtype.kind in "fc" and str(name) not in allowed:
-                count = int((~np.isfinite(values.values)).sum())
-                if count:
-                    bad.setdefault(str(name), (count, values.size))
-    if not bad:
-        return passed("finite", "all numbers of the unit are finite")
-    name, (count, total) = next(iter(bad.items()))
-    return failed(
-        "finite",
-        f"{name}: {count} of {total} numbers are NaN or infinite"
-        + (f"; so have {', '.join(list(bad)[1:4])}" if len(bad) > 1 else ""),
-        "finite numbers",
-        f"look at what the model returns; a variable that may be missing is named in "
-        f"may_be_missing = ({name!r},)",
-    )
-
-
-def _check_pure(first: xr.Dataset | xr.DataTree, second: xr.Dataset | xr.DataTree) -> Check:
-    ones, others = groups_of(first), groups_of(second)
-    if type(first) is type(second) and first.identical(second):  # type: ignore[arg-type]
-        return passed("pure", "computed twice, the unit is the same to the bit")
-    differing = [
-        str(name)
-        for group, one in ones.items()
-        for name in one.variables
-        if group not in others
-        or name not in others[group].variables
-        or not one[name].identical(others[group][name])
-    ]
-    return failed(
-        "pure",
-        f"computed twice, unit 0 differs in {', '.join(differing[:4]) or 'its attributes'}",
-        "the same bytes: what is killed and computed again must be what it was",
-        "draw from a generator with a seed of config and index, and record no times",
-    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import xarray as xr
 from ired_interp.digits import number, with_interval
 from ired_interp.experiments import Experiment
 from ired_interp.experiments.verdict_data import VERDICTS, StoredVerdict, read_verdicts
+from ired_interp.report.glances import Glance, glance_of
 from ired_interp.stats import Interval
 
 __all__ = ["NOT_TESTED", "NO_VERDICT", "SYMBOLS", "Card", "Fact", "cards", "shown_outcome"]
@@ -57,6 +58,7 @@ class Card:
         reason: Of the outcome, a sentence.
         words: What would support and refute it, the control, the source.
         facts: The numbers.
+        strip: Its effect at a glance; None where nothing was measured.
         evidence: Name of the figure of its effects; empty where nothing was measured.
         figure: Name of the experiment's figure that shows it; empty without one.
         code: How to read the numbers.
@@ -71,6 +73,7 @@ class Card:
     reason: str
     words: Sequence[tuple[str, str]] = ()
     facts: Sequence[Fact] = ()
+    strip: Glance | None = None
     evidence: str = ""
     figure: str = ""
     code: str = ""
@@ -117,6 +120,7 @@ def _of_verdict(one: StoredVerdict) -> Card:
             ("Source", one.source),
         ],
         facts=_facts(one),
+        strip=glance_of(one),
         evidence=f"evidence-{verdict.id}" if verdict.num_problems else "",
         figure=one.figure,
         code=f'ii.open_run("RUN").tree["{VERDICTS}"].to_dataset().sel(hypothesis="{verdict.id}")',

@@ -12,31 +12,15 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from ired_interp.experiments.base import FigureSpec, Theme
-from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.experiments.evidence_charts import evidence_charts
+from ired_interp.experiments.kit.charts import Chart
+from ired_interp.report.colors import LIGHT
+from ired_interp.report.paper import paper_figure
 from ired_interp.report.readable import read
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import guard, write_file
+from ired_interp.storage import guard, write_file
 
-__all__ = ["DARK", "LIGHT", "THEMES", "Drawing", "draw_svg", "save_figures"]
-
-# Okabe and Ito's blue and vermilion, and their sky blue and orange on a dark ground.
-LIGHT = Theme(
-    name="light",
-    ink="#1f2328",
-    muted="#6a737d",
-    model="#0072b2",
-    control="#d55e00",
-    ideal="#24292f",
-)
-DARK = Theme(
-    name="dark",
-    ink="#e4e7eb",
-    muted="#8b949e",
-    model="#56b4e9",
-    control="#e69f00",
-    ideal="#f2f4f7",
-)
-THEMES = (LIGHT, DARK)
+__all__ = ["Drawing", "draw_svg", "save_figures"]
 
 _POINTS_PER_INCH = 72
 _SVG_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -90,17 +74,23 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
     with read(run) as results:
         with guard(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        for spec in (*run.experiment.figures, *evidence_figures(results)):
+        for spec in (*run.experiment.figures, *evidence_charts(results)):
             if spec.missing(results):
                 continue
             with _own_style():
-                figure = spec.draw_fn(results, LIGHT)
+                figure = _on_paper(spec, results)
                 contents = {one: _to_bytes(figure, one, ground="white") for one in ("svg", "pdf")}
             for suffix, content in contents.items():
                 path = folder / f"{spec.name}.{suffix}"
                 write_file(path, content)
                 paths.append(path)
     return paths
+
+
+def _on_paper(spec: FigureSpec | Chart, results: xr.DataTree) -> Figure:
+    if isinstance(spec, Chart):
+        return paper_figure(spec.drawing_fn(results), LIGHT)
+    return spec.draw_fn(results, LIGHT)
 
 
 @contextmanager

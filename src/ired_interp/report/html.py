@@ -4,18 +4,17 @@ from pathlib import Path
 
 import xarray as xr
 
-from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.experiments.evidence_charts import evidence_charts
 from ired_interp.experiments.skill_words import skill_section
 from ired_interp.experiments.verdict_data import VERDICTS
 from ired_interp.report import tables
 from ired_interp.report.cards import cards
 from ired_interp.report.headline import headline, headline_variables
-from ired_interp.report.pictures import NARROWEST_EVIDENCE, glyphs_of, picture_of
+from ired_interp.report.pictures import glyphs_of, picture_of, scripts_of
 from ired_interp.report.readable import read
-from ired_interp.report.scripts import scripts
 from ired_interp.report.templates import render
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = ["write_report"]
 
@@ -36,10 +35,8 @@ def write_report(run: Run) -> Path:
 def _render(run: Run, results: xr.DataTree) -> str:
     experiment, config = run.experiment, tables.config_of(results)
     page = experiment.page(results)
-    evidence = evidence_figures(results)
-    small = {
-        spec.name: picture_of(spec, results, narrowest=NARROWEST_EVIDENCE) for spec in evidence
-    }
+    evidence = evidence_charts(results)
+    small = {spec.name: picture_of(spec, results) for spec in evidence}
     stored = results[VERDICTS].attrs if VERDICTS in results.children else {}
     drawable = [spec for spec in experiment.figures if not spec.missing(results)]
     pictures = [picture_of(spec, results) for spec in drawable]
@@ -59,8 +56,8 @@ def _render(run: Run, results: xr.DataTree) -> str:
             "confidence": round(100 * float(stored["confidence"])) if stored else None,
             "drawn": {spec.name: spec.title for spec in drawable},
             "pictures": pictures,
-            "scripts": scripts() if any(one.interactive for one in pictures) else None,
-            "glyphs": glyphs_of([*small.values(), *pictures]),
+            "scripts": scripts_of([*pictures, *small.values()]),
+            "glyphs": glyphs_of(pictures),
             "left_out": [spec.title for spec in experiment.figures if spec not in drawable],
             "variables": tables.variable_rows(results, experiment.definitions),
             "provenance": tables.provenance_rows(results),

@@ -10,7 +10,7 @@ from ired_interp.experiments.base import missing_variables
 from ired_interp.experiments.skill import SKILL
 from ired_interp.experiments.skill_words import skill_group
 from ired_interp.experiments.verdict_data import VERDICTS
-from ired_interp.runs.provenance import package_sha256
+from ired_interp.provenance import package_sha256
 from ired_interp.runs.run import Run
 
 __all__ = ["read", "readable"]

@@ -1,7 +1,7 @@
 """What a page holds for the browser: plotly.js, our own script, and numbers, all in the one file.
 
 plotly.js has 4.8 MB. Compressed it is 1.5 MB, and 2.0 MB in the letters that a page may hold; the
-browser inflates it when the first interactive figure comes near. The page's policy lets these two
+browser inflates it when the first chart comes near. The page's policy lets these two
 scripts run, by their hashes, and nothing else.
 """
 
@@ -17,13 +17,15 @@ from markupsafe import Markup
 
 from ired_interp.errors import ExperimentError
 from ired_interp.experiments.interactive import Interactive
+from ired_interp.experiments.kit.drawn import Drawing
+from ired_interp.report.browser import plotted
 
 __all__ = ["Scripts", "packed", "scripts"]
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """The scripts of a page with interactive figures.
+    """The scripts of a page with charts.
 
     Attributes:
         own: Of ours, as it stands in the page.
@@ -48,13 +50,16 @@ def scripts() -> Scripts:
     )
 
 
-def packed(figure: Interactive) -> str:
-    """An interactive figure's data as JSON, compressed, as letters: nothing in it is a tag.
+def packed(figure: Interactive | Drawing) -> str:
+    """What a browser draws as JSON, compressed, as letters: nothing in it is a tag.
 
     Raises:
         ExperimentError: There is something in it that JSON does not have.
     """
-    content = {one.name: getattr(figure, one.name) for one in fields(figure)}
+    if isinstance(figure, Drawing):
+        content = plotted(figure)
+    else:
+        content = {one.name: getattr(figure, one.name) for one in fields(figure)}
     try:
         text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:

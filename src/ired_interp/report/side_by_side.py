@@ -11,18 +11,18 @@ import xarray as xr
 
 from ired_interp.digits import with_interval
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.evidence_figures import evidence_figures
+from ired_interp.experiments.evidence_charts import evidence_charts
 from ired_interp.experiments.skill_words import skill_clause, skill_section
 from ired_interp.experiments.verdict_data import StoredVerdict, read_verdicts
 from ired_interp.report.cards import NO_VERDICT, SYMBOLS, shown_outcome
 from ired_interp.report.headline import headline
-from ired_interp.report.pictures import NARROWEST_EVIDENCE, Picture, glyphs_of, picture_of
+from ired_interp.report.pictures import Picture, glyphs_of, picture_of, scripts_of
 from ired_interp.report.readable import read
 from ired_interp.report.templates import render
 from ired_interp.runs.comparison import Comparison, Difference
 from ired_interp.runs.moves import Move
 from ired_interp.runs.run import Run
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = ["write_comparison"]
 
@@ -88,6 +88,7 @@ def write_comparison(first: Run, second: Run, found: Comparison, path: Path) -> 
     with read(first) as one, read(second) as other:
         trees = (one, other)
         figures = _pairs(first, trees)
+        drawn = [picture for pair in figures for picture in pair]
         content = {
             "experiment": first.experiment,
             "sides": [_side(run, tree) for run, tree in zip((first, second), trees, strict=True)],
@@ -107,7 +108,8 @@ def write_comparison(first: Run, second: Run, found: Comparison, path: Path) -> 
                 if move.state not in (*_SAME, *_MOVED)
             ],
             "figures": figures,
-            "glyphs": glyphs_of([picture for pair in figures for picture in pair]),
+            "glyphs": glyphs_of(drawn),
+            "scripts": scripts_of(drawn),
         }
         page = render("side_by_side.html", content)
     write_file(path, page.encode(errors="backslashreplace"))
@@ -192,23 +194,23 @@ def _number(value: float | None) -> str:
 
 def _pairs(run: Run, trees: Sequence[xr.DataTree]) -> list[tuple[Picture, Picture]]:
     """The figures that both runs measured, then the effects of their verdicts."""
-    evidence = [{spec.name: spec for spec in evidence_figures(tree)} for tree in trees]
+    evidence = [{spec.name: spec for spec in evidence_charts(tree)} for tree in trees]
     pairs = [
         _pair((spec, spec), trees)
         for spec in run.experiment.figures
         if not any(spec.missing(tree) for tree in trees)
     ]
     pairs += [
-        _pair((evidence[0][name], evidence[1][name]), trees, narrowest=NARROWEST_EVIDENCE)
+        _pair((evidence[0][name], evidence[1][name]), trees)
         for name in evidence[0]
         if name in evidence[1]
     ]
     return pairs
 
 
-def _pair(specs: Any, trees: Sequence[xr.DataTree], **more: Any) -> tuple[Picture, Picture]:
+def _pair(specs: Any, trees: Sequence[xr.DataTree]) -> tuple[Picture, Picture]:
     first, second = (
-        picture_of(spec, tree, prefix=f"{side}-", interactive=False, **more)
+        picture_of(spec, tree, prefix=f"{side}-", interactive=False)
         for spec, tree, side in zip(specs, trees, _SIDES, strict=True)
     )
     return first, second

@@ -9,8 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ired_interp.experiments.page import Definitions, Paragraph, Points, Table, Text
-from ired_interp.report.figures import THEMES
-from ired_interp.report.inline import theme_colors
+from ired_interp.report.colors import COLORS
 
 __all__ = ["render"]
 
@@ -34,9 +33,13 @@ def render(name: str, content: Mapping[str, Any]) -> str:
     return environment.get_template(name).render(
         # Our own file, with nothing of the results in it.
         style=Markup((files("ired_interp") / "report" / "style.css").read_text("utf-8")),  # noqa: S704
-        colors={theme.name: theme_colors(theme) for theme in THEMES},
+        colors={name: _variables(of_theme) for name, of_theme in COLORS.items()},
         **content,
     )
+
+
+def _variables(colors: Mapping[str, str]) -> dict[str, str]:
+    return {f"--fig-{name}": color for name, color in colors.items()}
 
 
 def _is_a(kind: type[Any]) -> Callable[[Any], bool]:

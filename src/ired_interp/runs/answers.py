@@ -22,10 +22,10 @@ from ired_interp.models.checkpoint import Checkpoint, Weights, check_task
 from ired_interp.models.file_kinds import HEAD_BYTES, kind_of
 from ired_interp.models.trained import training_bound
 from ired_interp.models.zoo import open_checkpoint
-from ired_interp.runs.provenance import provenance
+from ired_interp.provenance import provenance
 from ired_interp.runs.shards import to_bytes
-from ired_interp.runs.storage import guard, write_file
 from ired_interp.solve import Rule, Solution, solve
+from ired_interp.storage import guard, write_file
 from ired_interp.tasks import Difficulty, Task
 
 __all__ = ["DrawnProblems", "SolverSettings", "read_questions", "solve_to_file"]

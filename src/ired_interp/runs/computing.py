@@ -17,11 +17,11 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ired_interp.errors import RunFolderError
+from ired_interp.provenance import job_name
 from ired_interp.runs.claims import claim
 from ired_interp.runs.failures import Failure, forget_failure, of_error, read_failure
 from ired_interp.runs.memory import forget_peak, peak_bytes, resident_bytes
 from ired_interp.runs.plan import code_of, present_provenance
-from ired_interp.runs.provenance import job_name
 from ired_interp.runs.run import Run
 from ired_interp.runs.shards import (
     ShardRecord,
@@ -30,7 +30,7 @@ from ired_interp.runs.shards import (
     unit_bytes,
     write_shard,
 )
-from ired_interp.runs.storage import append_log, guard
+from ired_interp.storage import append_log, guard
 
 __all__ = [
     "Bench",

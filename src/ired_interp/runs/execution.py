@@ -1,6 +1,6 @@
 """Execute the units of a run that are missing, here or in workers, and join their data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -12,9 +12,9 @@ from ired_interp.experiments.verdict_data import verdict_groups
 from ired_interp.runs.computing import Bench, Outcome, Track, compute_units, planned_threads
 from ired_interp.runs.failures import summary_of
 from ired_interp.runs.run import FORMAT, VERSION, Run
-from ired_interp.runs.shards import collate, read_shard, to_bytes
-from ired_interp.runs.storage import append_log, write_file
+from ired_interp.runs.shards import ShardFault, collate, find_shard, to_bytes
 from ired_interp.runs.workers import compute_in_workers
+from ired_interp.storage import append_log, write_file
 
 __all__ = ["collate_run", "execute"]
 
@@ -43,32 +43,19 @@ def execute(
     """
     if run.finished:
         return run
-    missing = run.faults()
-    if missing:
-        for fault in missing.values():
-            if fault.kind == "damaged":
-                append_log(run.log_path, f"computed again: {fault.reason}")
-        if workers > 1 and len(missing) > 1:
-            bench = Bench.of(run, run.log_path)
-            failed, stopped = compute_in_workers(
-                run.path,
-                run.elsewhere,
-                list(missing),
-                threads=int(run.provenance["threads"]),
-                workers=min(workers, len(missing)),
-                track=track,
-                should_stop=should_stop,
-                log=bench.log,
-            )
-            outcome = Outcome(failed, stopped)
-        else:
-            outcome = compute_units(run, list(missing), track=track, should_stop=should_stop)
-        if outcome.failed:
-            raise UnitsFailedError(summary_of(outcome.failed, run.num_units, run.path))
-        if outcome.stopped:
-            append_log(run.log_path, "stopped as asked, after the unit under way")
+
+    def compute(units: Mapping[int, ShardFault]) -> bool:
+        return _compute(run, units, workers=workers, track=track, should_stop=should_stop)
+
+    if not compute(run.undone()):
+        return run
+    data, faults = _read(run, range(run.num_units))
+    if faults:  # in the data themselves, which show it now that they are read
+        if not compute(faults):
             return run
-    return collate_run(run)
+        again, faults = _read(run, faults)
+        data |= again
+    return _collated(run, data, faults)
 
 
 def collate_run(run: Run) -> Run:
@@ -79,11 +66,71 @@ def collate_run(run: Run) -> Run:
         StorageError: The file system refused.
         IredInterpError: The summary cannot be made.
     """
-    faults = run.faults()
+    return _collated(run, *_read(run, range(run.num_units)))
+
+
+def _compute(
+    run: Run,
+    units: Mapping[int, ShardFault],
+    *,
+    workers: int,
+    track: Track,
+    should_stop: Callable[[], bool],
+) -> bool:
+    """Compute units, here or in workers; whether they were, as no stop was asked for.
+
+    Raises:
+        UnitsFailedError: Some failed; all others are done and stay.
+    """
+    if not units:
+        return True
+    for fault in units.values():
+        if fault.kind == "damaged":
+            append_log(run.log_path, f"computed again: {fault.reason}")
+    if workers > 1 and len(units) > 1:
+        bench = Bench.of(run, run.log_path)
+        failed, stopped = compute_in_workers(
+            run.path,
+            run.elsewhere,
+            list(units),
+            threads=int(run.provenance["threads"]),
+            workers=min(workers, len(units)),
+            track=track,
+            should_stop=should_stop,
+            log=bench.log,
+        )
+        outcome = Outcome(failed, stopped)
+    else:
+        outcome = compute_units(run, list(units), track=track, should_stop=should_stop)
+    if outcome.failed:
+        raise UnitsFailedError(summary_of(outcome.failed, run.num_units, run.path))
+    if outcome.stopped:
+        append_log(run.log_path, "stopped as asked, after the unit under way")
+    return not outcome.stopped
+
+
+def _read(
+    run: Run, units: Iterable[int]
+) -> tuple[dict[int, dict[str, xr.Dataset]], dict[int, ShardFault]]:
+    """The data of units, each read once; and of those that cannot be used, why."""
+    code = run.code()
+    data, faults = {}, {}
+    for index in units:
+        found = find_shard(run.shards, index, plan_sha256=run.plan_sha256, code=code)
+        if isinstance(found, ShardFault):
+            faults[index] = found
+        else:
+            data[index] = found
+    return data, faults
+
+
+def _collated(
+    run: Run, data: Mapping[int, Mapping[str, xr.Dataset]], faults: Mapping[int, ShardFault]
+) -> Run:
     if faults:
         raise RunFolderError(_not_whole(run, [fault.reason for fault in faults.values()]))
     with planned_threads(run):
-        groups = collate([read_shard(run.shards, i) for i in range(run.num_units)])
+        groups = collate([data[i] for i in range(run.num_units)])
         results = xr.DataTree.from_dict(groups)
         for name, summary in run.experiment.summarise(results).items():
             groups[f"{_SUMMARY}/{name}"] = summary

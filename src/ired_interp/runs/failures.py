@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ired_interp.runs.provenance import job_name
-from ired_interp.runs.storage import guard, write_file
+from ired_interp.provenance import job_name
+from ired_interp.storage import guard, write_file
 
 __all__ = [
     "Failure",

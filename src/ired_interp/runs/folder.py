@@ -4,7 +4,7 @@ Nothing of its experiment is imported and no data are read, so that asking costs
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,16 @@ from ired_interp.errors import RunFolderError
 from ired_interp.experiments.locating import BUILT_IN
 from ired_interp.runs.format import FORMAT, READ_VERSIONS, WITH_PLAN_HASH
 from ired_interp.runs.plan import code_of, plan_hash
-from ired_interp.runs.records import ShardFault, find_fault, read_record, shard_path
-from ired_interp.runs.storage import read_json
+from ired_interp.runs.records import (
+    ShardFault,
+    find_fault,
+    find_fault_beside,
+    read_record,
+    shard_path,
+)
+from ired_interp.storage import read_json
 
-__all__ = ["RunFolder", "check_plan", "no_entry", "read_folder", "read_run_json"]
+__all__ = ["RunFolder", "check_plan", "no_entry", "read_folder", "read_run_json", "worker_log"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,19 @@ class RunFolder:
 
         Cost: all shards are read.
         """
+        return self._asked(find_fault)
+
+    def undone(self) -> dict[int, ShardFault]:
+        """Units whose data are missing, or not to be used by what their records say.
+
+        Data are not read: those that are damaged show when they are.
+        """
+        return self._asked(find_fault_beside)
+
+    def _asked(self, find: Callable[..., ShardFault | None]) -> dict[int, ShardFault]:
         code = self.code()
         found = {
-            i: find_fault(self.shards, i, plan_sha256=self.plan_sha256, code=code)
+            i: find(self.shards, i, plan_sha256=self.plan_sha256, code=code)
             for i in range(self.num_units)
         }
         return {i: fault for i, fault in found.items() if fault is not None}
@@ -139,3 +155,8 @@ def check_plan(folder: Path, head: Mapping[str, Any], reference: str) -> str:
 def no_entry(folder: Path, error: KeyError) -> RunFolderError:
     """Says which entry of ``run.json`` is missing."""
     return RunFolderError(f"{folder / 'run.json'}: no entry {error}: it is damaged.")
+
+
+def worker_log(run: Path, host: str, pid: int) -> Path:
+    """Where a worker writes what happens, and what its experiment prints."""
+    return run / "logs" / f"worker-{host}-{pid}.log"

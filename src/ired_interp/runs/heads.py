@@ -9,7 +9,7 @@ from ired_interp.errors import IredInterpError, RunFolderError
 from ired_interp.runs.claims import holder_of
 from ired_interp.runs.format import FORMAT
 from ired_interp.runs.records import shard_path
-from ired_interp.runs.storage import read_json
+from ired_interp.storage import read_json
 
 __all__ = ["Found", "RunHead", "find_runs", "read_head"]
 

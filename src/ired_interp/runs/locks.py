@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from ired_interp.errors import StorageError
-from ired_interp.runs.provenance import job_name
-from ired_interp.runs.storage import guard, write_note
+from ired_interp.provenance import job_name
+from ired_interp.storage import guard, write_note
 
 __all__ = ["SILENT_SECONDS", "Holder", "forget", "hold", "holder_of"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ired_interp.experiments import Source
-from ired_interp.runs.provenance import Repository, provenance, repository
-from ired_interp.runs.storage import sha256_of
+from ired_interp.provenance import Repository, provenance, repository
+from ired_interp.storage import sha256_of
 
 __all__ = ["code_of", "config_differences", "plan_hash", "present_provenance"]
 

@@ -1,11 +1,10 @@
-"""What stands beside a unit's data, and whether the data are to be used; no data are read here.
+"""What stands beside a unit's data, and whether the data are to be used.
 
 `ired_interp.runs.shards` says what a shard is.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,8 @@ __all__ = [
     "ShardRecord",
     "differences",
     "find_fault",
+    "find_fault_beside",
+    "read_content",
     "read_record",
     "record_path",
     "shard_path",
@@ -85,6 +86,14 @@ def read_record(folder: Path, index: int) -> ShardRecord | None:
         return None
 
 
+def find_fault_beside(
+    folder: Path, index: int, *, plan_sha256: str, code: Mapping[str, Any] | None = None
+) -> ShardFault | None:
+    """What record and length say against a shard, whose data are not read; args of `find_fault`."""
+    found = _head(folder, index, plan_sha256, code)
+    return found if isinstance(found, ShardFault) else None
+
+
 def find_fault(
     folder: Path, index: int, *, plan_sha256: str, code: Mapping[str, Any] | None = None
 ) -> ShardFault | None:
@@ -96,36 +105,61 @@ def find_fault(
         plan_sha256: The run's plan.
         code: What all of the run's shards must be computed by; None does not ask.
     """
+    found = read_content(folder, index, plan_sha256=plan_sha256, code=code)
+    return found if isinstance(found, ShardFault) else None
+
+
+def read_content(
+    folder: Path, index: int, *, plan_sha256: str | None, code: Mapping[str, Any] | None = None
+) -> bytes | ShardFault:
+    """A unit's data, read once, or what keeps them from being used; args of `find_fault`.
+
+    Without a plan the checksum alone is asked.
+    """
+    head = _head(folder, index, plan_sha256, code)
+    if isinstance(head, ShardFault):
+        return head
     path = shard_path(folder, index)
     try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            record = read_record(folder, index)
-            if record is None:
-                return ShardFault("damaged", f"{path} has no readable record beside it")
-            if record.bytes not in (None, size):
-                return ShardFault(
-                    "damaged", f"{path} is damaged: expected {record.bytes} bytes, found {size}"
-                )
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        return ShardFault("missing", f"{path} is missing")
+        content = path.read_bytes()
     except OSError as error:
-        return ShardFault("damaged", f"{path} cannot be read ({error.strerror or error})")
-    reason = _mismatch(record, found, plan_sha256, code)
-    return None if reason is None else ShardFault("damaged", f"{path}{reason}")
+        return _unreadable(path, error)
+    found = hashlib.sha256(content).hexdigest()
+    if found != head.sha256:
+        return ShardFault(
+            "damaged",
+            f"{path} is damaged: expected SHA-256 {head.sha256[:12]}…, found {found[:12]}…",
+        )
+    return content
 
 
-def _mismatch(
-    record: ShardRecord, found: str, plan_sha256: str, code: Mapping[str, Any] | None
-) -> str | None:
-    if found != record.sha256:
-        return f" is damaged: expected SHA-256 {record.sha256[:12]}…, found {found[:12]}…"
-    if record.plan_sha256 not in (None, plan_sha256):
-        return f" is of another plan ({record.plan_sha256:.12}…)"
+def _head(
+    folder: Path, index: int, plan_sha256: str | None, code: Mapping[str, Any] | None
+) -> ShardRecord | ShardFault:
+    """The record of a shard that is there, as long as it says, of the plan and by the code."""
+    path = shard_path(folder, index)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        return _unreadable(path, error)
+    record = read_record(folder, index)
+    if record is None:
+        return ShardFault("damaged", f"{path} has no readable record beside it")
+    if record.bytes not in (None, size):
+        return ShardFault(
+            "damaged", f"{path} is damaged: expected {record.bytes} bytes, found {size}"
+        )
+    if plan_sha256 is not None and record.plan_sha256 not in (None, plan_sha256):
+        return ShardFault("damaged", f"{path} is of another plan ({record.plan_sha256:.12}…)")
     if code is not None and record.code and (other := differences(code, record.code)):
-        return f" was computed by other code ({'; '.join(other)})"
-    return None
+        return ShardFault("damaged", f"{path} was computed by other code ({'; '.join(other)})")
+    return record
+
+
+def _unreadable(path: Path, error: OSError) -> ShardFault:
+    if isinstance(error, FileNotFoundError):
+        return ShardFault("missing", f"{path} is missing")
+    return ShardFault("damaged", f"{path} cannot be read ({error.strerror or error})")
 
 
 def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

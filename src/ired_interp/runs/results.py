@@ -5,15 +5,14 @@ without locks. A file that is only read, and that appears by a rename, needs non
 read, and HDF5 gets those.
 """
 
-import io
 from pathlib import Path
 
-import h5py
 import xarray as xr
 
 from ired_interp.errors import RunFolderError
 from ired_interp.models.file_kinds import HEAD_BYTES, kind_of
 from ired_interp.runs.format import READ_VERSIONS
+from ired_interp.runs.netcdf import from_bytes
 
 __all__ = ["READ_VERSIONS", "read_results"]
 
@@ -56,11 +55,7 @@ def read_results(path: Path) -> xr.DataTree:
             f"{_again(path)}"
         )
     try:
-        # Where this fails, h5netcdf prints a traceback beside its error.
-        with h5py.File(io.BytesIO(content)) as file_alone:
-            file_alone.attrs.get("_nc3_strict")
-        with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as tree:
-            results = tree.load()
+        results = from_bytes(content)
     except _RAISED as error:
         raise RunFolderError(
             f"{file} cannot be read: it is damaged ({_first_line(error)}). {_again(path)}"

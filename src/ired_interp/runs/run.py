@@ -6,7 +6,7 @@ each unit; ``results.h5`` the whole. docs/runs.md says what else is there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ired_interp.runs.named_files import places_of, read_named, relocated
 from ired_interp.runs.plan import config_differences, plan_hash, present_provenance
 from ired_interp.runs.records import ShardFault, shard_path
 from ired_interp.runs.results import read_results
-from ired_interp.runs.storage import append_log, create_folder, guard, read_json, to_json
+from ired_interp.storage import append_log, create_folder, guard, read_json, to_json
 
 __all__ = ["FORMAT", "VERSION", "Run", "is_run_folder", "open_run", "plan_run"]
 
@@ -41,6 +41,7 @@ class Run:
         source: Where the experiment is defined.
         plan_sha256: Of experiment, config and units: what defines the data.
         elsewhere: Another copy of the project, that was named when the run was opened; or None.
+        held: The results, where they are in memory; None reads them whenever they are asked for.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Run:
     source: Source
     plan_sha256: str
     elsewhere: Path | None = None
+    held: xr.DataTree | None = field(default=None, compare=False, repr=False)
 
     @property
     def folder(self) -> RunFolder:
@@ -100,6 +102,13 @@ class Run:
         """
         return self.folder.faults()
 
+    def undone(self) -> dict[int, ShardFault]:
+        """Units whose data are missing, or not to be used by what their records say.
+
+        Data are not read: those that are damaged show when they are.
+        """
+        return self.folder.undone()
+
     def missing_units(self) -> list[int]:
         """Numbers of the units that have no sound shard.
 
@@ -131,13 +140,23 @@ class Run:
         Raises:
             RunFolderError: The run is not finished, or the file is damaged.
         """
+        if self.held is not None:
+            return self.held
         if not self.finished:
-            done = self.num_units - len(self.missing_units())
+            done = self.num_units - len(self.undone())
             raise RunFolderError(
                 f"{self.path}: the run is not finished ({done} of {self.num_units} units done): "
                 f"there is no results.h5. Finish it with 'ired-interp resume {self.path}'."
             )
         return read_results(self.path)
+
+    def loaded(self) -> "Run":
+        """This run with its results in memory: what asks for them reads them no more.
+
+        Raises:
+            RunFolderError: As `tree`.
+        """
+        return replace(self, held=self.tree)
 
 
 def plan_run(

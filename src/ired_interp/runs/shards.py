@@ -5,8 +5,6 @@ is of, and what it cost. The record is written first, so that data which have th
 record. Runs of versions 1 and 2 have the checksum alone, in ``unit-00003.sha256``.
 """
 
-import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,16 +16,19 @@ import xarray as xr
 
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments.base import ROOT, groups_of
+from ired_interp.runs import netcdf
+from ired_interp.runs.netcdf import from_bytes
 from ired_interp.runs.records import (
     ShardFault,
     ShardRecord,
     differences,
     find_fault,
+    read_content,
     read_record,
     record_path,
     shard_path,
 )
-from ired_interp.runs.storage import write_file
+from ired_interp.storage import write_file
 
 __all__ = [
     "ShardFault",
@@ -35,11 +36,13 @@ __all__ = [
     "collate",
     "differences",
     "find_fault",
+    "find_shard",
     "read_record",
     "read_shard",
     "shard_path",
     "to_bytes",
     "unit_bytes",
+    "unit_of",
     "write_shard",
 ]
 
@@ -60,18 +63,25 @@ def read_shard(folder: Path, index: int) -> dict[str, xr.Dataset]:
     Raises:
         RunFolderError: Missing or damaged.
     """
-    path = shard_path(folder, index)
-    record = read_record(folder, index)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunFolderError(f"{path}: cannot be read ({error.strerror}): run 'resume'.") from error
-    if record is None or hashlib.sha256(content).hexdigest() != record.sha256:
-        raise RunFolderError(f"{path} is damaged: 'ired-interp resume' computes it again.")
-    with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as data:
-        tree = data.load()
-    # A unit of one group names it in its attributes.
-    return groups_of(tree if tree.children else tree.to_dataset())
+    content = read_content(folder, index, plan_sha256=None)
+    if isinstance(content, ShardFault):
+        raise RunFolderError(f"{content.reason}: 'ired-interp resume' computes it again.")
+    return unit_groups(from_bytes(content))
+
+
+def find_shard(
+    folder: Path, index: int, *, plan_sha256: str, code: Mapping[str, Any]
+) -> dict[str, xr.Dataset] | ShardFault:
+    """A unit's data by group, read once, or what keeps them from being used.
+
+    Args:
+        folder: The run's ``shards``.
+        index: Of the unit.
+        plan_sha256: The run's plan.
+        code: What all of the run's shards must be computed by.
+    """
+    content = read_content(folder, index, plan_sha256=plan_sha256, code=code)
+    return content if isinstance(content, ShardFault) else unit_groups(from_bytes(content))
 
 
 def collate(shards: Sequence[Mapping[str, xr.Dataset]]) -> dict[str, xr.Dataset]:
@@ -93,6 +103,16 @@ def collate(shards: Sequence[Mapping[str, xr.Dataset]]) -> dict[str, xr.Dataset]
     return joined
 
 
+def unit_of(tree: xr.DataTree) -> xr.Dataset | xr.DataTree:
+    """What a unit returned, from the tree of its shard: of one group it is a dataset."""
+    return tree if tree.children else tree.to_dataset()
+
+
+def unit_groups(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """A unit's data by group, from the tree of its shard."""
+    return groups_of(unit_of(tree))
+
+
 def unit_bytes(data: xr.Dataset | xr.DataTree) -> bytes:
     """A unit's data, as its shard holds them."""
     return to_bytes({ROOT: data} if isinstance(data, xr.Dataset) else groups_of(data))
@@ -100,10 +120,7 @@ def unit_bytes(data: xr.Dataset | xr.DataTree) -> bytes:
 
 def to_bytes(groups: Mapping[str, xr.Dataset]) -> bytes:
     """NetCDF-4 on HDF5, with groups by path."""
-    tree = xr.DataTree.from_dict({name: _plain(data) for name, data in groups.items()})
-    buffer = io.BytesIO()
-    tree.to_netcdf(buffer, engine="h5netcdf")
-    return buffer.getvalue()
+    return netcdf.to_bytes({name: _plain(data) for name, data in groups.items()})
 
 
 def _concat(members: Sequence[xr.Dataset], dim: str) -> xr.Dataset:

@@ -15,8 +15,8 @@ from typing import IO
 
 from ired_interp.errors import IredInterpError
 from ired_interp.runs.computing import Bench, compute_unit, planned_threads
+from ired_interp.runs.folder import worker_log
 from ired_interp.runs.run import open_run
-from ired_interp.runs.workers import worker_log
 
 __all__ = ["main"]
 

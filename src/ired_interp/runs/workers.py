@@ -21,9 +21,9 @@ from pathlib import Path
 from ired_interp.errors import RunFolderError
 from ired_interp.runs.claims import forget
 from ired_interp.runs.failures import Failure, of_signal, read_failure
-from ired_interp.runs.storage import append_log, guard
+from ired_interp.storage import append_log, guard
 
-__all__ = ["compute_in_workers", "worker_log"]
+__all__ = ["compute_in_workers"]
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
@@ -31,11 +31,6 @@ _MODULE = "ired_interp.runs.worker"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SECONDS_BETWEEN_LOOKS = 0.5
 _MOST_FALSE_STARTS = 3
-
-
-def worker_log(run: Path, host: str, pid: int) -> Path:
-    """Where a worker writes what happens, and what its experiment prints."""
-    return run / "logs" / f"worker-{host}-{pid}.log"
 
 
 def compute_in_workers(

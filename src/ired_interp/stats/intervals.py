@@ -1,5 +1,6 @@
 """Means over problems, and over models, with bootstrap intervals."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,15 @@ __all__ = [
     "FloatArray",
     "IntArray",
     "Interval",
+    "Intervals",
     "bootstrap_mean",
+    "bootstrap_means",
     "clustered_mean",
     "skill",
     "unit_means",
 ]
 
+_NUMBERS_AT_ONCE = 2**20  # resampled: 8 MiB
 _SAME = 8 * np.finfo(np.float64).eps  # nothing but rounding: there is nothing to resample
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -40,6 +44,16 @@ class Interval:
     low: float
     high: float
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """`Interval` of each of several rows of numbers, shape [...] each."""
+
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    count: IntArray
 
 
 def bootstrap_mean(
@@ -63,22 +77,60 @@ def bootstrap_mean(
 
     Source: Efron (1987), doi:10.1080/01621459.1987.10478410, as scipy.stats.bootstrap has it.
     """
-    seed, num_resamples = whole_numbers(seed=seed, num_resamples=num_resamples)
-    confidence = real("confidence", confidence)
     if values.ndim != 1:
         raise ShapeError(f"bootstrap_mean: expected one number a problem, found {values.shape}.")
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
-    mean = float(finite.mean())
-    if finite.size == 1:
-        return Interval(mean, float("nan"), float("nan"), 1)
-    # Values this close leave means without one of them that are equal: nothing to resample.
-    rounding = max(_SAME, finite.size * np.finfo(np.float64).eps)
-    if np.ptp(finite) <= rounding * np.abs(finite).max():
-        return Interval(mean, mean, mean, int(finite.size))
-    low, high = _bca((finite,), np.mean, seed, confidence, num_resamples)
-    return Interval(mean, low, high, int(finite.size))
+    found = bootstrap_means(values, seed=seed, confidence=confidence, num_resamples=num_resamples)
+    return Interval(float(found.mean), float(found.low), float(found.high), int(found.count))
+
+
+def bootstrap_means(
+    values: FloatArray,
+    *,
+    seed: Whole,
+    confidence: Real = 0.95,
+    num_resamples: Whole = 2_000,
+) -> Intervals:
+    """`bootstrap_mean` along the last axis: each row has the numbers that it has alone.
+
+    Rows of equally many finite problems are resampled alike.
+
+    Args:
+        values: Shape [..., n], a row of one number a problem.
+        seed: Of the resampling.
+        confidence: Coverage that is aimed at.
+        num_resamples: Bootstrap samples.
+
+    Raises:
+        ShapeError: ``values`` has no axis.
+    """
+    seed, num_resamples = whole_numbers(seed=seed, num_resamples=num_resamples)
+    confidence = real("confidence", confidence)
+    if values.ndim == 0:
+        raise ShapeError("bootstrap_means: expected one number a problem, found a single number.")
+    shape = values.shape[:-1]
+    rows = np.asarray(values, dtype=np.float64).reshape(math.prod(shape), values.shape[-1])
+    finite = np.isfinite(rows)
+    counts = finite.sum(axis=1)
+    mean, low, high = (np.full(len(rows), np.nan) for _ in range(3))
+    for count in np.unique(counts[counts > 0]):
+        alike = np.flatnonzero(counts == count)
+        table = rows[alike][finite[alike]].reshape(alike.size, count)
+        mean[alike] = table.mean(axis=1)
+        if count == 1:
+            continue
+        # Values this close leave means without one of them that are equal: nothing to resample.
+        rounding = max(_SAME, count * np.finfo(np.float64).eps)
+        constant = np.ptp(table, axis=1) <= rounding * np.abs(table).max(axis=1)
+        low[alike[constant]] = high[alike[constant]] = mean[alike[constant]]
+        most = max(1, _NUMBERS_AT_ONCE // (num_resamples * int(count)))
+        there = np.flatnonzero(~constant)
+        for first in range(0, there.size, most):
+            some = there[first : first + most]
+            at = alike[some]
+            low[at], high[at] = _bca((table[some],), _mean, seed, confidence, num_resamples)
+    return Intervals(
+        mean.reshape(shape), low.reshape(shape), high.reshape(shape), counts.reshape(shape)
+    )
 
 
 def unit_means(values: FloatArray, unit: IntArray) -> FloatArray:
@@ -187,7 +239,12 @@ def skill(
     if (np.abs(errors - (1 - point) * rule_errors) <= _SAME * errors.max()).all():
         return known
     low, high = _bca((errors, rule_errors), statistic, seed, confidence, num_resamples)
-    return Interval(point, low, high, int(errors.size))
+    return Interval(point, float(low), float(high), int(errors.size))
+
+
+def _mean(samples: FloatArray, axis: int) -> Any:
+    """In the order in which the samples of a row alone are added, however they lie in memory."""
+    return np.ascontiguousarray(samples).mean(axis=axis)
 
 
 def _bca(
@@ -196,8 +253,8 @@ def _bca(
     seed: int,
     confidence: float,
     num_resamples: int,
-) -> tuple[float, float]:
-    """The bootstrap interval of a statistic over problems; several samples are paired."""
+) -> tuple[FloatArray, FloatArray]:
+    """The bootstrap interval of a statistic over problems, the last axis; samples are paired."""
     # Imported here: it takes a second, which every start of the command line would pay.
     from scipy import stats
 
@@ -205,6 +262,7 @@ def _bca(
         samples,
         statistic,
         paired=len(samples) > 1,
+        axis=-1,
         vectorized=True,
         confidence_level=confidence,
         n_resamples=num_resamples,
@@ -212,4 +270,4 @@ def _bca(
         rng=np.random.default_rng(seed),
     )
     low, high = result.confidence_interval
-    return float(low), float(high)
+    return np.asarray(low), np.asarray(high)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ired_interp.experiments.exp001.charts import CHARTS
 from ired_interp.experiments.exp001.claims import CLAIMS
 from ired_interp.experiments.exp001.declared import VARIABLES
 from ired_interp.experiments.exp001.measure import (
@@ -11,7 +12,7 @@ from ired_interp.experiments.exp001.measure import (
     spectra_of,
     what_is_asked,
 )
-from ired_interp.experiments.exp001.shown import CHARTS, LINES, SAID, TABLES, names_of
+from ired_interp.experiments.exp001.shown import LINES, SAID, TABLES, names_of
 from ired_interp.experiments.exp001.summary import MEASURES, Measure, summary
 from ired_interp.experiments.kit.cases import shuffled, untrained
 from ired_interp.experiments.kit.notes import notes

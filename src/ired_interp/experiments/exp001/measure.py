@@ -560,11 +560,16 @@ def _of_parts(
     else:
         out = {"part_traces": curvature.part_traces(land, y)}
     if request.vectors:
-        vectors = measured["eigenvectors"].reshape(n, -1, d).mT
-        kept = curvature.split(land, y, vectors)
+        if request.top is None:  # the stored vectors are among all of them
+            columns = measured["vector_eigen"].flatten(1)
+            names = columns[:, None].expand(-1, along.shape[1], -1)
+            contributions, defects = along.gather(2, names), apart.defects.gather(1, columns)
+        else:
+            kept = curvature.split(land, y, measured["eigenvectors"].reshape(n, -1, d).mT)
+            contributions, defects = kept.contributions, kept.defects
         shape = (n, len(request.ends), request.vectors)
-        out["contributions"] = kept.contributions.reshape(n, -1, *shape[1:])
-        out["contribution_defects"] = kept.defects.reshape(shape)
+        out["contributions"] = contributions.reshape(n, -1, *shape[1:])
+        out["contribution_defects"] = defects.reshape(shape)
     return out
 
 

@@ -8,13 +8,12 @@ import xarray as xr
 
 from ired_interp.digits import number, with_interval
 from ired_interp.experiments import model_page
-from ired_interp.experiments.base import LazyFigures
 from ired_interp.experiments.exp001.summary import MEASURES, Measure
 from ired_interp.experiments.kit.expressions import pick
 from ired_interp.experiments.kit.tables import Lines
 from ired_interp.experiments.page import Cell, Column, Marked, Row, RowGroup, Table
 
-__all__ = ["CHARTS", "LINES", "SAID", "TABLES", "level_rows", "names_of"]
+__all__ = ["LINES", "SAID", "TABLES", "level_rows", "names_of"]
 
 _BY_NAME = {measure.name: measure for measure in MEASURES}
 _FINDINGS = (
@@ -184,4 +183,3 @@ LINES = Lines(
     others=(("mean σλ", pick("mean_scaled_eigenvalue")),),
     caption="",
 )
-CHARTS = LazyFigures("ired_interp.experiments.exp001_figures")

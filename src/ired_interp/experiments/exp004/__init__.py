@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ired_interp.experiments.exp004.declared import CHARTS, CLAIMS, LINES, SAID, TABLES, VARIABLES
+from ired_interp.experiments.exp004.charts import CHARTS
+from ired_interp.experiments.exp004.declared import CLAIMS, LINES, SAID, TABLES, VARIABLES
 from ired_interp.experiments.exp004.measure import move_matrices, predict_energy
 from ired_interp.experiments.exp004.moves import Exp004Config, chosen_base, chosen_rank
 from ired_interp.experiments.kit.cases import shuffled, untrained

@@ -10,7 +10,6 @@ from typing import Final
 
 import xarray as xr
 
-from ired_interp.experiments.base import LazyFigures
 from ired_interp.experiments.exp004.distances import AFFINE, FROBENIUS, GRASSMANN
 from ired_interp.experiments.exp004.measure import FIXED, GROWING
 from ired_interp.experiments.kit.claims import Claim
@@ -18,7 +17,7 @@ from ired_interp.experiments.kit.expressions import pick
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Said
 from ired_interp.experiments.kit.variables import GIVEN, V, declare
 
-__all__ = ["CHARTS", "CLAIMS", "LEAST_SIGNAL", "LINES", "SAID", "TABLES", "VARIABLES"]
+__all__ = ["CLAIMS", "LEAST_SIGNAL", "LINES", "SAID", "TABLES", "VARIABLES"]
 
 LEAST_SIGNAL: Final = 0.25
 """s_t/σ_t of a level that the claims are about."""
@@ -296,4 +295,3 @@ LINES = Lines(
     caption="rank correlation of energy and Grassmann distance; added R²: what distance² adds to "
     "‖δ‖² out of sample;",
 )
-CHARTS = LazyFigures("ired_interp.experiments.exp004_figures")

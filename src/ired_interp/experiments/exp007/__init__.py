@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ired_interp.experiments.exp007.charts import CHARTS
 from ired_interp.experiments.exp007.declared import (
-    CHARTS,
     CLAIMS,
     LINES,
     SAID,

@@ -16,7 +16,6 @@ import xarray as xr
 
 from ired_interp.digits import number
 from ired_interp.experiments import model_page
-from ired_interp.experiments.base import LazyFigures
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.expressions import Expression, pick
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Words
@@ -24,7 +23,7 @@ from ired_interp.experiments.kit.variables import V, declare
 from ired_interp.experiments.model_evidence import rows
 from ired_interp.stats import slope
 
-__all__ = ["CHARTS", "CLAIMS", "LINES", "SAID", "TABLES", "VARIABLES", "checkpoints"]
+__all__ = ["CLAIMS", "LINES", "SAID", "TABLES", "VARIABLES", "checkpoints"]
 
 _OF_DRAWS = "spread over draws, where there is noise"
 _number = partial(V, mean=True)
@@ -344,7 +343,6 @@ LINES = Lines(
     rows="step",
     head="step",
 )
-CHARTS = LazyFigures("ired_interp.experiments.exp007_figures")
 
 
 def checkpoints(results: xr.DataTree) -> dict[str, str]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp005_spaces import space_names, splits
+from ired_interp.experiments.exp005.spaces import space_names, splits
 from ired_interp.experiments.exp007.references import (
     Unbiased,
     effective_rank,
@@ -117,7 +117,7 @@ def beside_of(task: Task, problems: Problems, config: Exp007Config, first: int) 
 
 
 def split_of(task: Task, problems: Problems) -> Split | None:
-    """The first split of `exp005_spaces`, where the task has one by itself."""
+    """The first split of `exp005.spaces`, where the task has one by itself."""
     family, rank = task.family, None
     if isinstance(family, Completion) and family.rank < family.size:
         rank = family.rank

@@ -12,7 +12,6 @@ import xarray as xr
 
 from ired_interp.anatomy import ARMS, RELEASED
 from ired_interp.digits import number
-from ired_interp.experiments.base import LazyFigures
 from ired_interp.experiments.hypothesis import Role
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.expressions import Expression, pick
@@ -20,7 +19,7 @@ from ired_interp.experiments.kit.tables import Lines, MeanTable, Words
 from ired_interp.experiments.kit.variables import V, declare
 from ired_interp.experiments.page import Definitions
 
-__all__ = ["CHARTS", "CLAIMS", "LINES", "SAID", "TABLES", "VARIABLES", "ways"]
+__all__ = ["CLAIMS", "LINES", "SAID", "TABLES", "VARIABLES", "ways"]
 
 # Answers of order 1 this many units in the last place off are as good as exact.
 _ROUND_OFF: Final = 1_000
@@ -274,7 +273,6 @@ LINES = Lines(
     rows="arm",
     head="way",
 )
-CHARTS = LazyFigures("ired_interp.experiments.exp011_figures")
 
 
 def ways(results: xr.DataTree) -> dict[str, Definitions]:

@@ -11,7 +11,13 @@ import xarray as xr
 
 from ired_interp.experiments.hypothesis import Direction, Evidence, Hypothesis, Role
 from ired_interp.experiments.kit.expressions import Expression
-from ired_interp.experiments.model_evidence import SAME_NETWORK, beside_untrained, rows
+from ired_interp.experiments.model_evidence import (
+    SAME_NETWORK,
+    beside_untrained,
+    left_out,
+    rows,
+    untrained_data,
+)
 from ired_interp.stats import FloatArray
 
 __all__ = ["Claim"]
@@ -36,6 +42,8 @@ class Claim:
         chart: Name of the chart that shows it.
         note: What else matters: where it was measured; a sentence, or a function of the model's
             data.
+        mean_of: Numbers a problem and level that the effect is the mean of, where the note is to
+            say how many of them are missing.
         needs: Variables beside those of effect and null.
         control: What it is held against, in words.
         role: ``confirmatory``, or ``exploratory``: shown, not tested.
@@ -51,6 +59,7 @@ class Claim:
     source: str
     chart: str | None = None
     note: str | Callable[[xr.Dataset], str] = ""
+    mean_of: Expression | None = None
     needs: tuple[str, ...] = ()
     control: str = SAME_NETWORK
     role: Role = "confirmatory"
@@ -80,6 +89,10 @@ class Claim:
             return effect(results)
         root = results.to_dataset()
         note = self.note if isinstance(self.note, str) else self.note(root)
+        if self.mean_of is not None:
+            beside = untrained_data(results)
+            missing = None if beside is None else self.mean_of.of(beside).isnull()
+            note += left_out(self.mean_of.of(root).isnull(), missing)
         return beside_untrained(
             results, lambda data: rows(effect.of(data)), null=_null(self.null, root), note=note
         )

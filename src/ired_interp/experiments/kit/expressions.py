@@ -10,12 +10,15 @@ summary.
 import operator
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["Expression", "Pick", "pick"]
+__all__ = ["FIRST", "Expression", "Pick", "pick"]
+
+FIRST: Final[Hashable] = object()
+"""Of a dimension its first place, whatever that is in the data."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,9 @@ def _at(values: xr.DataArray, where: Mapping[str, Hashable]) -> xr.DataArray:
     for dim, place in where.items():
         if dim not in values.dims:
             continue
-        if place in values[dim].values:
+        if place is FIRST:
+            values = values.isel({dim: 0})
+        elif place in values[dim].values:
             values = values.sel({dim: place})
         else:
             values = xr.full_like(values.isel({dim: 0}, drop=True), np.nan, dtype=float)

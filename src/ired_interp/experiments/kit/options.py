@@ -36,6 +36,7 @@ def option(
     between: tuple[float, float] | None = None,
     what: str = "a finite number",
     before: Any = dataclasses.MISSING,
+    at_most: str | None = None,
 ) -> Any:
     """A field of a config.
 
@@ -49,6 +50,8 @@ def option(
         between: It must lie between the two, and be neither.
         what: What a number is, in messages about ``above`` and ``between``.
         before: Its value in runs that were planned before there was the option.
+        at_most: Name of an option that it may not be larger than; what stands for it at a scale is
+            as small as that where need be.
     """
     scales = {"laptop": laptop, "paper": paper}
     if laptop is not None:
@@ -63,6 +66,7 @@ def option(
             "above": above,
             "between": between,
             "what": what,
+            "at_most": at_most,
         },
     )
 
@@ -104,6 +108,7 @@ class SubjectOptions:
         check_device_name(self.device)
         for field in dataclasses.fields(self):
             _check(field.name, getattr(self, field.name), field.metadata)
+            _check_beside(self, field)
         if not self.levels or len(set(self.levels)) != len(self.levels):
             raise ConfigError(
                 f"levels: expected different levels, at least one, found {list(self.levels)}."
@@ -124,11 +129,26 @@ class ModelOptions(SubjectOptions):
 def filled(config: C) -> C:
     """The config with the numbers that were not given, as its scale has them."""
     missing = {
-        field.name: field.metadata["scales"][config.scale]
+        field.name: _in_full(config, field)
         for field in dataclasses.fields(config)
         if getattr(config, field.name) is None and _of_scale(field.metadata)
     }
     return dataclasses.replace(config, **missing)
+
+
+def _in_full(config: SubjectOptions, field: dataclasses.Field[Any]) -> Any:
+    """Its value, or what stands for it at the config's scale."""
+    value = getattr(config, field.name)
+    if value is not None or not _of_scale(field.metadata):
+        return value
+    value, most = field.metadata["scales"][config.scale], _most(config, field)
+    return value if most is None else min(value, most)
+
+
+def _most(config: SubjectOptions, field: dataclasses.Field[Any]) -> Any:
+    """The option that it may not be larger than, in full; None without one."""
+    name = field.metadata.get("at_most")
+    return name and _in_full(config, type(config).__dataclass_fields__[name])
 
 
 def _of_scale(metadata: Mapping[str, Any]) -> bool:
@@ -147,4 +167,12 @@ def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
         low, high = between
         raise ConfigError(
             f"{name}: expected {bounds['what']} between {low} and {high}, found {value}."
+        )
+
+
+def _check_beside(config: SubjectOptions, field: dataclasses.Field[Any]) -> None:
+    value, most = getattr(config, field.name), _most(config, field)
+    if value is not None and most is not None and value > most:
+        raise ConfigError(
+            f"{field.name}: expected at most the {most} {field.metadata['at_most']}, found {value}."
         )

@@ -7,7 +7,7 @@ of untrained draws and of any other case with it.
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,13 +17,14 @@ from ired_interp.devices import check_device
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import model_page
-from ired_interp.experiments.base import FigureSpec
+from ired_interp.experiments.base import GROUP, FigureSpec
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import SubjectOptions, filled
-from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults, Words
+from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.model_config import DTYPES, bound_of
 from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
@@ -41,7 +42,7 @@ from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.schedule import Schedule
 from ired_interp.tasks import Problems, Task
 
-__all__ = ["Prepared", "Study"]
+__all__ = ["Prepared", "SingleProblems", "Study"]
 
 C = TypeVar("C", bound=SubjectOptions)
 P = TypeVar("P", bound="Prepared")
@@ -70,6 +71,25 @@ class Prepared:
     variables: Values = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SingleProblems(Generic[C, P]):
+    """Problems of the model that are looked at more closely, each a unit and a group of its own.
+
+    Attributes:
+        folder: Of the groups in ``results.h5``; the first problem's is ``<folder>/0``.
+        count: (config) → how many of the problems, from the first on.
+        measure: (model, the problem as prepared, config) → the data of its group.
+        variables: Of these groups.
+        meaning: What one of them holds, in words.
+    """
+
+    folder: str
+    count: Callable[[C], int]
+    measure: Callable[[EnergyMLP, P, C], xr.Dataset]
+    variables: Variables
+    meaning: str
+
+
 def _as_asked(config: Any, task: Task) -> Any:  # noqa: ARG001 - the signature of `complete`
     return config
 
@@ -88,13 +108,19 @@ class Study(Generic[C, P]):
         Config: Its options, a frozen dataclass that inherits `SubjectOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
             the config's dtype and on its device. A series of energies where cases are series.
+        measure_groups: The same of the model, where groups of their own come with its numbers:
+            (energy, prepared, config) → numbers by group, the root among them, draw by draw. What
+            all of them need is computed once.
+        groups: Those groups, each with what it holds, in words.
         variables: All that are measured.
+        attributes: (config) → what stands beside the numbers of every network.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
             scale stands for are filled in.
         measure_model: What is measured of the model in its place, where that is more.
         model: What is studied, where it is not one network.
         cases: Networks that are measured beside the model.
+        single: Problems that are looked at more closely.
         claims: What it tests.
         charts: What it shows, the first one first.
         tables: Means over problems.
@@ -107,7 +133,8 @@ class Study(Generic[C, P]):
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
             grow; without it ``--max-memory`` is refused.
-        small: Options that make it as small as it goes, beside one problem at one level.
+        small: Options that make it as small as it goes, beside one problem at one level; a whole
+            number that is smaller already stays.
         agreement: How far numbers in float64 agree on another kind of machine.
     """
 
@@ -120,11 +147,15 @@ class Study(Generic[C, P]):
     lines: Lines
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
+    measure_groups: Callable[[Any, P, C], Mapping[str, Sequence[Values]]] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
     measure_model: Callable[[Any, P, C], Values] | None = None
     model: Case = THE_MODEL
+    attributes: Callable[[C], Mapping[str, Any]] = lambda _: {}
     cases: Sequence[Case] = ()
+    single: SingleProblems[C, P] | None = None
     claims: Sequence[Claim] = ()
-    charts: Sequence[FigureSpec] = ()
+    charts: Sequence[Chart | FigureSpec] = ()
     tables: Sequence[TableOfResults] = ()
     said: Sequence[Sentence] = ()
     names: Callable[[xr.DataTree], Mapping[str, str | Block]] = lambda _: {}
@@ -140,7 +171,7 @@ class Study(Generic[C, P]):
         return tuple(claim.hypothesis() for claim in self.claims)
 
     @property
-    def figures(self) -> Sequence[FigureSpec]:
+    def figures(self) -> Sequence[Chart | FigureSpec]:
         """The charts."""
         return self.charts
 
@@ -152,15 +183,17 @@ class Study(Generic[C, P]):
     @property
     def may_be_missing(self) -> tuple[str, ...]:
         """Variables where NaN is a possible answer."""
-        return (*self.variables.may_be_missing, "model_minimum")
+        closer = () if self.single is None else self.single.variables.may_be_missing
+        return (*self.variables.may_be_missing, "model_minimum", *closer)
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
         shown = [name for table in self.tables for name in table.needs]
-        shown += self.lines.needs
-        shown += [name for one in self.said if isinstance(one, Words) for name in one.names]
-        return tuple(dict.fromkeys(f"summary/model/{name}" for name in shown))
+        paths = [f"summary/model/{name}" for name in (*shown, *self.lines.needs)]
+        said = [path.replace("…", "model") for one in self.said for path in one.variables]
+        paths += [path for path in said if path.startswith("summary/model/")]
+        return tuple(dict.fromkeys(paths))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -217,30 +250,48 @@ class Study(Generic[C, P]):
             "levels": full.levels[:1],
             "controls": min(1, full.controls or 0),
         }
-        return dataclasses.replace(full, **few | dict(self.small))
+        for name, value in self.small.items():
+            few[name] = min(value, getattr(full, name)) if isinstance(value, int) else value
+        return dataclasses.replace(full, **few)
 
     def units(self, config: C) -> int:
-        """Chunks of problems."""
-        return -(-(config.problems or 0) // config.unit_problems)
+        """Chunks of problems, then each problem that is looked at more closely."""
+        return self._chunks(config) + (0 if self.single is None else self.single.count(config))
 
-    def run_unit(self, config: C, index: int) -> xr.DataTree:
-        """Some problems, measured of every case."""
+    def run_unit(self, config: C, index: int) -> xr.Dataset | xr.DataTree:
+        """Some problems, measured of every case; or one, looked at more closely."""
         checkpoint = open_planned(config)
-        first = index * config.unit_problems
-        count = min(config.unit_problems, (config.problems or 0) - first)
         task = check_task(checkpoint, config.task, {})
-        given = self.prepared(config, task, checkpoint.model.schedule, first, count)
         attributes = {
             "task": task.name,
             "task_size": task.size,
             "task_options": json.dumps(task.options()),
         }
+        number = index - self._chunks(config)
+        if self.single is not None and number >= 0:
+            model = _placed(checkpoint.model, config)
+            given = self.prepared(config, task, model.schedule, number, 1)
+            data = self.single.measure(model, given, config)
+            return data.assign_attrs({GROUP: f"{self.single.folder}/{number}", **attributes})
+        first = index * config.unit_problems
+        count = min(config.unit_problems, (config.problems or 0) - first)
+        given = self.prepared(config, task, checkpoint.model.schedule, first, count)
         groups: dict[str, xr.Dataset] = {}
         for case in (self.model, *self.cases):
-            draws = list(self._draws(case, checkpoint, given, config))
+            networks = (
+                (draw, _all_placed(case.network(checkpoint, config, draw), config))
+                for draw in case.draws(config)
+            )
+            if case is self.model:
+                for _, network in networks:
+                    groups |= self.groups_of_model(network, given, config)
+                continue
+            draws = [
+                _drawn(self.measured(network, given, config), draw) for draw, network in networks
+            ]
             if draws:
-                found = xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
-                groups[case.group] = found.assign_attrs(attributes)
+                groups[case.group] = _joined(draws)
+        groups = {name: one.assign_attrs(attributes) for name, one in groups.items()}
         if self.skill(config):
             # What the model's skill is judged by.
             answers = answer_variables(
@@ -259,6 +310,9 @@ class Study(Generic[C, P]):
             )
         return xr.DataTree.from_dict(groups)
 
+    def _chunks(self, config: C) -> int:
+        return -(-(config.problems or 0) // config.unit_problems)
+
     def prepared(self, config: C, task: Task, schedule: Schedule, first: int, count: int) -> P:
         """What is of some problems alone."""
         problems = draw_problems(task, config, first, count)
@@ -273,24 +327,29 @@ class Study(Generic[C, P]):
     def of_model(self, network: Any, given: P, config: C) -> xr.Dataset:
         """The same with what is of the problems alone, as the root of the results has it."""
         values = (self.measure_model or self.measure)(network, given, config)
+        return self._root(values, given, config)
+
+    def groups_of_model(self, network: Any, given: P, config: C) -> dict[str, xr.Dataset]:
+        """The root of the results, and the groups that are measured with it."""
+        if self.measure_groups is None:
+            return {MODEL: self.of_model(network, given, config)}
+        of_groups = dict(self.measure_groups(network, given, config))
+        (of_root,) = of_groups.pop(MODEL)
+        found = {MODEL: self._root(of_root, given, config)}
+        for group, draws in of_groups.items():
+            made = [self._dataset(values, given, config) for values in draws]
+            found[group] = _joined([_drawn(one, i) for i, one in enumerate(made)])
+        return found
+
+    def _root(self, values: Values, given: P, config: C) -> xr.Dataset:
         problems = {"x": given.problems.x, "answer": given.problems.y}
         return self._dataset({**problems, **given.variables, **values}, given, config)
 
     def _dataset(self, values: Values, given: P, config: C) -> xr.Dataset:
         count = given.problems.x.shape[0]
         coords = level_coords(given.schedule, config, given.first, count)
-        return self.variables.dataset(values, {**coords, **given.coords})
-
-    def _draws(
-        self, case: Case, checkpoint: Checkpoint, given: P, config: C
-    ) -> Iterator[xr.Dataset]:
-        for draw in case.draws(config):
-            network = _all_placed(case.network(checkpoint, config, draw), config)
-            if case is self.model:
-                yield self.of_model(network, given, config)
-                continue
-            data = self.measured(network, given, config)
-            yield data if draw is None else data.expand_dims({_DRAW: [draw]})
+        data = self.variables.dataset(values, {**coords, **given.coords})
+        return data.assign_attrs(self.attributes(config))
 
     def summarise(self, results: xr.DataTree) -> dict[str, xr.Dataset]:
         """Statistics over problems of the model and of each control, and the model's skill."""
@@ -301,19 +360,20 @@ class Study(Generic[C, P]):
         for name, data in groups.items():
             found[name] = self.variables.summary(data)
             if self.summary is not None:
-                found[name] = found[name].merge(self.summary(data), combine_attrs="override")
+                found[name] = found[name].merge(self.summary(data), combine_attrs="no_conflicts")
         return found | skill_summary(results)
 
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = {**model_page.names_of(results), **self.names(results)}
+        names = self._names(results)
         tables = [(table, made) for table in self.tables if (made := table.of(results))]
         inside = [made for table, made in tables if not table.name]
         apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
+        sentences = [(one.of(results), one.variables) for one in self.said]
         said = Points(
-            [sentence for one in self.said if (sentence := one.of(results))],
-            list(dict.fromkeys(path for one in self.said for path in one.variables)),
+            [words for words, _ in sentences if words],
+            list(dict.fromkeys(path for words, paths in sentences if words for path in paths)),
         )
         return Page(
             lead=self.words.lead_of(names),
@@ -328,20 +388,39 @@ class Study(Generic[C, P]):
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
                 "Its root is the model’s alone, with what is of the problems;",
-                model_page.networks_layout(results, "what depends on the network"),
+                self._groups(results),
                 "means over problems with their 95\u00a0% bootstrap intervals.",
             ),
             agreement=told.agreement(self.agreement),
         )
 
+    def _groups(self, results: xr.DataTree) -> list[tuple[str, str]]:
+        there = {node.path for node in results.subtree}
+        found = [(path, what) for path, what in self.groups.items() if f"/{path}" in there]
+        found += model_page.networks_layout(results, "what depends on the network")
+        if self.single is not None and self.single.folder in results.children:
+            found.append((f"{self.single.folder}/…", f"{self.single.meaning};"))
+        return found
+
     def listing(self, results: xr.DataTree) -> Listing:
         """What a terminal shows."""
-        return self.lines.of(results)
+        return self.lines.of(results, self._names(results))
+
+    def _names(self, results: xr.DataTree) -> dict[str, str | Block]:
+        return {**model_page.names_of(results), **self.names(results)}
 
 
 def _name(checkpoint: Checkpoint, asked: str) -> str:
     """What the plan calls a file: a bundled name finds it anywhere, else only its place does."""
     return asked if checkpoint.bundled else str(checkpoint.path.resolve())
+
+
+def _joined(draws: Sequence[xr.Dataset]) -> xr.Dataset:
+    return xr.concat(draws, _DRAW) if _DRAW in draws[0].dims else draws[0]
+
+
+def _drawn(data: xr.Dataset, draw: int | None) -> xr.Dataset:
+    return data if draw is None else data.expand_dims({_DRAW: [draw]})
 
 
 def _placed(model: EnergyMLP, config: SubjectOptions) -> EnergyMLP:

@@ -1,9 +1,9 @@
 """Tables of means over problems, declared: for the page, and as lines for a terminal."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -21,7 +21,16 @@ from ired_interp.experiments.page import (
     Text,
 )
 
-__all__ = ["Lines", "MeanTable", "Said", "Sentence", "TableOfResults", "Words"]
+__all__ = [
+    "Lines",
+    "MeanColumn",
+    "MeanTable",
+    "Said",
+    "Sentence",
+    "TableOfResults",
+    "Told",
+    "Words",
+]
 
 _DIGITS = 3  # of a mean without an interval
 _ERRORS = (
@@ -90,6 +99,30 @@ class Words:
         return [f"summary/model/{name}" for name in self.names]
 
 
+class MeanColumn(NamedTuple):
+    """A column of a `MeanTable`.
+
+    Attributes:
+        head: In words.
+        what: Its variable.
+        unit: Below the heading; empty if there is none.
+        ideal: What it would be in the ideal case, in the table's row of that.
+        counted: Whether each cell says of how many problems its mean is.
+    """
+
+    head: str
+    what: Pick
+    unit: str = ""
+    ideal: str = ""
+    counted: bool = False
+
+    def cell(self, data: xr.Dataset, at: Mapping[str, Hashable]) -> Cell:
+        """The mean of a case at one place, with its interval."""
+        values = self.what(**at).select(data)
+        count = int(values.sel(statistic="count")) if self.counted else 0
+        return replace(_cell(values), note=f"n = {count}" if count else "")
+
+
 @dataclass(frozen=True)
 class MeanTable:
     """A table of the page: means over problems with their intervals, a row a case.
@@ -100,52 +133,65 @@ class MeanTable:
     Attributes:
         label: What it holds.
         rows: Dimensions whose places are the groups of rows.
-        columns: Heading and variable of each column.
+        columns: Heading and variable of each column, or more of it.
         note: How to read it, above the table.
         only: Places of the row dimensions that it shows; all if none.
         without: Places that it leaves out.
         name: Anchor of a section of its own; empty for one that stands among the findings.
         title: Of that section.
-        heads: Of dimensions whose heading is not their name.
+        heads: What a dimension of the rows is called, where that is not its name.
+        beside: Coordinates of the last of the row dimensions that stand beside it, such as sigma.
+        ideals: Of each column what it is in the ideal case, where there is a row of those.
+        reference: Label of that row.
     """
 
     label: str
     rows: Sequence[str]
-    columns: Sequence[tuple[str, Pick]]
+    columns: Sequence[tuple[str, Pick] | MeanColumn]
     note: str = ""
     only: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     without: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     name: str = ""
     title: str = ""
     heads: Mapping[str, str] = field(default_factory=dict)
+    beside: Sequence[str] = ()
+    ideals: Sequence[str] = ()
+    reference: str = ""
 
     def of(self, results: xr.DataTree) -> Table | None:
         """The table of the results; none where no row is left."""
+        columns = [MeanColumn(*one) for one in self.columns]
         groups = []
         for places in product(*(self._places(results, dim) for dim in self.rows)):
             at = dict(zip(self.rows, places, strict=True))
 
             def cells(data: xr.Dataset, at: Mapping[str, Hashable] = at) -> list[Cell]:
-                return [_cell(one(**at).select(data)) for _, one in self.columns]
+                return [one.cell(data, at) for one in columns]
 
-            groups.append(RowGroup([*map(str, places)], model_page.rows_of(results, cells)))
+            last = {self.rows[-1]: places[-1]}
+            beside = [f"{float(results[name].sel(last)):.3f}" for name in self.beside]
+            heads = [*map(str, places), *beside]
+            groups.append(RowGroup(heads, model_page.rows_of(results, cells)))
         if not groups:
             return None
+        ideals = self.ideals or ("",) * len(self.columns)
         return Table(
             label=self.label,
-            group_heads=[self.heads.get(dim) or _head(dim) for dim in self.rows],
+            group_heads=[self.heads.get(n) or _head(n) for n in (*self.rows, *self.beside)],
             row_head="case",
             columns=[
-                Column(head, variable=f"summary/…/{one.variable}") for head, one in self.columns
+                Column(one.head, one.unit, one.ideal or ideal, f"summary/…/{one.what.variable}")
+                for one, ideal in zip(columns, ideals, strict=True)
             ],
             groups=groups,
+            reference=self.reference,
             note=f"Means over problems [95\u00a0% bootstrap interval]. {self.note}".strip(),
         )
 
     @property
     def needs(self) -> list[str]:
         """Variables of the summary that there is no table without."""
-        return [one.variable for _, one in self.columns]
+        return [one[1].variable for one in self.columns]
 
     def _places(self, results: xr.DataTree, dim: str) -> list[Hashable]:
         if dim == "level":
@@ -190,6 +236,19 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A sentence of the findings that the results write themselves.
+
+    Attributes:
+        of: (results) → it; empty where there is nothing to say.
+        variables: Paths of what is said.
+    """
+
+    of: Callable[[xr.DataTree], str]
+    variables: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Lines:
     """Lines for a terminal: a row a level, the model's columns and a few of the others.
 
@@ -197,7 +256,8 @@ class Lines:
         columns: Heading and variable of the model, or words about it.
         others: Heading and variable of what is shown of each control; the control's own name is
             heading enough where it is empty.
-        caption: How to read it.
+        caption: How to read it; with names in braces, as notes have them.
+        most: How many of the controls are shown; all if none.
         rows: The dimension whose places are the rows.
         head: Of their names; those of levels need none.
     """
@@ -205,6 +265,7 @@ class Lines:
     columns: Sequence[tuple[str, Pick | Words]]
     others: Sequence[tuple[str, Pick]]
     caption: str
+    most: int | None = None
     rows: str = "level"
     head: str = ""
 
@@ -218,17 +279,16 @@ class Lines:
             for name in (one.names if isinstance(one, Words) else (one.variable,))
         ]
 
-    def of(self, results: xr.DataTree) -> Listing:
-        """The lines of the results."""
+    def of(self, results: xr.DataTree, names: Mapping[str, object]) -> Listing:
+        """The lines of the results; ``names`` fill in the caption."""
+        cases = model_page.cases_of(results)[: None if self.most is None else self.most + 1]
 
         def cells(place: Hashable, data: Sequence[xr.Dataset]) -> list[str]:
             at = {self.rows: place}
             of_model = [_listed(one, data[0], at) for _, one in self.columns]
-            return of_model + [
-                _listed(one, case, at) for case in data[1:] for _, one in self.others
-            ]
+            others = data[1 : len(cases)]
+            return of_model + [_listed(one, case, at) for case in others for _, one in self.others]
 
-        cases = model_page.cases_of(results)
         muted = [f"{c.label[:4]}. {head}".strip() for c in cases[1:] for head, _ in self.others]
         by_level = self.rows == "level"
         places = results.coords[self.rows].values
@@ -243,7 +303,7 @@ class Lines:
             rows=model_page.listed_levels(results, cells)
             if by_level
             else [[str(place), *cells(place, data)] for place in places.tolist()],
-            caption=f"{self.caption}\n{_ERRORS}".strip(),
+            caption=f"{self.caption.format_map(names)}\n{_ERRORS}".strip(),
             left=named + [head for head, one in self.columns if isinstance(one, Words)],
             muted=muted,
         )
@@ -268,5 +328,5 @@ def _over_places(statistics: xr.DataArray) -> float:
     return float(statistics.sel(statistic="mean").mean())
 
 
-def _head(dim: str) -> Text:
-    return ("level ", Marked("k", "i")) if dim == "level" else dim
+def _head(name: str) -> Text:
+    return {"level": ("level ", Marked("k", "i")), "sigma": "σ_t"}.get(name, name)

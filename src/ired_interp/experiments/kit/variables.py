@@ -39,6 +39,7 @@ class Variable:
         may_be_missing: Whether NaN is a possible answer.
         mean: Whether the summary has its mean over problems.
         flags: What its numbers stand for; empty for numbers that are meant.
+        whole: Whether it is a whole number, below 0 where it is missing.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Variable:
     may_be_missing: bool = False
     mean: bool = False
     flags: str = ""
+    whole: bool = False
 
     def attributes(self) -> dict[str, str]:
         """As they stand beside the numbers."""
@@ -67,9 +69,11 @@ def V(  # noqa: N802 - a declaration, read as a line of a table
     may_be_missing: bool = False,
     mean: bool = False,
     flags: str = "",
+    whole: bool = False,
 ) -> Variable:
     """A `Variable`, its dims separated by spaces."""
-    return Variable(name, tuple(dims.split()), unit, meaning, error, may_be_missing, mean, flags)
+    given = tuple(dims.split())
+    return Variable(name, given, unit, meaning, error, may_be_missing, mean, flags, whole)
 
 
 _OF_ALL = (
@@ -123,6 +127,8 @@ class Variables(Mapping[str, Variable]):
                     f"{name}: expected the declared dims ({', '.join(dims)}), found an array of "
                     f"shape {array.shape}."
                 )
+            if self[name].whole:
+                array = array.astype(np.int32)
             data[name] = (dims, array, self[name].attributes())
         used = {dim for dims, _, _ in data.values() for dim in dims}
         return xr.Dataset(data, coords={k: v for k, v in coords.items() if _dims(k, v) <= used})
@@ -133,7 +139,8 @@ class Variables(Mapping[str, Variable]):
         for name, one in self.items():
             if one.mean and name in data:
                 axes = tuple(dim for dim in one.dims if dim != "problem")
-                means[name] = mean_variable(data[name], axes, one.unit, name)
+                values = data[name].where(data[name] >= 0) if one.whole else data[name]
+                means[name] = mean_variable(values, axes, one.unit, name)
         used = {dim for dims, *_ in means.values() for dim in dims}
         coords = [str(k) for k, v in data.coords.items() if v.dims and set(v.dims) <= used]
         return summarised(data, means, coords)
