@@ -26,13 +26,14 @@ pytestmark = pytest.mark.browser
 CHROMIUM = Path("/usr/bin/chromium")
 WAIT = 180_000  # ms; a machine that does other work draws slowly
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
-TO = ("svg", "pdf")
+TO = ("svg", "pdf", "png")
+BEGIN = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
-INK = "() => getComputedStyle(document.querySelector('.xtick text')).fill"
+INK = "() => getComputedStyle(document.querySelector('.plotted:has(input) .xtick text')).fill"
 # Of both axes.
 RANGES = """() => ["xaxis", "yaxis"].flatMap(
-    (axis) => document.querySelector(".chart").layout[axis].range)"""
+    (axis) => document.querySelector(".plotted:has(input) .chart").layout[axis].range)"""
 # What sticks out of the page, in CSS pixels.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -93,11 +94,13 @@ def opened(browser: Any, report: Path, **settings: Any) -> Seen:
 
 
 def drawn(page: Any) -> Any:
-    """The interactive figure, once it is drawn."""
-    page.locator("figure:has(+ .interactive)").scroll_into_view_if_needed()
-    page.wait_for_selector(".interactive[data-drawn=yes]")
-    box = page.locator(".interactive")
+    """The chart with a slider, once it is drawn, at the slider's first place."""
+    box = page.locator(".plotted:has(input)")
+    box.scroll_into_view_if_needed()
+    page.wait_for_selector(".plotted:has(input)[data-drawn=yes]")
     box.locator(".chart").scroll_into_view_if_needed()
+    box.locator("input").focus()
+    page.keyboard.press("ArrowRight")  # from all at once
     return box
 
 
@@ -179,8 +182,9 @@ def test_the_pointer_says_values(browser: Any, report: Path) -> None:
     box = drawn(seen.page)
     x, y = seen.page.evaluate(
         """() => {
-            const plot = document.querySelector(".chart .nsewdrag").getBoundingClientRect();
-            const marks = [...document.querySelectorAll(".chart .points path.point")];
+            const chart = document.querySelector(".plotted:has(input) .chart");
+            const plot = chart.querySelector(".nsewdrag").getBoundingClientRect();
+            const marks = [...chart.querySelectorAll(".points path.point")];
             const places = marks.map((mark) => mark.getBoundingClientRect());
             const centres = places.map((one) => [one.x + one.width / 2, one.y + one.height / 2]);
             return centres.find(([x, y]) => x > plot.left && x < plot.right
@@ -196,29 +200,73 @@ def test_the_pointer_says_values(browser: Any, report: Path) -> None:
     seen.page.context.close()
 
 
-def test_print_has_the_light_drawings(browser: Any, report: Path) -> None:
-    """Of a dark page."""
+def test_print_has_every_chart_in_light_colours(browser: Any, report: Path) -> None:
+    """Of a dark page that was not scrolled; the cards are open on paper."""
     seen = opened(browser, report, viewport=WIDE, color_scheme="dark")
-    box = drawn(seen.page)
+    page = seen.page
+    page.wait_for_selector("html[data-drawn=all]")
     color = "getComputedStyle(document.documentElement).getPropertyValue('--fig-ink').trim()"
-    assert seen.page.evaluate(color) == DARK.ink
-    seen.page.emulate_media(media="print")
-    assert not box.is_visible()
-    assert seen.page.locator("figure svg").first.is_visible()
-    assert seen.page.evaluate(color) == LIGHT.ink
-    assert seen.page.evaluate(OVERFLOW) <= 0
-    assert seen.page.pdf().startswith(b"%PDF")
+    assert page.evaluate(color) == DARK.ink
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(500)
+    assert not page.locator(".chooser").first.is_visible()
+    charts = page.locator(".plotted .chart")
+    for i in range(charts.count()):
+        assert charts.nth(i).locator("svg").first.is_visible()
+    assert page.evaluate(INK) == rgb(LIGHT.ink)
+    assert page.evaluate(color) == LIGHT.ink
+    assert page.evaluate(OVERFLOW) <= 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.pdf().startswith(b"%PDF")
     assert seen.faults == []
-    seen.page.context.close()
+    page.context.close()
 
 
-def test_without_scripts_the_drawings_are_there(browser: Any, report: Path) -> None:
+def test_a_line_of_the_strip_opens_its_card(browser: Any, report: Path) -> None:
+    """With the keyboard; the chart of its effects is drawn when it is seen."""
+    seen = opened(browser, report, viewport=NARROW)
+    page = seen.page
+    card = page.locator("details.card:has(.plotted)").first
+    assert not card.locator(".opened").is_visible()
+    card.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert card.locator(".opened").is_visible()
+    card.locator(".chart svg").first.wait_for(state="visible")
+    assert page.evaluate(OVERFLOW) <= 0
+    assert seen.faults == []
+    page.context.close()
+
+
+def test_a_name_of_the_legend_hides_its_lines(browser: Any, report: Path) -> None:
+    seen = opened(browser, report, viewport=WIDE)
+    page = seen.page
+    page.wait_for_selector("html[data-drawn=all]")
+    box = page.locator("figure .plotted:has(.legend button)").first
+    button, chart = box.locator(".legend button").first, box.locator(".chart")
+    before = chart.screenshot()
+    button.focus()
+    page.keyboard.press("Enter")
+    assert box.locator(".legend button").first.get_attribute("aria-pressed") == "false"
+    assert chart.screenshot() != before
+    page.keyboard.press("Enter")
+    assert box.locator(".legend button").first.get_attribute("aria-pressed") == "true"
+    assert seen.faults == []
+    page.context.close()
+
+
+def test_without_scripts_a_page_says_where_the_charts_are(browser: Any, report: Path) -> None:
+    """Its words, verdicts and tables are there."""
     seen = opened(browser, report, viewport=NARROW, java_script_enabled=False)
-    assert not seen.page.locator(".interactive").is_visible()
-    drawings = seen.page.locator("figure svg")
-    assert all(drawings.nth(i).is_visible() for i in range(drawings.count()))
+    page = seen.page
+    notes = page.locator("figure:not(.small) noscript .note")
+    assert notes.count() == page.locator("figure:not(.small) .plotted").count() > 0
+    assert all(notes.nth(i).is_visible() for i in range(notes.count()))
+    assert "report RUN --figures DIR" in notes.first.inner_text()
+    assert page.locator("svg.glance").first.is_visible()
+    assert page.locator("table").first.is_visible()
     assert seen.faults == []
-    seen.page.context.close()
+    page.context.close()
 
 
 def test_every_figure_is_there_for_papers(report: Path, tmp_path: Path) -> None:
@@ -229,7 +277,7 @@ def test_every_figure_is_there_for_papers(report: Path, tmp_path: Path) -> None:
     assert [path.name for path in paths] == [f"{s.name}.{to}" for s in specs for to in TO]
     for path in paths:
         content = path.read_bytes()
-        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        assert content.startswith(BEGIN[path.suffix])
         if path.suffix == ".svg":
             groups = re.findall(rb'<g id="([^"]+)"', content)
             assert b"axes_1" in groups

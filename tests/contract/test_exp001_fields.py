@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from matplotlib.figure import Figure
 
 import ired_interp as ii
 import tiny
@@ -25,8 +26,9 @@ from ired_interp.experiments.exp001 import Exp001Config
 from ired_interp.experiments.exp001.shown import level_rows
 from ired_interp.experiments.exp001.summary import overlaps, summary
 from ired_interp.report.colors import LIGHT
-from ired_interp.report.figures import draw_svg
 from ired_interp.report.html import write_report
+from ired_interp.report.paper import paper_figure
+from ired_interp.report.scripts import packed
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
 
@@ -272,9 +274,8 @@ def test_a_vector_of_a_cluster_is_called_arbitrary(run: Run) -> None:
 
 
 def test_the_heat_map_has_row_1_on_top_and_zero_in_the_middle(run: Run) -> None:
-    spec = next(spec for spec in EXPERIMENT.figures if spec.name == "eigenvectors")
-    figure = spec.draw_fn(tree_of(run.path), LIGHT)
-    panels = [ax for ax in figure.axes if ax.get_title().count("\n") == 2]
+    figure = drawn(tree_of(run.path))
+    panels = [ax for ax in figure.axes if ax.get_title(loc="left").count("\n") == 2]
     question = panels[0]
     mesh = question.collections[0]
     np.testing.assert_array_equal(
@@ -287,9 +288,13 @@ def test_the_heat_map_has_row_1_on_top_and_zero_in_the_middle(run: Run) -> None:
         assert least == -most < 0
 
 
+def drawn(tree: xr.DataTree) -> Figure:
+    (chart,) = [chart for chart in EXPERIMENT.figures if chart.name == "eigenvectors"]
+    return paper_figure(chart.drawing_fn(tree), LIGHT)
+
+
 def draw_text(tree: xr.DataTree) -> str:
-    spec = next(spec for spec in EXPERIMENT.figures if spec.name == "eigenvectors")
-    return " ".join(ax.get_title() for ax in spec.draw_fn(tree, LIGHT).axes)
+    return " ".join(ax.get_title(loc="left") for ax in drawn(tree).axes)
 
 
 def test_every_figure_is_drawn_from_what_it_needs_alone(run: Run) -> None:
@@ -304,7 +309,8 @@ def test_every_figure_is_drawn_from_what_it_needs_alone(run: Run) -> None:
             else:
                 tree.dataset = less
             assert spec.missing(tree) == [path]
-        assert draw_svg(spec, tree_of(run.path), LIGHT).svg.startswith("<svg")
+        assert packed(spec.drawing_fn(tree_of(run.path)))
+        assert paper_figure(spec.drawing_fn(tree_of(run.path)), LIGHT).axes
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from ired_interp.experiments import (
     find_experiment,
 )
 from ired_interp.experiments.completion import as_experiment
+from ired_interp.experiments.kit.charts import Chart
+from ired_interp.experiments.kit.drawn import Drawing, Grid, Panel
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +59,10 @@ def test_hypotheses_and_sentences_may_stand_side_by_side() -> None:
     figure = FigureSpec("shown", "A title", "A caption", lambda _, __: Figure())
     both = ("a sentence", hypothesis(figure="shown"))
     assert as_experiment(experiment(both, (figure,)), "own").hypotheses == both
+    empty = Drawing(overview=Grid(panels=[Panel(traces=[])]))
+    chart = Chart("shown", "A title", "A caption", lambda _: empty)
+    beside = (chart, FigureSpec("other", "A title", "A caption", lambda _, __: Figure()))
+    assert as_experiment(experiment(both, beside), "own").hypotheses == both
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from interactive_checks import summed
 from ired_interp.errors import ExperimentError
 from ired_interp.experiments.base import FigureSpec
 from ired_interp.experiments.interactive import Interactive, grid, label, rounded
 from ired_interp.report.pictures import picture_of
 from ired_interp.report.scripts import packed
+from read_charts import summed
 
 
 def test_a_grid_with_a_missing_number_has_none() -> None:

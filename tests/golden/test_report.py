@@ -21,22 +21,27 @@ import pytest
 import xarray as xr
 
 import tiny
-from ired_interp.digits import with_interval
+from ired_interp.digits import number, with_interval
 from ired_interp.errors import RunFolderError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.config import config_from_mapping, config_from_words
 from ired_interp.experiments.evidence_charts import evidence_charts
 from ired_interp.experiments.exp001.shown import level_rows
+from ired_interp.experiments.kit.charts import Chart
+from ired_interp.experiments.verdict_data import read_verdicts
 from ired_interp.report import tables
+from ired_interp.report.colors import COLORS
 from ired_interp.report.figures import save_figures
 from ired_interp.report.html import write_report
+from ired_interp.report.scripts import packed
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, open_run, plan_run
 
 EXPERIMENT = find_experiment("exp001")
 NUM_FIGURES = 13
-# Figures whose colours are those of matrices or parts, not of the model and its control alone.
+# Whose colours are those of matrices, not of the model and its control.
 WITHOUT_CONTROL = {"figure-eigenvectors"}
+BEGIN = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background"}
 EVIL = "<script>alert(1)</script>"
@@ -122,12 +127,13 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def drawings(page: Page) -> dict[str, str]:
-    """SVG text by figure."""
+    """What the browser draws, as JSON, by figure."""
     found = {}
     for name, figure in re.findall(
         r'<figure[^>]* id="([^"]*)"(.*?)</figure>', page.text, re.DOTALL
     ):
-        (found[name],) = re.findall(r"<svg.*?</svg>", figure, re.DOTALL)
+        (letters,) = re.findall(r'id="numbers-[^"]*">([^<]*)<', figure)
+        found[name] = gzip.decompress(base64.b64decode(letters)).decode()
     return found
 
 
@@ -137,9 +143,9 @@ def only_our_scripts_run(page: Page) -> None:
     assert set(kinds) == {"", "application/octet-stream"}
     (own,) = [text for kind, text in zip(kinds, page.scripts, strict=True) if not kind]
     assert own == (files("ired_interp") / "report" / "interactive.js").read_text("utf-8")
-    packed = [text for kind, text in zip(kinds, page.scripts, strict=True) if kind]
-    assert all(re.fullmatch(r"[A-Za-z0-9+/]+=*", text) for text in packed)
-    plotly = gzip.decompress(base64.b64decode(packed[-1])).decode()
+    data = [text for kind, text in zip(kinds, page.scripts, strict=True) if kind]
+    assert all(re.fullmatch(r"[A-Za-z0-9+/]+=*", text) for text in data)
+    plotly = gzip.decompress(base64.b64decode(data[-1])).decode()
     hashes = [
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for text in (own, plotly)
@@ -155,7 +161,7 @@ def only_our_scripts_run(page: Page) -> None:
 
 def test_loads_nothing_from_anywhere(page: Page) -> None:
     links = [value for _, attrs in page.tags for name, value in attrs.items() if name in LOADING]
-    assert len(links) >= 2 * NUM_FIGURES
+    assert len(links) > NUM_FIGURES
     for link in links:
         assert link.startswith(("data:", "#")), link[:60]
     (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
@@ -164,7 +170,11 @@ def test_loads_nothing_from_anywhere(page: Page) -> None:
     own_words = re.sub(r'"data:[^"]*"|<script.*?</script>', "", page.text, flags=re.DOTALL)
     assert not re.search(r"\bon\w+=", own_words)
     only_our_scripts_run(page)
-    for svg in drawings(page).values():
+    for chart in drawings(page).values():
+        assert not re.search(r"@import|url\(|<a |javascript:", chart)
+    glances = re.findall(r"<svg.*?</svg>", page.text, re.DOTALL)
+    assert glances
+    for svg in glances:
         assert not re.search(r"@import|url\((?!#)|<!DOCTYPE|<style", svg)
         for element in ET.fromstring(svg).iter():  # noqa: S314 - our own text
             assert not str(element.tag).endswith(("script", "foreignObject"))
@@ -180,10 +190,9 @@ def test_anchors_and_labels_lead_somewhere(page: Page) -> None:
     for name in ("aria-labelledby", "aria-describedby"):
         wanted += [attrs[name] for _, attrs in page.tags if name in attrs]
     assert wanted
-    for svg in drawings(page).values():
-        parts = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', svg)
-        assert parts
-        wanted += [one or other for one, other in parts]
+    numbers = [attrs["data-numbers"] for _, attrs in page.tags if "data-numbers" in attrs]
+    assert len(numbers) == len(drawings(page))
+    wanted += numbers
     assert set(wanted) <= set(ids)
 
 
@@ -200,19 +209,49 @@ def test_every_figure_is_there(page: Page, run: Run) -> None:
     evidence = {f"figure-{spec.name}" for spec in evidence_charts(run.tree)}
     assert set(found) == evidence | {f"figure-{figure.name}" for figure in EXPERIMENT.figures}
     assert len(set(found.values())) == len(found)
-    for name, svg in found.items():
-        for role in ("model",) if name in WITHOUT_CONTROL else ("model", "control"):
-            assert f"var(--fig-{role})" in svg
+    for name, chart in found.items():
+        for role in () if name in WITHOUT_CONTROL else ("model", "control"):
+            assert f"var(--fig-{role})" in chart
     for figure in EXPERIMENT.figures:
+        assert isinstance(figure, Chart)
         assert page.says(figure.caption)
-        assert "var(--fig-ink)" in found[f"figure-{figure.name}"]
-    images = [attrs for attrs in page.all("svg") if attrs.get("role") == "img"]
+        letters = packed(figure.drawing_fn(run.tree))
+        assert f'id="numbers-{figure.name}">{letters}<' in page.text
+    images = [attrs for attrs in page.all("div") if attrs.get("class") == "chart"]
     assert len(images) == len(found)
     assert all(len(image["aria-label"]) > 20 for image in images)
+    for name, colors in COLORS.items():
+        for role, color in colors.items():
+            assert f"--fig-{role}: {color};" in page.text, name
+    assert len(page.text.encode()) < 5_000_000
+
+
+def test_verdicts_at_a_glance_are_those_of_the_cards(page: Page, run: Run) -> None:
+    """The strip stands before the tables, the picture before the strip."""
+    order = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    at = [order.index(one) for one in ("figure-spectra", "verdicts", "skill", "findings")]
+    assert at == sorted(at)
+    for one in read_verdicts(run.tree):
+        card = page.text[page.text.index(f'id="hypothesis-{one.verdict.id}"') :]
+        summary = card[: card.index("</summary>")]
+        assert one.verdict.id in summary
+        if one.verdict.num_problems == 0:
+            assert "<svg" not in summary
+            continue
+        (said,) = re.findall(r'<svg[^>]* aria-label="([^"]*)"', summary)
+        of = one.verdict.estimate
+        assert said.startswith(f"effect {' '.join(with_interval(of.mean, of.low, of.high))}")
+        assert said.endswith(f"null {number(one.verdict.null)}")
+        assert ("control" in said) == (one.verdict.control is not None)
+        places = [float(n) for n in re.findall(r'(?:x1|x2|cx)="([^"]*)"', summary)]
+        assert all(0 <= place <= 220 for place in places)
+        found = re.findall(r'effect"><line x1="(.*?)" x2="(.*?)".*?cx="(.*?)"', summary)
+        low, high, middle = (float(place) for place in found[0])
+        assert low <= middle <= high
 
 
 def test_says_what_was_asked_of_which_model(page: Page, run: Run) -> None:
-    lead = page.said[: page.said.index("Key findings")]
+    lead = page.said[: page.said.rindex("Key findings")]
     for words in (
         "tiny model.safetensors",
         run.config.model_sha256[:12],
@@ -282,9 +321,9 @@ def test_one_problem_without_a_control(bare: Run) -> None:
     assert "with untrained weights" not in page.said.rsplit("Key findings", 1)[-1]
     assert not re.search(r"\bnan\b", page.said)
     assert len(drawings(page)) == NUM_FIGURES + len(evidence_charts(bare.tree))
-    for svg in drawings(page).values():
-        assert "var(--fig-model)" in svg
-        assert "var(--fig-control)" not in svg
+    for name, chart in drawings(page).items():
+        assert ("var(--fig-model)" in chart) == (name not in WITHOUT_CONTROL)
+        assert "var(--fig-control)" not in chart
 
 
 def test_points_that_were_not_found_are_counted(run: Run, tmp_path: Path) -> None:
@@ -330,11 +369,11 @@ def test_figures_for_papers(bare: Run, tmp_path: Path) -> None:
     paths = save_figures(bare, tmp_path / "new" / "figures")
     measured = evidence_charts(bare.tree)
     assert 0 < len(measured) < len(EXPERIMENT.hypotheses)
-    assert len(paths) == 2 * (NUM_FIGURES + len(measured))
+    assert len(paths) == 3 * (NUM_FIGURES + len(measured))
     first = [path.read_bytes() for path in paths]
     assert first == [path.read_bytes() for path in save_figures(bare, tmp_path / "again")]
     for path, content in zip(paths, first, strict=True):
-        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        assert content.startswith(BEGIN[path.suffix])
         assert len(content) > 5_000
 
 

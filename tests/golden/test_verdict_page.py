@@ -216,7 +216,7 @@ def test_a_figure_for_each_effect(run: Run, tmp_path: Path) -> None:
     assert names == {
         f"evidence-{name}.{suffix}"
         for name in ("up", "down", "alone", "seen")
-        for suffix in ("svg", "pdf")
+        for suffix in ("svg", "pdf", "png")
     }
     assert text_of(run).count('id="figure-evidence-') == 4
 

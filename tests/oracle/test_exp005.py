@@ -22,7 +22,7 @@ from ired_interp.experiments.verdicts import judge
 from ired_interp.geometry import fixed_rank
 from ired_interp.landscape import Landscape
 from ired_interp.models.checkpoint import write_checkpoint
-from ired_interp.report.colors import LIGHT
+from ired_interp.report.browser import plotted
 from ired_interp.report.html import write_report
 from ired_interp.runs.execution import execute
 from ired_interp.runs.run import Run, plan_run
@@ -340,5 +340,5 @@ def test_a_run_of_completion_has_the_bend(tmp_path: Path) -> None:
     means = run.tree["summary/model"]["riemannian_curvature"].sel(statistic="mean")
     assert means.sel(place="base", space="product").notnull().all()
     spec = next(spec for spec in EXPERIMENT.figures if spec.name == "curvatures")
-    labels = [t.get_text() for t in spec.draw_fn(run.tree, LIGHT).legends[0].get_texts()]
-    assert "Riemannian" in labels
+    legend = plotted(spec.drawing_fn(run.tree))["overview"]["legend"]
+    assert "Riemannian" in [one["name"] for one in legend]

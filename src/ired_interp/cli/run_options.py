@@ -57,7 +57,7 @@ def add(commands: Any, add_config: AddConfig | None) -> None:
     parser = commands.add_parser("report", help="write the report of a finished run again")
     parser.set_defaults(command=_report)
     parser.add_argument("folder", type=Path, help="run folder")
-    parser.add_argument("--figures", type=Path, help="also write SVG and PDF files there")
+    parser.add_argument("--figures", type=Path, help="also write SVG, PDF and PNG files there")
     parser = commands.add_parser("status", help="how the units of a run stand")
     parser.set_defaults(command=_status)
     parser.add_argument("folder", type=Path, help="run folder")

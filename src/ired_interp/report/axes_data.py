@@ -13,6 +13,7 @@ __all__ = ["ends_of", "numbers_along", "numbers_up", "on_axis", "symlog_ticks"]
 _MOST_TICKS = 7
 # What an axis has beside the numbers, as a share of their range.
 _ROOM = 0.05
+_SAME = 1e-6
 
 
 def on_axis(values: Numbers | float, axis: Axis) -> Numbers:
@@ -23,7 +24,7 @@ def on_axis(values: Numbers | float, axis: Axis) -> Numbers:
     share = np.abs(numbers) / axis.linear_to
     far = share > 1
     decades = 1 + np.log10(np.where(far, share, 1.0))
-    return np.sign(numbers) * np.where(far, decades, share)
+    return np.asarray(np.sign(numbers) * np.where(far, decades, share))
 
 
 def symlog_ticks(drawn: Numbers, axis: Axis) -> dict[float, str]:
@@ -61,7 +62,9 @@ def ends_of(axis: Axis, drawn: Numbers) -> tuple[float, float]:
         own = [None if end is None else float(on_axis(end, axis)) for end in (axis.low, axis.high)]
     finite = at[np.isfinite(at)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    room = _ROOM * (high - low) or max(abs(high), 1.0) * _ROOM
+    size = max(abs(low), abs(high))
+    # Numbers that differ by round-off alone are one number.
+    room = _ROOM * (high - low if high - low > _SAME * size else size or 1.0)
     return (
         low - room if own[0] is None else own[0],
         high + room if own[1] is None else own[1],

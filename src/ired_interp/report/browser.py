@@ -162,6 +162,8 @@ def _legend(traces: Sequence[Trace]) -> Iterator[dict[str, Any]]:
         if isinstance(one, Rule) or one.listed:
             entry = _entry(one)
             first = found.setdefault(one.name, entry)
+            if not first["marker"] and entry["marker"]:
+                first = found[one.name] = entry
             if first["role"] != entry["role"]:
                 first |= {"role": "muted", "color": page_color("muted")}
     ranks = (*_FIRST, "")
@@ -182,6 +184,8 @@ def _entry(one: Rule | Line | Band | Bars | Contour | Arrows) -> dict[str, Any]:
         "kind": "line",
     }
     match one:
+        case Line() if not one.marker and one.dash == "none":
+            return entry | {"kind": "area"}  # intervals alone
         case Line():
             return entry | {"dash": one.dash, "marker": one.marker, "filled": one.filled}
         case Rule():

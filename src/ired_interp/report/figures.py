@@ -24,6 +24,9 @@ __all__ = ["Drawing", "draw_svg", "save_figures"]
 
 _POINTS_PER_INCH = 72
 _SVG_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_PNG_METADATA = {"Software": None}
+_DPI = 200  # of PNG alone
+_SUFFIXES = ("svg", "pdf", "png")
 _PDF_METADATA = {"CreationDate": None, "Creator": None, "Producer": None}
 
 
@@ -56,15 +59,15 @@ def draw_svg(spec: FigureSpec, results: xr.DataTree, theme: Theme) -> Drawing:
 
 
 def save_figures(run: Run, folder: Path) -> list[Path]:
-    """Write a run's figures as SVG and as PDF on white ground, for papers.
+    """Write a run's figures as SVG, PDF and PNG on white ground, for papers.
 
     Args:
         run: A finished run.
         folder: Made if it is not there; files of the same names are replaced.
 
     Returns:
-        The files, ``NAME.svg`` and ``NAME.pdf`` for each figure that the run measured all of, and
-        ``evidence-ID`` for each verdict with an effect.
+        The files, ``NAME.svg``, ``NAME.pdf`` and ``NAME.png`` for each that the run measured all of,
+        and ``evidence-ID`` for each verdict with an effect.
 
     Raises:
         RunFolderError: The run is not finished, or its results are damaged or of another version.
@@ -79,7 +82,7 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
                 continue
             with _own_style():
                 figure = _on_paper(spec, results)
-                contents = {one: _to_bytes(figure, one, ground="white") for one in ("svg", "pdf")}
+                contents = {one: _to_bytes(figure, one, ground="white") for one in _SUFFIXES}
             for suffix, content in contents.items():
                 path = folder / f"{spec.name}.{suffix}"
                 write_file(path, content)
@@ -107,6 +110,7 @@ def _own_style() -> Iterator[None]:
 
 def _to_bytes(figure: Figure, suffix: str, *, ground: str) -> bytes:
     buffer = io.BytesIO()
-    metadata = _SVG_METADATA if suffix == "svg" else _PDF_METADATA
-    figure.savefig(buffer, format=suffix, facecolor=ground, metadata=metadata)
+    metadata = {"svg": _SVG_METADATA, "pdf": _PDF_METADATA, "png": _PNG_METADATA}[suffix]
+    fine: Any = {"dpi": _DPI} if suffix == "png" else {}
+    figure.savefig(buffer, format=suffix, facecolor=ground, metadata=metadata, **fine)
     return buffer.getvalue()

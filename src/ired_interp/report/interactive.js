@@ -53,6 +53,7 @@
   };
 
   const AXIS = { color: "var(--fig-ink)", gridcolor: "var(--rule)", zerolinecolor: "var(--rule)", automargin: false, exponentformat: "power" };
+  const NOTHING = { type: "scatter", x: [null], y: [null] }; // without a trace there are no axes
   const LETTER = 6.6; // pixels, of a tick's words
   const lines = (text) => (text ? text.split("<br>").length : 0);
   const longest = (axis) => Math.max(0, ...(axis.ticktext ?? []).flatMap((one) => one.split("<br>")).map((one) => one.length));
@@ -80,7 +81,7 @@
       }));
       const margins = Array.from({ length: columns }, (_, column) => lefts[column + columns * row] ?? 8);
       const free = (width - margins.reduce((a, b) => a + b, 0) - 12 * columns) / columns;
-      const height = here.every((i) => grid.panels[i].square) ? Math.min(free, 460) : grid.height;
+      const height = here.every((i) => grid.panels[i].square) ? Math.min(free, 1.6 * grid.height) : grid.height;
       let left = 0;
       for (const i of here) {
         left += margins[i % columns];
@@ -123,7 +124,7 @@
         const place = across === "y" ? { x0: 0, x1: 1, y0: at, y1: at, xref: `${x} domain`, yref: y } : { x0: at, x1: at, y0: 0, y1: 1, xref: x, yref: `${y} domain` };
         layout.shapes.push({ type: "line", ...place, line });
       }
-      for (const trace of panel.traces) {
+      for (const trace of panel.traces.length ? panel.traces : [NOTHING]) {
         traces.push({ ...trace, xaxis: x, yaxis: y, visible: !hidden.has(trace.name) });
       }
     });

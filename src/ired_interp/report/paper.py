@@ -120,10 +120,14 @@ def _draw_line(ax: Axes, one: Line, color: str) -> None:
     if one.low is not None and one.high is not None:
         if one.interval in ("band", "both"):
             ax.fill_between(one.x, one.low, one.high, color=color, alpha=0.2, linewidth=0)
+        # Without a point there is no interval.
+        there = np.isfinite(one.x) & np.isfinite(one.y)
+        ends = one.low[there], one.high[there]
+        look: Any = {"color": color, "linewidth": one.size}
         if one.interval in ("bars", "both"):
-            ax.vlines(one.x, one.low, one.high, color=color, linewidth=one.size)
+            ax.vlines(one.x[there], *ends, **look)
         if one.interval == "across":
-            ax.hlines(one.y, one.low, one.high, color=color, linewidth=one.size)
+            ax.hlines(one.y[there], *ends, **look)
     ax.plot(one.x, one.y, alpha=one.opacity, **_look(one, color))
 
 

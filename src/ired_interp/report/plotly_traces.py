@@ -155,7 +155,7 @@ def _places(x: Numbers, axis: Axis) -> list[Any]:
     if not axis.ticks:
         return list(rounded(x))
     known = np.array(list(axis.ticks))
-    words = [text.partition("\n")[0] for text in axis.ticks.values()]
+    words = [plotly_words(text.partition("\n")[0]) for text in axis.ticks.values()]
     return [words[int(np.argmin(np.abs(known - one)))] for one in x]
 
 

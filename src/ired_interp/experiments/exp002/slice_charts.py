@@ -41,7 +41,7 @@ def planes(results: xr.DataTree) -> Drawing:
         choice="plane",
         choices=[plane.label for plane in PLANES.values()],
         views=[
-            [_grid([_panel(data, name, k, axes=plane.axes)], 1) for k in range(num)]
+            [_alone(_panel(data, name, k, axes=plane.axes)) for k in range(num)]
             for name, plane in PLANES.items()
         ],
         hint="By itself a slice says what its axes are; under the pointer stand u, v and the "
@@ -71,6 +71,10 @@ def _slices(results: xr.DataTree) -> xr.Dataset:
 
 def _grid(panels: list[Panel], columns: int) -> Grid:
     return Grid(panels=panels, columns=columns, same_x=True, same_y="all", height=1.7)
+
+
+def _alone(panel: Panel) -> Grid:
+    return Grid(panels=[panel], height=2.8)
 
 
 def _level(data: xr.Dataset, k: int) -> str:

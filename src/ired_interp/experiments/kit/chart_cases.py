@@ -51,7 +51,7 @@ class Case:
 _LOOKS: Sequence[tuple[str, str, Color, Marker]] = (
     ("model", "model", "model", "circle"),
     ("untrained", "untrained weights", "control", "square"),
-    ("shuffled", "trained on shuffled answers", "shuffled", "diamond"),
+    ("shuffled", "shuffled answers", "shuffled", "diamond"),
     ("random", "random directions", "muted", "triangle-up"),
 )
 _APART = 0.12
