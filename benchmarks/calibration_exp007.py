@@ -37,15 +37,14 @@ from torch import Tensor
 
 import ired_interp as ii
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.exp007 import EXPERIMENT, Exp007Config
-from ired_interp.experiments.exp007.measure import (
+from ired_interp.experiments.exp007 import EXPERIMENT, Exp007Config, with_series
+from ired_interp.experiments.exp007.answers import (
     Beside,
     measure_answers,
-    measure_curvature,
-    split_of,
+    penalised,
+    unbiased_of,
 )
-from ired_interp.experiments.exp007.references import penalised, unbiased_of
-from ired_interp.experiments.exp007.series import with_series
+from ired_interp.experiments.exp007.measure import measure_curvature, split_of
 from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.kit.study import Prepared
@@ -79,10 +78,11 @@ def _rules() -> tuple[Rule, ...]:
     return ladder(ii.task("inverse", size=_SIZE))
 
 
-def _beside(task: Task, problems: Problems, config: Exp007Config) -> Beside:
-    said = torch.stack([rule.answers(problems.x) for rule in _rules()], dim=1)
+def _beside(task: Task, problems: Problems, seed: int) -> Beside:
     return Beside(
-        tuple(rule.name for rule in _rules()), said, unbiased_of(task, problems, config, 0)
+        tuple(rule.name for rule in _rules()),
+        torch.stack([rule.answers(problems.x) for rule in _rules()], dim=1),
+        unbiased_of(task, problems, seed=seed, first=0, trained_on=_USUAL.trained_on),
     )
 
 
@@ -125,7 +125,7 @@ def _of_answers(
 ) -> xr.DataTree:
     task = ii.task("inverse", size=_SIZE)
     problems = task.sample(_PROBLEMS, seed=seed)
-    beside = _beside(task, problems, _config(seed))
+    beside = _beside(task, problems, seed)
     rng = torch.Generator().manual_seed(seed)
     axes = dict.fromkeys(("rule_distance", "wrong_rule_distance"), ("rule",))
 

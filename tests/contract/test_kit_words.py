@@ -63,7 +63,7 @@ def test_lines_have_a_row_for_each_place_of_a_dimension(results: xr.DataTree) ->
         rows="arm",
         head="way",
     )
-    listing = lines.of(results)
+    listing = lines.of(results, {})
     assert listing.heads == ("way", "error", "slope", "which", "untr.", "untr. again")
     # Two levels: the mean of their means, 0 and 4, has no interval here.
     assert listing.rows[0] == ["released", "1.0(1)", "2", "best", "1.0(1)", "1.0(1)"]

@@ -16,9 +16,9 @@ from ired_interp.cli import main
 from ired_interp.errors import CheckpointError, ConfigError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp007 import EXPERIMENT as STUDY
-from ired_interp.experiments.exp007 import Exp007Config, measure
-from ired_interp.experiments.exp007.references import effective_rank, penalised, unbiased_of
-from ired_interp.experiments.exp007.series import open_series, with_series
+from ired_interp.experiments.exp007 import Exp007Config, answers, with_series
+from ired_interp.experiments.exp007.answers import effective_rank, penalised, unbiased_of
+from ired_interp.experiments.exp007.measure import open_series
 from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.models.checkpoint import write_checkpoint
@@ -162,7 +162,7 @@ def test_a_straight_way_from_the_mean_to_the_truth_climbs_no_ladder(task: Task) 
 
 def test_answers_as_wrong_exist_for_every_error(task: Task) -> None:
     problems = task.sample(PROBLEMS, seed=0)
-    found = unbiased_of(task, problems, Exp007Config(), 0)
+    found = unbiased_of(task, problems, seed=0, first=0, trained_on="same")
     shares = torch.tensor([0, 1e-8, 0.3, 1 - 1e-9, 1, 1 + 1e-9, 2, 1e4], dtype=torch.float64)
     points = []
     for share in shares:
@@ -283,7 +283,7 @@ def test_a_training_from_its_folder_to_a_page(
         fitted.append(task)
         return ladder(task, difficulty=difficulty)
 
-    monkeypatch.setattr(measure, "ladder", counted)
+    monkeypatch.setattr(answers, "ladder", counted)
     run = execute(plan_run(EXPERIMENT, asked, tmp_path / "run"))
     assert run.num_units == 2  # the cases of some problems are one unit
     assert len(fitted) == 2  # the rules, once for all cases of a unit

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError
 from ired_interp.experiments.model_config import ModelConfig
-from ired_interp.models.checkpoint import Checkpoint
+from ired_interp.models.checkpoint import Checkpoint, Weights
 from ired_interp.models.zoo import open_checkpoint, untrained_like
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "UNTRAINED",
     "ShuffledConfig",
     "control_seed",
+    "open_as_planned",
     "open_planned",
     "open_shuffled",
     "shuffled_of",
@@ -59,8 +60,23 @@ def open_planned(config: ModelConfig) -> Checkpoint:
         CheckpointError: Another file, or one that cannot be read.
         UnknownNameError: No such model.
     """
-    checkpoint = open_checkpoint(config.model, weights=config.weights)
-    _check_planned(checkpoint, config.model_sha256)
+    return open_as_planned(config.model, config.model_sha256, weights=config.weights)
+
+
+def open_as_planned(name: str, sha256: str, *, weights: Weights | None = None) -> Checkpoint:
+    """A checkpoint; once it is planned, no other file than that of its hash.
+
+    Raises:
+        CheckpointError: Another file, or one that cannot be read.
+        UnknownNameError: No such model.
+    """
+    checkpoint = open_checkpoint(name, weights=weights)
+    if sha256 and checkpoint.sha256 != sha256:
+        raise CheckpointError(
+            f"{checkpoint.path}: expected the file of the run's plan (SHA-256 "
+            f"{sha256[:12]}…), found another ({checkpoint.sha256[:12]}…): the model "
+            "was changed. Put the old file back, or start a new run."
+        )
     return checkpoint
 
 
@@ -75,8 +91,7 @@ def open_shuffled(config: ShuffledConfig, model: Checkpoint) -> Checkpoint:
         CheckpointError: It was trained on true answers, or is another task's or another network; or
             another file than the plan's.
     """
-    twin = open_checkpoint(config.shuffled or "")
-    _check_planned(twin, config.shuffled_sha256)
+    twin = open_as_planned(config.shuffled or "", config.shuffled_sha256)
     answers = _of_training(twin, "answers")
     if answers != "shuffled":
         raise CheckpointError(
@@ -107,15 +122,6 @@ def _task_words(checkpoint: Checkpoint) -> str | None:
     """Of a file of ours; the reference's do not say their task."""
     card = checkpoint.card
     return None if card is None else f"{card.task} of size {card.size} with {dict(card.options)}"
-
-
-def _check_planned(checkpoint: Checkpoint, sha256: str) -> None:
-    if sha256 and checkpoint.sha256 != sha256:
-        raise CheckpointError(
-            f"{checkpoint.path}: expected the file of the run's plan (SHA-256 "
-            f"{sha256[:12]}…), found another ({checkpoint.sha256[:12]}…): the model "
-            "was changed. Put the old file back, or start a new run."
-        )
 
 
 def untrained_control(model: EnergyMLP, *, seed: int, draw: int) -> EnergyMLP:

@@ -9,12 +9,12 @@ from ired_interp.models.checkpoint import Checkpoint
 from ired_interp.solve import BOUND
 from ired_interp.tasks import Difficulty
 
-__all__ = ["MAY_CHANGE", "training_bound", "training_config", "training_difficulty"]
+__all__ = ["training_bound", "training_config", "training_differences", "training_difficulty"]
 
-MAY_CHANGE: Final = frozenset(
+# Fields of a training's config that may differ between checkpoints of one training.
+_MAY_CHANGE: Final = frozenset(
     {"steps", "keep", "validate_every", "validation_problems", "device", "compile"}
 )
-"""Fields of a training's config that may differ between checkpoints of one training."""
 
 
 def training_config(checkpoint: Checkpoint) -> Mapping[str, Any]:
@@ -59,3 +59,28 @@ def training_difficulty(checkpoint: Checkpoint) -> Difficulty:
             f"training's difficulty, found {found!r}."
         )
     return found
+
+
+def training_differences(one: Checkpoint, last: Checkpoint) -> list[str]:
+    """In what two files are not of one training; what only one of them says is no sign."""
+    found, expected = _training_of(one), _training_of(last)
+    return [
+        f"{name} {found[name]} in place of {expected[name]}"
+        for name in found
+        if name in expected and found[name] != expected[name]
+    ]
+
+
+def _training_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What is the same of all checkpoints of a training, as far as the file says."""
+    model, card = checkpoint.model, checkpoint.card
+    task = {} if card is None else {"task": card.task, "size": card.size, "options": card.options}
+    shapes = {
+        "dim_x": model.dim_x,
+        "dim_y": model.dim_y,
+        "width": model.width,
+        "levels": model.schedule.num_levels,
+        "weights": checkpoint.weights,
+    }
+    config = {k: v for k, v in training_config(checkpoint).items() if k not in _MAY_CHANGE}
+    return task | shapes | config

@@ -21,7 +21,7 @@ from ired_interp.experiments.kit.expressions import Expression, pick
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Words
 from ired_interp.experiments.kit.variables import V, declare
 from ired_interp.experiments.model_evidence import rows
-from ired_interp.stats import FloatArray, slope
+from ired_interp.stats import slope
 
 __all__ = ["CLAIMS", "LINES", "SAID", "TABLES", "VARIABLES", "checkpoints"]
 
@@ -121,35 +121,31 @@ _ROUND_OFF: Final = 1e-9
 _TINY: Final = np.finfo(np.float64).tiny
 
 
-def _over_places(values: FloatArray) -> xr.DataArray:
-    """Mean over the last axis of what is defined; NaN where nothing is."""
-    found = xr.DataArray(values, dims=("problem", "place"))
-    return found.where(np.isfinite(found)).mean("place")
+def _before_the_last(data: xr.Dataset) -> xr.DataArray:
+    return data["step"] < data["step"].max()
 
 
-def _below(variable: str, beside: str) -> Expression:
-    """log of what an answer as wrong would have, by what the answer has; before the last step."""
+def _shortfall(variable: str, beside: str) -> Expression:
+    """log of what an answer as wrong would have, by what the answer has; NaN where one is 0."""
 
     def of(data: xr.Dataset) -> xr.DataArray:
-        early = data.sortby("step").isel(step=slice(None, -1))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return _over_places(np.log(rows(early[beside], "step") / rows(early[variable], "step")))
+            ratio: xr.DataArray = xr.apply_ufunc(np.log, data[beside] / data[variable])
+        return ratio.where(np.isfinite(ratio))
 
-    return Expression((variable, beside), of)
-
-
-def _slope(variable: str, change: Callable[[FloatArray], FloatArray]) -> Expression:
-    """Of what a change makes of the values, over a tenfold of training steps; mean over levels."""
-
-    def of(data: xr.Dataset) -> xr.DataArray:
-        tenfold = np.log10(np.maximum(data["step"].values.astype(np.float64), 1.0))
-        return _over_places(slope(change(rows(data[variable], "level", "step")), tenfold).slope)
-
-    return Expression((variable,), of)
+    return Expression((variable, beside), of).mean("step", where=_before_the_last)
 
 
-def _nearness(values: FloatArray) -> FloatArray:
-    return -np.log(np.maximum(values, _ROUND_OFF))
+def _nearness(values: xr.DataArray) -> xr.DataArray:
+    found: xr.DataArray = xr.apply_ufunc(np.log, values.clip(min=_ROUND_OFF))
+    return -found
+
+
+def _per_tenfold(values: xr.DataArray) -> xr.DataArray:
+    """Slope over log₁₀ of the training steps, at each level."""
+    tenfold = np.log10(np.maximum(values["step"].values.astype(np.float64), 1.0))
+    found = slope(rows(values, "level", "step"), tenfold).slope
+    return xr.DataArray(found, dims=("problem", "level"))
 
 
 def _ladder(data: xr.Dataset) -> xr.DataArray:
@@ -166,7 +162,7 @@ def _ladder(data: xr.Dataset) -> xr.DataArray:
     )
     total = own + wrong
     gain = np.divide(wrong - own, total, out=np.zeros_like(total), where=total > _ROUND_OFF)
-    return _over_places(gain)
+    return xr.DataArray(gain, dims=("problem", "rule")).mean("rule")
 
 
 def _with_worse(words: str, steps: slice) -> Callable[[xr.Dataset], str]:
@@ -188,7 +184,7 @@ CLAIMS = (
         id="low-rank-before-right",
         statement="Before the end of training answers have a lower effective rank than answers "
         "that are as wrong without such a bias, by more than those of untrained weights.",
-        effect=_below("effective_rank", "wrong_rank"),
+        effect=_shortfall("effective_rank", "wrong_rank"),
         what="a log ratio of the effective ranks of an answer as wrong and of the answer",
         source="the plan's claim of an implicit bias to low rank; an answer that is wrong for any "
         "reason has another rank than the truth, so one as wrong is the null",
@@ -200,7 +196,7 @@ CLAIMS = (
         id="small-norm-before-right",
         statement="Before the end of training answers have a smaller nuclear norm than answers "
         "that are as wrong without such a bias, by more than those of untrained weights.",
-        effect=_below("nuclear_norm", "wrong_nuclear"),
+        effect=_shortfall("nuclear_norm", "wrong_nuclear"),
         what="a log ratio of the nuclear norms of an answer as wrong and of the answer",
         source="as low-rank-before-right, for what nuclear-norm regularisation would do",
         chart="ranks",
@@ -227,7 +223,7 @@ CLAIMS = (
         id="landscape-becomes-ideal",
         statement="Along training the spectrum at typical points comes nearer to the ideal one, by "
         "more than in a series of untrained weights.",
-        effect=_slope("off_ideal", _nearness),
+        effect=pick("off_ideal").map(_nearness).map(_per_tenfold).mean("level"),
         what="a fall of the distance from the ideal along training",
         source="the ideal of the denoising loss, σλ = 1 where the answer is determined",
         chart="curvature",
@@ -237,7 +233,7 @@ CLAIMS = (
         id="normal-sharpens",
         statement="Along training curvature over normal directions grows in proportion to that "
         "over tangent ones, by more than in a series of untrained weights.",
-        effect=_slope("split_ratio", np.array),
+        effect=pick("split_ratio").map(_per_tenfold).mean("level"),
         what="a rise of the log ratio along training",
         source="the plan's claim that training sharpens the landscape across the manifold; in the "
         "ideal of a determined answer the ratio is 1 at every step",

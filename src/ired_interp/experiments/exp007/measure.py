@@ -1,71 +1,128 @@
-"""What EXP-007 measures: answers and curvature of every checkpoint of a series.
+"""What EXP-007 measures: answers and curvature of every checkpoint of a series."""
 
-Answers are held against what the rules of the task say, and against answers as wrong (`Unbiased`).
-"""
-
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ired_interp.choices import Difficulty
 from ired_interp.energy.base import Energy
+from ired_interp.energy.mlp import EnergyMLP
+from ired_interp.errors import ConfigError
 from ired_interp.experiments.exp005.spaces import space_names, splits
-from ired_interp.experiments.exp007.references import (
-    Unbiased,
+from ired_interp.experiments.exp007.answers import (
+    Beside,
+    beside_of,
+    beside_penalty,
     effective_rank,
+    matrices,
+    measure_answers,
     nuclear_norm,
-    penalised,
-    unbiased_of,
 )
-from ired_interp.experiments.exp007.series import Exp007Config
+from ired_interp.experiments.kit.cases import Case
+from ired_interp.experiments.kit.options import SubjectOptions, option
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
 from ired_interp.experiments.model_config import bound_of
+from ired_interp.experiments.subjects import MODEL, UNTRAINED, open_as_planned, untrained_control
 from ired_interp.landscape import Landscape
+from ired_interp.models.checkpoint import Checkpoint
 from ired_interp.points import locate
-from ired_interp.rules import ladder
 from ired_interp.solve import solve
 from ired_interp.tasks import Problems, Task
 from ired_interp.tasks.completion import Completion
 from ired_interp.tasks.inverse import Inverse
 
 __all__ = [
-    "Beside",
+    "LEAST",
+    "THE_SERIES",
+    "UNTRAINED_SERIES",
     "Compared",
+    "Exp007Config",
     "Split",
-    "beside_of",
     "compare",
-    "measure_answers",
     "measure_curvature",
     "measure_model_series",
     "measure_series",
+    "open_series",
     "split_of",
 ]
 
+LEAST: Final = 3
+"""Checkpoints, of which there is a trend."""
+_PLANNED = {"planned": True}
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What the answers to some problems are held against.
 
-    Attributes:
-        rules: Names of the R trivial rules, weakest first.
-        said: What they answer.
-        unbiased: Answers as wrong.
+@dataclass(frozen=True, kw_only=True)
+class Exp007Config(SubjectOptions):
+    """What EXP-007 is asked."""
+
+    model: str = option(
+        "The last checkpoint: a bundled name or a path", default="inverse-4-small-0"
+    )
+    series: tuple[str, ...] = option(
+        "The checkpoints before the model, by name or path, in any order; if none, the bundled "
+        "MODEL-step-N, or the step-N.safetensors beside a file",
+        default=(),
+    )
+    problems: int | None = option("How many problems", laptop=24, paper=100, least=1)
+    levels: tuple[int, ...] = option(
+        "At which levels curvature is measured, each in 1 … K",
+        default=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    )
+    controls: int | None = option(
+        "Series of untrained weights beside the model's", laptop=8, paper=10, least=0
+    )
+    bound: float | None = option(
+        "The solver's clamp; that of the model's training if none", above=0
+    )
+    unit_problems: int = option("Problems a work unit", default=12, least=1)
+    series_sha256: tuple[str, ...] = field(default=(), metadata=_PLANNED)
+    # How far each of the series and the last one were trained.
+    steps: tuple[int, ...] = field(default=(), metadata=_PLANNED)
+    # Difficulty of the training, on which rules and mean are fitted.
+    trained_on: Difficulty = field(default="same", metadata=_PLANNED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.series and len(set(self.series)) < LEAST - 1:
+            raise ConfigError(
+                f"series: expected at least {LEAST - 1} checkpoints before the last one, found "
+                f"{len(set(self.series))}."
+            )
+
+
+def open_series(config: Exp007Config) -> list[Checkpoint]:
+    """The checkpoints before the last one, of a planned config, by rising step.
+
+    Raises:
+        CheckpointError: One is no longer the file of the plan.
     """
+    files = zip(config.series, config.series_sha256, strict=True)
+    return [open_as_planned(name, sha256, weights=config.weights) for name, sha256 in files]
 
-    rules: tuple[str, ...]
-    said: Float[Tensor, "n R d"]
-    unbiased: Unbiased
 
-    @property
-    def rule_error(self) -> Float[Tensor, "n R"]:
-        """Squared error an entry of each rule."""
-        found: Tensor = (self.said - self.unbiased.truth[:, None]).square().mean(dim=2)
-        return found
+def _networks(checkpoint: Checkpoint, config: Exp007Config, _: int | None) -> list[EnergyMLP]:
+    return [*(one.model for one in open_series(config)), checkpoint.model]
+
+
+def _untrained(checkpoint: Checkpoint, config: Exp007Config, draw: int | None) -> list[EnergyMLP]:
+    """Of draws that no other series has."""
+    first = (draw or 0) * len(config.steps)
+    return [
+        untrained_control(checkpoint.model, seed=config.seed, draw=first + place)
+        for place in range(len(config.steps))
+    ]
+
+
+THE_SERIES = Case(MODEL, lambda _: (None,), _networks)
+"""The checkpoints of one training, the model the last of them."""
+UNTRAINED_SERIES = Case(UNTRAINED, lambda config: tuple(range(config.controls or 0)), _untrained)
+"""A network with random weights in the place of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +149,10 @@ class Compared(Prepared):
 def compare(config: Exp007Config, given: Prepared) -> Compared:
     """Fit the rules, once for all networks, and split the directions at each answer."""
     task, problems = given.task, given.problems
-    beside = beside_of(task, problems, config, given.first)
-    truth = _matrices(problems.y)
+    beside = beside_of(
+        task, problems, seed=config.seed, first=given.first, trained_on=config.trained_on
+    )
+    truth = matrices(problems.y)
     return Compared(
         task=task,
         problems=problems,
@@ -103,16 +162,6 @@ def compare(config: Exp007Config, given: Prepared) -> Compared:
         variables={"true_rank": effective_rank(truth), "true_nuclear": nuclear_norm(truth)},
         beside=beside,
         split=split_of(task, problems),
-    )
-
-
-def beside_of(task: Task, problems: Problems, config: Exp007Config, first: int) -> Beside:
-    """For the problems from number ``first`` on; all is fitted on what the model was trained on."""
-    rules = ladder(task, difficulty=config.trained_on)
-    return Beside(
-        tuple(rule.name for rule in rules),
-        torch.stack([rule.answers(problems.x) for rule in rules], dim=1),
-        unbiased_of(task, problems, config, first),
     )
 
 
@@ -155,52 +204,9 @@ def _of_series(
     return {name: torch.stack(column, dim=1) for name, column in columns.items()} | of_problems
 
 
-def measure_answers(answer: Float[Tensor, "n d"], beside: Beside) -> dict[str, Tensor]:
-    """Each [n], or [n, R] for distances from rules; distances are in units of the truth's rms."""
-    truth = beside.unbiased.truth
-    size = truth.square().mean(dim=1).sqrt()[:, None]
-    error = (answer - truth).square().mean(dim=1)
-    wrong = beside.unbiased.of_error(error)
-    each = _matrices(wrong.flatten(0, 1))
-
-    def over_draws(values: Tensor) -> Tensor:
-        """Geometric, since it is the logarithm that is compared."""
-        found: Tensor = values.reshape(wrong.shape[:2]).log().mean(dim=1).exp()
-        return found
-
-    from_rules = _apart(wrong[:, :, None], beside.said[:, None]).mean(dim=1)
-    return {
-        "error": error,
-        "effective_rank": effective_rank(_matrices(answer)),
-        "nuclear_norm": nuclear_norm(_matrices(answer)),
-        "wrong_rank": over_draws(effective_rank(each)),
-        "wrong_nuclear": over_draws(nuclear_norm(each)),
-        "rule_distance": _apart(answer[:, None], beside.said) / size,
-        "wrong_rule_distance": from_rules / size,
-    }
-
-
-def _beside_penalty(answer: Float[Tensor, "n d"], beside: Beside) -> dict[str, Tensor]:
-    """The answers, and how far they are from the truth with a penalty that makes their error."""
-    truth = beside.unbiased.truth
-    size = truth.square().mean(dim=1).sqrt()
-    error = (answer - truth).square().mean(dim=1)
-    cut = penalised(truth, error)
-    known = cut.isfinite().all(dim=1)
-    shrunk = _matrices(torch.where(known[:, None], cut, 0.0))
-    wrong = beside.unbiased.of_error(error)
-    return {
-        "given": answer,
-        "penalised_rank": torch.where(known, effective_rank(shrunk), torch.nan),
-        "penalised_nuclear": torch.where(known, nuclear_norm(shrunk), torch.nan),
-        "penalised_distance": _apart(answer, cut) / size,
-        "wrong_penalised_distance": _apart(wrong, cut[:, None]).mean(dim=1) / size,
-    }
-
-
 measure_series = partial(_of_series, of_answer=(measure_answers,))
 """(energies by rising step, prepared, config) → numbers of one series."""
-measure_model_series = partial(_of_series, of_answer=(measure_answers, _beside_penalty))
+measure_model_series = partial(_of_series, of_answer=(measure_answers, beside_penalty))
 """The same of the model's, with its answers and what no claim needs of untrained networks."""
 
 
@@ -240,16 +246,4 @@ def _ratio(hessian: Float[Tensor, "n L d d"], split: Split) -> Float[Tensor, "n 
     )
     positive = (tangent > 0) & (normal > 0)
     found: Tensor = torch.where(positive, (normal / tangent).log(), torch.nan)
-    return found
-
-
-def _matrices(flat: Tensor) -> Tensor:
-    """d = side² in all tasks."""
-    side = math.isqrt(flat.shape[-1])
-    return flat.reshape(-1, side, side)
-
-
-def _apart(a: Tensor, b: Tensor) -> Tensor:
-    """rms distance an entry."""
-    found: Tensor = (a - b).square().mean(dim=-1).sqrt()
     return found
