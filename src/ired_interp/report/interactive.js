@@ -197,6 +197,7 @@
     let zoomed = {}; // ranges that the reader chose, by axis: they stay while the slider moves
     let drawings = 0;
     let heard = false;
+    let drawnAt = 0;
     let overview = true;
     const places = () => (figure.overview ? [box.dataset.all, ...figure.positions] : figure.positions);
 
@@ -231,7 +232,8 @@
 
     const draw = () => {
       const width = printing ? (box.closest(".small") ? 330 : 680) : chart.clientWidth;
-      if (width === 0) { return null; } // in a card that is closed
+      if (width === 0) { return null; } // in a card that is closed: drawn when it has a width
+      drawnAt = width;
       if (slider) {
         overview = Boolean(figure.overview) && slider.valueAsNumber === 0;
         said.textContent = places()[slider.valueAsNumber];
@@ -292,11 +294,8 @@
     dark.addEventListener("change", draw);
     redraws.push(draw);
     await draw();
-    let width = chart.clientWidth;
     new ResizeObserver(() => {
-      if (chart.clientWidth === width || printing) { return; }
-      width = chart.clientWidth;
-      requestAnimationFrame(draw);
+      if (chart.clientWidth !== drawnAt && !printing) { requestAnimationFrame(draw); }
     }).observe(chart);
     box.dataset.drawn = "yes";
   };
@@ -323,7 +322,7 @@
   const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 200));
   const rest = async () => {
     for (const box of boxes) {
-      await new Promise((done) => idle(done));
+      await new Promise((done) => idle(done, { timeout: 300 }));
       await begin(box);
     }
     document.documentElement.dataset.drawn = "all";
