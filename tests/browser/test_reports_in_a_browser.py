@@ -30,7 +30,10 @@ TO = ("svg", "pdf", "png")
 BEGIN = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
-INK = "() => getComputedStyle(document.querySelector('.plotted:has(input) .xtick text')).fill"
+INK = """() => {
+    const letters = document.querySelector(".plotted:has(input) .xtick text");
+    return letters && getComputedStyle(letters).fill; // there are none while it is drawn
+}"""
 # Of both axes.
 RANGES = """() => ["xaxis", "yaxis"].flatMap(
     (axis) => document.querySelector(".plotted:has(input) .chart").layout[axis].range)"""
@@ -209,7 +212,10 @@ def test_print_has_every_chart_in_light_colours(browser: Any, report: Path) -> N
     assert page.evaluate(color) == DARK.ink
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_timeout(500)
+    for _ in range(100):
+        if page.evaluate(INK) == rgb(LIGHT.ink):
+            break
+        page.wait_for_timeout(50)
     assert not page.locator(".chooser").first.is_visible()
     charts = page.locator(".plotted .chart")
     for i in range(charts.count()):

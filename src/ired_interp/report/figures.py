@@ -66,8 +66,8 @@ def save_figures(run: Run, folder: Path) -> list[Path]:
         folder: Made if it is not there; files of the same names are replaced.
 
     Returns:
-        The files, ``NAME.svg``, ``NAME.pdf`` and ``NAME.png`` for each that the run measured all of,
-        and ``evidence-ID`` for each verdict with an effect.
+        The files, ``NAME.svg``, ``NAME.pdf`` and ``NAME.png`` for each figure that the run measured
+        all of, and ``evidence-ID`` for each verdict with an effect.
 
     Raises:
         RunFolderError: The run is not finished, or its results are damaged or of another version.

@@ -54,21 +54,32 @@
 
   const AXIS = { color: "var(--fig-ink)", gridcolor: "var(--rule)", zerolinecolor: "var(--rule)", automargin: false, exponentformat: "power" };
   const NOTHING = { type: "scatter", x: [null], y: [null] }; // without a trace there are no axes
-  const LETTER = 6.6; // pixels, of a tick's words
+  const [LETTER, TITLE] = [6.6, 7]; // pixels, of a tick's words and of a title's
   const lines = (text) => (text ? text.split("<br>").length : 0);
   const longest = (axis) => Math.max(0, ...(axis.ticktext ?? []).flatMap((one) => one.split("<br>")).map((one) => one.length));
 
-  // Where each panel of a grid stands on a page of that width: as many columns as there is room for.
-  const laidOut = (grid, width) => {
-    const wanted = (one) => Math.max(150, LETTER * Math.max(...one.title.split("<br>").map((line) => line.length)));
-    const least = Math.max(...grid.panels.map((one) => wanted(one) + Math.min(0.4 * width, LETTER * longest(one.y))));
-    const columns = Math.max(1, Math.min(grid.columns, grid.panels.length, Math.floor(width / least)));
-    const rows = Math.ceil(grid.panels.length / columns);
-    const kept = columns === grid.columns; // the rows are those of the chart
+  // How so many columns of panels would stand: which axes have labels, and what is free for a panel.
+  const measured = (grid, width, columns) => {
+    const kept = columns === Math.min(grid.columns, grid.panels.length); // rows are those of the chart
     const ticks = (i) => kept ? i % columns === 0 || grid.groups[i] !== grid.groups[i - 1] : true;
     const below = (i) => !(kept && grid.sameX) || i + columns >= grid.panels.length;
     const lefts = grid.panels.map((one, i) => !one.y.visible ? 6 : !ticks(i) ? 8
       : (one.y.title.text ? 22 : 4) + Math.min(0.4 * width, Math.max(44, LETTER * longest(one.y) + 8)));
+    const margins = (row) => Array.from({ length: columns }, (_, column) => lefts[column + columns * row] ?? 8);
+    const free = (row) => (width - margins(row).reduce((a, b) => a + b, 0) - 12 * columns) / columns;
+    return { columns, rows: Math.ceil(grid.panels.length / columns), ticks, below, margins, free };
+  };
+  const widest = (one) => Math.max(...one.title.split("<br>").map((line) => TITLE * line.length));
+  const fits = (grid, { columns, rows, free }) => {
+    const least = Math.min(...Array.from({ length: rows }, (_, row) => free(row)));
+    return columns === 1 || (least > 84 && Math.max(...grid.panels.map(widest)) < least + 10);
+  };
+
+  // Where each panel of a grid stands on a page of that width: as many columns as there is room for.
+  const laidOut = (grid, width) => {
+    let way = measured(grid, width, Math.min(grid.columns, grid.panels.length));
+    while (!fits(grid, way)) { way = measured(grid, width, way.columns - 1); }
+    const { columns, rows, ticks, below } = way;
     const cells = [];
     let top = 4;
     for (let row = 0; row < rows; row += 1) {
@@ -79,13 +90,13 @@
         return !x.visible ? 8 : !below(i) ? 10
           : 12 + 15 * Math.max(1, ...(x.ticktext ?? []).map(lines)) + (x.title.text ? 22 : 0);
       }));
-      const margins = Array.from({ length: columns }, (_, column) => lefts[column + columns * row] ?? 8);
-      const free = (width - margins.reduce((a, b) => a + b, 0) - 12 * columns) / columns;
+      const [margins, free] = [way.margins(row), way.free(row)];
       const height = here.every((i) => grid.panels[i].square) ? Math.min(free, 1.6 * grid.height) : grid.height;
       let left = 0;
       for (const i of here) {
         left += margins[i % columns];
-        cells[i] = { left, right: left + free, top: top + title, bottom: top + title + height, ticks: ticks(i), below: below(i) };
+        const middle = i === here[Math.floor((here.length - 1) / 2)];
+        cells[i] = { middle, left, right: left + free, top: top + title, bottom: top + title + height, ticks: ticks(i), below: below(i) };
         left += free + 12;
       }
       top += title + height + foot;
@@ -108,7 +119,9 @@
       if (grid.sameX && i) { along.matches = "x"; }
       if (firstOf[grid.groups[i]] !== y) { up.matches = firstOf[grid.groups[i]]; }
       if (panel.square) { Object.assign(up, { scaleanchor: x, constrain: "domain" }); along.constrain = "domain"; }
-      along.title = { text: cell.below ? panel.x.title.text : "", standoff: 4, font: { size: 12 } };
+      // Beside each other long labels would meet: one of them stands for all.
+      const crowded = LETTER * panel.x.title.text.length > cell.right - cell.left && !cell.middle;
+      along.title = { text: cell.below && !crowded ? panel.x.title.text : "", standoff: 4, font: { size: 12 } };
       up.title = { text: cell.ticks ? panel.y.title.text : "", standoff: 6, font: { size: 12 } };
       layout[`xaxis${n}`] = along;
       layout[`yaxis${n}`] = up;
@@ -184,6 +197,7 @@
     let zoomed = {}; // ranges that the reader chose, by axis: they stay while the slider moves
     let drawings = 0;
     let heard = false;
+    let drawnAt = 0;
     let overview = true;
     const places = () => (figure.overview ? [box.dataset.all, ...figure.positions] : figure.positions);
 
@@ -217,8 +231,9 @@
     };
 
     const draw = () => {
-      const width = printing ? 680 : chart.clientWidth;
-      if (width === 0) { return null; } // in a card that is closed
+      const width = printing ? (box.closest(".small") ? 330 : 680) : chart.clientWidth;
+      if (width === 0) { return null; } // in a card that is closed: drawn when it has a width
+      drawnAt = width;
       if (slider) {
         overview = Boolean(figure.overview) && slider.valueAsNumber === 0;
         said.textContent = places()[slider.valueAsNumber];
@@ -279,11 +294,8 @@
     dark.addEventListener("change", draw);
     redraws.push(draw);
     await draw();
-    let width = chart.clientWidth;
     new ResizeObserver(() => {
-      if (chart.clientWidth === width || printing) { return; }
-      width = chart.clientWidth;
-      requestAnimationFrame(draw);
+      if (chart.clientWidth !== drawnAt && !printing) { requestAnimationFrame(draw); }
     }).observe(chart);
     box.dataset.drawn = "yes";
   };
@@ -310,7 +322,7 @@
   const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 200));
   const rest = async () => {
     for (const box of boxes) {
-      await new Promise((done) => idle(done));
+      await new Promise((done) => idle(done, { timeout: 300 }));
       await begin(box);
     }
     document.documentElement.dataset.drawn = "all";
