@@ -30,7 +30,8 @@ class Elsewhere(Tensor):
         indexed_here = name in _INDEXING and isinstance(args[0], cls)
         if len(kinds) > 1 and name not in _TRANSFERS and not indexed_here:
             raise RuntimeError(f"{name}: expected all tensors to be on the same device.")
-        out = super().__torch_function__(func, types, args, kwargs)
+        ask: Any = super().__torch_function__
+        out = ask(func, types, args, kwargs)
         return out.as_subclass(Tensor) if name == "cpu" else out
 
 

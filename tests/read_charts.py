@@ -98,8 +98,12 @@ def of_paper(ax: Axes, panel: Panel) -> Numbers:
         ],
         areas=[
             _extent(
-                on_axis(np.concatenate([path.vertices[:, 0] for path in one.get_paths()]), x),
-                on_axis(np.concatenate([path.vertices[:, 1] for path in one.get_paths()]), y),
+                on_axis(
+                    np.concatenate([np.asarray(path.vertices)[:, 0] for path in one.get_paths()]), x
+                ),
+                on_axis(
+                    np.concatenate([np.asarray(path.vertices)[:, 1] for path in one.get_paths()]), y
+                ),
             )
             for one in ax.collections
             if isinstance(one, PolyCollection) and one.get_paths()

@@ -16,6 +16,7 @@ from ired_interp.cluster.shell import LocalShell
 from ired_interp.cluster.staging import contents_of_code, files_of, stage
 from ired_interp.errors import ClusterError, ConfigError, RunFolderError
 from ired_interp.experiments import load, locate
+from ired_interp.experiments.base import ROOT, groups_of
 from ired_interp.provenance import repository
 from ired_interp.runs.run import Run, open_run, plan_run
 from slurm_here import Here
@@ -190,7 +191,10 @@ def test_files_that_the_config_names_are_found_by_content_and_the_plan_stays(
     assert there.plan_sha256 == run.plan_sha256
     assert there.config.data == str(store / hashlib.sha256(b"12345").hexdigest() / "own net.pt")
     assert there.config.more[1] == "reader.py"
-    assert list(there.experiment.run_unit(there.config, 0)["size"].values[:2]) == [5.0, 3.0]
+    assert list(groups_of(there.experiment.run_unit(there.config, 0))[ROOT]["size"].values[:2]) == [
+        5.0,
+        3.0,
+    ]
     assert open_run(run.path).config.data == str(own)
     Path(there.config.data).chmod(0o600)
     Path(there.config.data).write_bytes(b"1")

@@ -25,6 +25,7 @@ from ired_interp.experiments import find_experiment
 from ired_interp.experiments.exp001 import Exp001Config
 from ired_interp.experiments.exp001.shown import level_rows
 from ired_interp.experiments.exp001.summary import overlaps, summary
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.report.colors import LIGHT
 from ired_interp.report.html import write_report
 from ired_interp.report.paper import paper_figure
@@ -290,6 +291,7 @@ def test_the_heat_map_has_row_1_on_top_and_zero_in_the_middle(run: Run) -> None:
 
 def drawn(tree: xr.DataTree) -> Figure:
     (chart,) = [chart for chart in EXPERIMENT.figures if chart.name == "eigenvectors"]
+    assert isinstance(chart, Chart)
     return paper_figure(chart.drawing_fn(tree), LIGHT)
 
 
@@ -309,6 +311,7 @@ def test_every_figure_is_drawn_from_what_it_needs_alone(run: Run) -> None:
             else:
                 tree.dataset = less
             assert spec.missing(tree) == [path]
+        assert isinstance(spec, Chart)
         assert packed(spec.drawing_fn(tree_of(run.path)))
         assert paper_figure(spec.drawing_fn(tree_of(run.path)), LIGHT).axes
 

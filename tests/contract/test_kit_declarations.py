@@ -68,7 +68,7 @@ def test_a_table_has_units_ideals_counts_and_sigma_beside_the_level() -> None:
         ("offset", pick("offset")),
         MeanColumn("height", pick("height"), "energy", "–", counted=True),
     )
-    table = MeanTable("By level", ("level",), columns, beside=("sigma",), ideal="the bowl")
+    table = MeanTable("By level", ("level",), columns, beside=("sigma",), reference="the bowl")
     found = table.of(results)
     assert found is not None
     assert found.group_heads == [("level ", Marked("k", "i")), "σ_t"]

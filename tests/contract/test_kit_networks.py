@@ -107,8 +107,8 @@ def test_a_case_may_be_a_series_of_networks(tmp_path: Path) -> None:
     )
     control = found[UNTRAINED].to_dataset()
     assert control["size"].dims == ("draw", "problem", "step")
-    assert found["step"].values.tolist() == list(STEPS)
-    sizes = [*found["size"].values[0], *control["size"].values[:, 0].ravel()]
+    assert found.coords["step"].values.tolist() == list(STEPS)
+    sizes = [*found.to_dataset()["size"].values[0], *control["size"].values[:, 0].ravel()]
     assert len(set(sizes)) == 3 * len(STEPS)
 
 

@@ -13,7 +13,7 @@ from ired_interp.experiments.kit.notes import notes
 from ired_interp.experiments.kit.tables import Lines, MeanTable, Words
 from ired_interp.experiments.model_page import names_of
 from ired_interp.experiments.over_problems import STATISTICS
-from ired_interp.experiments.page import Cell, Definitions, Paragraph
+from ired_interp.experiments.page import Block, Cell, Definitions, Paragraph
 
 WAYS = ["released", "no-jump"]
 
@@ -98,7 +98,7 @@ def test_notes_may_name_a_block_and_what_stands_beside(
     )
     words = notes(path)
     block = Definitions([("released", "the released code")])
-    names = {**names_of(results), "ways": block}
+    names: dict[str, str | Block] = {**names_of(results), "ways": block}
     assert words.lead_of(names)[-1] == ", beside 3 draws of untrained weights."
     assert words.facts_of(names) == [("Clamp", ("±2",)), ("Levels", ("4, 10",))]
     (section,) = words.sections_of(names)

@@ -11,12 +11,12 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 import xarray as xr
-from ired_interp.experiments.exp002_variables import PLANES
 
 import stored_runs
 from ired_interp.errors import ExperimentError
 from ired_interp.experiments import find_experiment
 from ired_interp.experiments.evidence_charts import evidence_charts
+from ired_interp.experiments.exp002.slices import PLANES
 from ired_interp.experiments.kit.charts import Chart, by_level, custom
 from ired_interp.experiments.kit.drawn import Axis, Drawing, Grid, Panel
 from ired_interp.experiments.kit.expressions import pick
@@ -42,8 +42,9 @@ def charts_of(name: str) -> list[Chart]:
     """All that the run's page draws."""
     tree = results(name)
     found = find_experiment(stored_runs.RUNS[name].experiment).figures
-    assert all(isinstance(one, Chart) for one in found)
-    return [one for one in (*found, *evidence_charts(tree)) if not one.missing(tree)]
+    charts = [one for one in found if isinstance(one, Chart)]
+    assert len(charts) == len(found)
+    return [one for one in (*charts, *evidence_charts(tree)) if not one.missing(tree)]
 
 
 @pytest.mark.parametrize("name", stored_runs.RUNS)
@@ -136,7 +137,7 @@ def trace_of(panel: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_a_spectrum_is_that_of_the_summary() -> None:
     drawing, shown = shown_in("exp001", "spectra")
-    levels = results("exp001")["level"].values
+    levels = results("exp001").coords["level"].values
     for group, label in (("model", "model"), ("untrained", "untrained weights")):
         data = results("exp001")[f"summary/{group}/scaled_eigenvalues"]
         for k, level in enumerate(levels):
@@ -172,7 +173,7 @@ def test_training_at_one_level_is_that_of_the_summary() -> None:
     names = ("curvature", "off_ideal", "split_ratio")
     for group, label in (("model", "model"), ("untrained", "untrained weights")):
         for of_choice, name in zip(shown["views"], names, strict=True):
-            for view, level in zip(of_choice, sorted(tree["level"].values), strict=True):
+            for view, level in zip(of_choice, sorted(tree.coords["level"].values), strict=True):
                 here = tree[f"summary/{group}/{name}"].sel(level=level).sortby("step")
                 line = trace_of(view["panels"][0], label)
                 assert line["x"] == here["step"].values.tolist()
@@ -186,7 +187,7 @@ def test_costs_after_one_level_are_those_of_the_summary() -> None:
     _, shown = shown_in("exp011", "costs")
     for of_choice, group in zip(shown["views"], ("model", "untrained"), strict=True):
         summary = tree[f"summary/{group}"].to_dataset()
-        for view, level in zip(of_choice, sorted(tree["level"].values), strict=True):
+        for view, level in zip(of_choice, sorted(tree.coords["level"].values), strict=True):
             for way in summary["arm"].values:
                 error = summary["path_error"].sel(arm=way, level=level)
                 cost = summary["path_cost"].sel(arm=way, level=level, statistic="mean")

@@ -17,6 +17,7 @@ from ired_interp.experiments.exp005 import EXPERIMENT as STUDY
 from ired_interp.experiments.exp005 import Exp005Config
 from ired_interp.experiments.exp005.measure import RANDOM
 from ired_interp.experiments.exp005.spaces import chosen_rank, splits
+from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.options import filled
 from ired_interp.experiments.verdicts import judge
 from ired_interp.geometry import fixed_rank
@@ -340,5 +341,6 @@ def test_a_run_of_completion_has_the_bend(tmp_path: Path) -> None:
     means = run.tree["summary/model"]["riemannian_curvature"].sel(statistic="mean")
     assert means.sel(place="base", space="product").notnull().all()
     spec = next(spec for spec in EXPERIMENT.figures if spec.name == "curvatures")
+    assert isinstance(spec, Chart)
     legend = plotted(spec.drawing_fn(run.tree))["overview"]["legend"]
     assert "Riemannian" in [one["name"] for one in legend]
