@@ -31,7 +31,7 @@ BEGIN = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Of the letters of the picture.
 INK = """() => {
-    const letters = document.querySelector(".plotted:has(input) .xtick text");
+    const letters = document.querySelector(".plotted:has(input) .xaxislayer-above text");
     return letters && getComputedStyle(letters).fill; // there are none while it is drawn
 }"""
 # Of both axes.
