@@ -16,14 +16,14 @@ from ired_interp.errors import CheckpointError, IredInterpError
 from ired_interp.experiments import Experiment, find_experiment
 from ired_interp.experiments.base import groups_of
 from ired_interp.experiments.config import config_from_mapping
+from ired_interp.experiments.exp005 import EXPERIMENT as EXP005
 from ired_interp.experiments.exp005 import Exp005Config
 from ired_interp.experiments.model_page import counted, described_layout
-from ired_interp.experiments.of_models import Part, parts_of
 from ired_interp.experiments.over_problems import STATISTICS, mean_variable
 from ired_interp.experiments.page import Marked
 from ired_interp.experiments.skill import TRAINED_ON
 from ired_interp.experiments.smallest import reduce_config
-from ired_interp.experiments.subjects import MODEL, UNTRAINED
+from ired_interp.experiments.subjects import MODEL, SHUFFLED, UNTRAINED
 from ired_interp.models.checkpoint import read_checkpoint, write_checkpoint
 from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.models.zoo import open_checkpoint
@@ -41,17 +41,13 @@ def test_every_case_has_every_problem_once(
     problems: int, unit_problems: int, controls: int
 ) -> None:
     config = Exp005Config(problems=problems, unit_problems=unit_problems, controls=controls)
-    parts = parts_of(config, {UNTRAINED: controls, "controls/other": 2})
-    cases: dict[tuple[str, int | None], list[Part]] = {}
-    for part in parts:
-        cases.setdefault((part.group, part.draw), []).append(part)
-    assert len(cases) == 1 + controls + 2
-    assert parts[0].of_model
-    for (group, draw), chunks in cases.items():
-        numbers = [i for part in chunks for i in range(part.first, part.first + part.count)]
-        assert numbers == list(range(problems))
-        assert max(part.count for part in chunks) <= unit_problems
-        assert (draw is None) == (group == MODEL)
+    chunks = [EXP005.chunk(config, i) for i in range(EXP005.units(config))]
+    assert [i for first, count in chunks for i in range(first, first + count)] == list(
+        range(problems)
+    )
+    assert max(count for _, count in chunks) <= unit_problems
+    draws = {case.group: case.draws(config) for case in (EXP005.model, *EXP005.cases)}
+    assert draws == {MODEL: (None,), UNTRAINED: tuple(range(controls)), SHUFFLED: ()}
 
 
 def trained(folder: Path, step: int, **config: object) -> str:

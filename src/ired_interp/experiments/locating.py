@@ -31,7 +31,7 @@ __all__ = [
 # Where each object is; imported when it is asked for, so that the others cost nothing. A folder of
 # this package that has the name of an experiment is one.
 BUILT_IN: Mapping[str, str] = {
-    folder.name: f"ired_interp.experiments.{folder.name}:EXPERIMENT"
+    folder.name: f"{__package__}.{folder.name}:EXPERIMENT"
     for folder in sorted(Path(__file__).parent.glob("exp[0-9]*/"))
 }
 SUFFIX = ".py"

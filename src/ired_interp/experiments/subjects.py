@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import CheckpointError
-from ired_interp.experiments.model_config import ModelConfig
+from ired_interp.experiments.kit.options import SubjectOptions
 from ired_interp.models.checkpoint import Checkpoint, Weights
 from ired_interp.models.zoo import open_checkpoint, untrained_like
 
@@ -53,7 +53,7 @@ def shuffled_of(config: object) -> ShuffledConfig | None:
     return None
 
 
-def open_planned(config: ModelConfig) -> Checkpoint:
+def open_planned(config: SubjectOptions) -> Checkpoint:
     """The model of a config; once it is planned, no other file than that.
 
     Raises:

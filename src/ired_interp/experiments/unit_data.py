@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ired_interp.experiments.model_config import DTYPES, ModelConfig
+from ired_interp.experiments.kit.options import DTYPES, SubjectOptions
 from ired_interp.experiments.page import Definition
 from ired_interp.schedule import Schedule
 from ired_interp.tasks import Problems, Task
@@ -15,7 +15,7 @@ from ired_interp.tasks import Problems, Task
 __all__ = ["described", "draw_problems", "level_coords", "scales_at", "to_numpy"]
 
 
-def draw_problems(task: Task, config: ModelConfig, first: int, count: int) -> Problems:
+def draw_problems(task: Task, config: SubjectOptions, first: int, count: int) -> Problems:
     """Problems first … first + count - 1 of the run, in its dtype and on its device."""
     return task.sample(
         count,
@@ -27,7 +27,9 @@ def draw_problems(task: Task, config: ModelConfig, first: int, count: int) -> Pr
     )
 
 
-def level_coords(schedule: Schedule, config: ModelConfig, first: int, count: int) -> dict[str, Any]:
+def level_coords(
+    schedule: Schedule, config: SubjectOptions, first: int, count: int
+) -> dict[str, Any]:
     """Coordinates of a unit's problems, and of its levels with t, σ_t and s_t."""
     timesteps = [schedule.timestep(level) for level in config.levels]
     return {

@@ -29,10 +29,9 @@ from ired_interp.energy.exact import ideal_spectrum
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.energy.mlp_parts import layer_part_names
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.kit.options import ModelOptions, filled, option
+from ired_interp.experiments.kit.options import ModelOptions, bound_of, filled, option
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.landscape import DEFAULT_MAX_BYTES, Landscape
 from ired_interp.points import PointKind, Points, locate
 

@@ -13,10 +13,9 @@ from ired_interp.directions import random_directions
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
 from ired_interp.errors import ConfigError
-from ired_interp.experiments.kit.options import ModelOptions, option
+from ired_interp.experiments.kit.options import ModelOptions, bound_of, option
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.unit_data import scales_at
 from ired_interp.geometry.spd import is_spd, skew_share, symmetric_part
 from ired_interp.landscape import Landscape

@@ -26,8 +26,8 @@ from ired_interp.experiments.exp002.measure import (
     Exp002Config,
     solver_path,
 )
+from ired_interp.experiments.kit.options import bound_of
 from ired_interp.experiments.kit.variables import V, Values, Variables
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.unit_data import scales_at, to_numpy
 from ired_interp.landscape import Landscape
 from ired_interp.points import locate

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ired_interp.energy.base import Energy
 from ired_interp.experiments.exp005.spaces import Exp005Config, Split, chosen_rank, splits
+from ired_interp.experiments.kit.options import bound_of
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.subjects import MODEL
 from ired_interp.experiments.unit_data import scales_at, to_numpy
 from ired_interp.geometry import fixed_rank, restriction

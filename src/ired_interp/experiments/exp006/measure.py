@@ -18,10 +18,9 @@ from ired_interp.energy.base import Energy
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError, NonFiniteError
 from ired_interp.experiments.exp006.directions import ENDS, own_frames, rises, shares
-from ired_interp.experiments.kit.options import ModelOptions, option
+from ired_interp.experiments.kit.options import ModelOptions, bound_of, option
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.unit_data import draw_problems, scales_at, to_numpy
 from ired_interp.landscape import DEFAULT_MAX_BYTES, Landscape
 from ired_interp.score_field import (

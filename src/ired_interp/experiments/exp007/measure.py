@@ -24,10 +24,9 @@ from ired_interp.experiments.exp007.answers import (
     nuclear_norm,
 )
 from ired_interp.experiments.kit.cases import Case
-from ired_interp.experiments.kit.options import SubjectOptions, option
+from ired_interp.experiments.kit.options import SubjectOptions, bound_of, option
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.subjects import MODEL, UNTRAINED, open_as_planned, untrained_control
 from ired_interp.landscape import Landscape
 from ired_interp.models.checkpoint import Checkpoint

@@ -11,10 +11,9 @@ from torch import Tensor
 from ired_interp.anatomy import ARMS, RELEASED, infer
 from ired_interp.draws import RowDraws
 from ired_interp.energy.base import Energy
-from ired_interp.experiments.kit.options import SubjectOptions, option
+from ired_interp.experiments.kit.options import SubjectOptions, bound_of, option
 from ired_interp.experiments.kit.study import Prepared
 from ired_interp.experiments.kit.variables import Values
-from ired_interp.experiments.model_config import bound_of
 from ired_interp.experiments.unit_data import scales_at
 from ired_interp.landscape import Landscape
 from ired_interp.minimise import minimise

@@ -11,16 +11,30 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+import torch
+
 from ired_interp.choices import Difficulty, Weights
 from ired_interp.devices import check_device_name
 from ired_interp.draws import check_seed
 from ired_interp.errors import ConfigError
 from ired_interp.experiments.config import take_plain, word_of
+from ired_interp.solve import BOUND
 
-__all__ = ["Dtype", "ModelOptions", "Scale", "SubjectOptions", "filled", "option"]
+__all__ = [
+    "DTYPES",
+    "Dtype",
+    "ModelOptions",
+    "Scale",
+    "SubjectOptions",
+    "bound_of",
+    "filled",
+    "option",
+]
 
 Dtype = Literal["float64", "float32"]
 Scale = Literal["laptop", "paper"]
+
+DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
 
 C = TypeVar("C", bound="SubjectOptions")
 
@@ -124,6 +138,11 @@ class ModelOptions(SubjectOptions):
         "beside the model; none if there is none"
     )
     shuffled_sha256: str = dataclasses.field(default="", metadata={"planned": True})
+
+
+def bound_of(config: SubjectOptions) -> float:
+    """The solver's clamp: the plan's, which holds one always, else the solver's own."""
+    return BOUND if config.bound is None else config.bound
 
 
 def filled(config: C) -> C:

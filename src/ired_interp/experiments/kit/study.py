@@ -23,10 +23,9 @@ from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
 from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.claims import Claim
 from ired_interp.experiments.kit.notes import Notes
-from ired_interp.experiments.kit.options import SubjectOptions, filled
+from ired_interp.experiments.kit.options import DTYPES, SubjectOptions, bound_of, filled
 from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
 from ired_interp.experiments.kit.variables import Values, Variables
-from ired_interp.experiments.model_config import DTYPES, bound_of
 from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
 from ired_interp.experiments.skill import (
     DIFFICULTY,
@@ -258,6 +257,11 @@ class Study(Generic[C, P]):
         """Chunks of problems, then each problem that is looked at more closely."""
         return self._chunks(config) + (0 if self.single is None else self.single.count(config))
 
+    def chunk(self, config: C, index: int) -> tuple[int, int]:
+        """Number of the first problem of a chunk, and how many it has."""
+        first = index * config.unit_problems
+        return first, min(config.unit_problems, (config.problems or 0) - first)
+
     def run_unit(self, config: C, index: int) -> xr.Dataset | xr.DataTree:
         """Some problems, measured of every case; or one, looked at more closely."""
         checkpoint = open_planned(config)
@@ -273,8 +277,7 @@ class Study(Generic[C, P]):
             given = self.prepared(config, task, model.schedule, number, 1)
             data = self.single.measure(model, given, config)
             return data.assign_attrs({GROUP: f"{self.single.folder}/{number}", **attributes})
-        first = index * config.unit_problems
-        count = min(config.unit_problems, (config.problems or 0) - first)
+        first, count = self.chunk(config, index)
         given = self.prepared(config, task, checkpoint.model.schedule, first, count)
         groups: dict[str, xr.Dataset] = {}
         for case in (self.model, *self.cases):
