@@ -73,7 +73,7 @@ def test_a_budget_too_small_says_what_is_needed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main("run exp001 --max-memory 100k --out r".split()) == 1  # noqa: SIM905
-    assert "--max-memory: expected at least 1M" in capsys.readouterr().err
+    assert "--max-memory: expected at least 2M" in capsys.readouterr().err
     assert main("run exp001 --max-memory much --out r".split()) == 1  # noqa: SIM905
     assert "expected a size such as 500M or 2G, found 'much'" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()

@@ -62,8 +62,7 @@ BOTTOM: Final = "bottom"
 _MOST_DRAWS = 2
 _FEW_VECTORS = 3
 _PARTS = layer_part_names(3)
-# Rows whose Hessians and eigenvectors are held at once.
-_MOST_BYTES = 2**26
+_ENOUGH_POINTS = 100  # beyond, more points at once make no product faster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +187,17 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Prepared):
-    """The problems, and what is asked at their points."""
+    """The problems, and what is asked at their points.
+
+    Attributes:
+        request: Of the spectra.
+        ideal: Spectra of the ideal landscape, [level, eigen], where the others have theirs.
+        rows: Points that are measured together.
+    """
 
     request: Request
+    ideal: Tensor
+    rows: int
 
 
 def what_is_asked(config: Exp001Config, given: Prepared) -> Asked:
@@ -221,7 +228,8 @@ def what_is_asked(config: Exp001Config, given: Prepared) -> Asked:
         schedule=given.schedule,
         coords=coords,
         request=request,
-        variables={"ideal_eigenvalues": ideal},
+        ideal=ideal,
+        rows=_rows_at_once(config, given.problems.x.shape[0], given.task.dim_y),
     )
 
 
@@ -249,14 +257,16 @@ def spectra_of(model: Energy, given: Asked, config: Exp001Config) -> Values:
     }
     at = _Rows(
         land=Landscape(
-            model, problems.x.repeat_interleave(num, dim=0), torch.tensor(levels).repeat(n)
+            model,
+            problems.x.repeat_interleave(num, dim=0),
+            torch.tensor(levels, device="cpu").repeat(n),
         ),
         points=[place.y.flatten(0, 1) for place in places],
         answer=problems.y.repeat_interleave(num, dim=0),
         **scale,
     )
     found = places[0].found.flatten()
-    measured = _measured(at, found.nonzero().flatten(), given.request)
+    measured = _measured(at, found.nonzero().flatten(), given)
     out: dict[str, Any] = _given(given, places)
     for name in _names(given.request, draws=len(places) > 1):
         flat = _filled(name, measured, found, given)
@@ -271,6 +281,7 @@ def _given(given: Asked, places: Sequence[Points]) -> dict[str, Tensor]:
         "answer": given.problems.y,
         "y": places[0].y,
         "status": (~places[0].found).to(torch.int8),
+        "ideal_eigenvalues": given.ideal,
     }
     if len(places) > 1:
         out["second_y"] = places[1].y
@@ -298,12 +309,10 @@ class _Rows:
         )
 
 
-def _measured(at: _Rows, rows: Tensor, request: Request) -> dict[str, Tensor]:
+def _measured(at: _Rows, rows: Tensor, given: Asked) -> dict[str, Tensor]:
     """Of the rows where a point was found; empty without any."""
-    d = at.land.dim_y
-    each = max(1, _MOST_BYTES // (4 * d * d * at.answer.element_size()))
-    chunks = [rows[i : i + each] for i in range(0, len(rows), each)]
-    parts = [_of_rows(at.select(chunk), request) for chunk in chunks]
+    chunks = [rows[i : i + given.rows] for i in range(0, len(rows), given.rows)]
+    parts = [_of_rows(at.select(chunk), given.request) for chunk in chunks]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
@@ -636,14 +645,21 @@ def growth_bytes(config: Exp001Config, problems: int, model: EnergyMLP) -> int:
         model: The network.
     """
     item, d = _ITEM_BYTES[config.dtype], model.dim_y
-    num_levels, cases = len(config.levels), 2 + (config.controls or 0)
     work = _LAYERS_A_POINT * item * d * max(model.width, d)
-    matrices = _MATRICES_A_POINT * item * d**2
     vectors = 2 * (config.eigenvectors or 0) + _VECTORS_A_LEVEL
-    stored = item * num_levels * (d * vectors + _NUMBERS_A_LEVEL)
-    rows = problems * num_levels
-    return (
-        max(work, min(rows * work, 2 * DEFAULT_MAX_BYTES))
-        + max(matrices, min(rows * matrices, 2 * _MOST_BYTES))
-        + problems * (cases + _COPIES) * stored
-    )
+    stored = item * len(config.levels) * (d * vectors + _NUMBERS_A_LEVEL)
+    cases = 1 + (config.controls or 0) + (config.shuffled is not None)
+    points = _rows_at_once(config, problems, d)
+    kept = points * _MATRICES_A_POINT * item * d**2 + problems * (cases + _COPIES) * stored
+    return max(work, min(points * work, 2 * DEFAULT_MAX_BYTES)) + kept
+
+
+def _rows_at_once(config: Exp001Config, problems: int, d: int) -> int:
+    """Points that are measured together: products of few rows cost as those of many.
+
+    No more levels than problems, so that the smallest unit is as small as a point, and no more than
+    their matrices leave room for.
+    """
+    matrices = problems * _MATRICES_A_POINT * _ITEM_BYTES[config.dtype] * d**2
+    room = min(_ENOUGH_POINTS // problems, DEFAULT_MAX_BYTES // matrices)
+    return problems * max(1, min(len(config.levels), problems, room))
