@@ -6,16 +6,43 @@ from pathlib import Path
 
 import pytest
 
+from ired_interp.errors import ConfigError
 from ired_interp.experiments import base, find_experiment, page
 from ired_interp.experiments.starting import write_new_experiment
+from ired_interp.experiments.verdicts import judge
+from ired_interp.report.html import write_report
+from ired_interp.runs.execution import execute
+from ired_interp.runs.run import plan_run
 
+MOST_LINES = 60
 PAGE = (Path(__file__).parents[2] / "docs/own_experiment.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
 
 
 def test_the_example_is_what_new_experiment_writes(tmp_path: Path) -> None:
     file, _ = write_new_experiment("double_wells", tmp_path)
-    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    _, block = BLOCKS
     assert block == file.read_text(encoding="utf-8")
+
+
+def test_a_study_of_sixty_lines_has_options_a_verdict_and_a_page(tmp_path: Path) -> None:
+    file = tmp_path / "bends.py"
+    file.write_text(BLOCKS[0], encoding="utf-8")
+    assert len(BLOCKS[0].splitlines()) <= MOST_LINES
+    found = find_experiment(str(file))
+    asked = found.Config(problems=3, levels=(1, 10), controls=2, spread=0.5)
+    done = execute(plan_run(found, asked, tmp_path / "run"))
+    root, means = done.tree.to_dataset(), done.tree["summary/untrained"].to_dataset()
+    assert root["steepest"].dims == ("problem", "level")
+    assert bool((root["steepest"] >= root["flattest"]).all())
+    assert means["flattest"].sizes["statistic"] == 4
+    assert [verdict.id for verdict in judge(found.hypotheses, done.tree)] == ["bends-upwards"]
+    text = write_report(done).read_text(encoding="utf-8")
+    for shown in ("figure-ends", "figure-flat", "Means by level", "lie from 1, the ideal, over 3"):
+        assert shown in text
+    assert found.listing(done.tree).heads[:4] == ("k", "σ", "steepest", "flattest")
+    with pytest.raises(ConfigError, match="spread: expected a finite number > 0, found -1"):
+        found.Config(spread=-1.0)
 
 
 def test_the_example_measures_its_own_energy(tmp_path: Path) -> None:

@@ -130,6 +130,11 @@ def facet_of(given: str | Facet | None) -> Facet | None:
 def quantities_of(
     given: str | Pick | Quantity | Sequence[str | Pick | Quantity], **more: Any
 ) -> list[Quantity]:
-    """All that is drawn; what is a variable alone gets what else is said."""
+    """All that is drawn; what is a variable alone gets what else is said, or its name as label."""
     several = [given] if isinstance(given, (str, Pick, Quantity)) else list(given)
-    return [one if isinstance(one, Quantity) else quantity(one, **more) for one in several]
+    return [
+        one
+        if isinstance(one, Quantity)
+        else quantity(one, **more | {"label": more.get("label") or picked(one).variable})
+        for one in several
+    ]

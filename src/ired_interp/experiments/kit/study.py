@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
 
 from ired_interp.devices import check_device
+from ired_interp.draws import RowDraws
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
 from ired_interp.experiments import model_page
@@ -22,9 +25,10 @@ from ired_interp.experiments.hypothesis import Hypothesis
 from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
 from ired_interp.experiments.kit.charts import Chart
 from ired_interp.experiments.kit.claims import Claim
+from ired_interp.experiments.kit.expressions import Pick, pick
 from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import DTYPES, SubjectOptions, bound_of, filled
-from ired_interp.experiments.kit.tables import Lines, Sentence, TableOfResults
+from ired_interp.experiments.kit.tables import Lines, MeanTable, Sentence, TableOfResults
 from ired_interp.experiments.kit.variables import Values, Variables
 from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
 from ired_interp.experiments.skill import (
@@ -35,7 +39,7 @@ from ired_interp.experiments.skill import (
     skill_summary,
 )
 from ired_interp.experiments.subjects import MODEL, open_planned, open_shuffled, shuffled_of
-from ired_interp.experiments.unit_data import draw_problems, level_coords
+from ired_interp.experiments.unit_data import draw_problems, level_coords, scales_at
 from ired_interp.models.checkpoint import Checkpoint, check_task
 from ired_interp.models.trained import training_bound, training_difficulty
 from ired_interp.schedule import Schedule
@@ -68,6 +72,21 @@ class Prepared:
     schedule: Schedule
     coords: Mapping[str, Any] = field(default_factory=dict)
     variables: Values = field(default_factory=dict)
+
+    def scales(self, level: int) -> tuple[float, float]:
+        """s_t and σ_t of a level."""
+        return scales_at(self.schedule, level)
+
+    def normal(self, seed: int, purpose: str) -> Float[Tensor, "n d"]:
+        """A standard normal draw for each problem's y, of its own whatever the unit.
+
+        Args:
+            seed: Of the run.
+            purpose: Other words give other draws.
+        """
+        n, d = self.problems.y.shape
+        draws = RowDraws(n, seed=seed, purpose=purpose, first=self.first)
+        return draws.normal(d).to(self.problems.y)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +143,8 @@ class Study(Generic[C, P]):
         charts: What it shows, the first one first.
         tables: Means over problems.
         said: Sentences of the findings.
-        lines: What a terminal shows.
-        words: Of the page.
+        lines: What a terminal shows; the means by level, if it has none of its own.
+        words: Of the page; a paragraph, if there is no more to say than its lead.
         names: (results) → what the words name, beside `model_page.names_of`: words, or a block that
             stands where a paragraph is nothing but its name.
         summary: (data of a case) → further statistics of its summary.
@@ -142,8 +161,8 @@ class Study(Generic[C, P]):
     Config: type[C]
     measure: Callable[[Any, P, C], Values]
     variables: Variables
-    words: Notes
-    lines: Lines
+    words: Notes | str
+    lines: Lines | None = None
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
     measure_groups: Callable[[Any, P, C], Mapping[str, Sequence[Values]]] | None = None
@@ -188,8 +207,8 @@ class Study(Generic[C, P]):
     @property
     def needs(self) -> tuple[str, ...]:
         """What there is no page without."""
-        shown = [name for table in self.tables for name in table.needs]
-        paths = [f"summary/model/{name}" for name in (*shown, *self.lines.needs)]
+        shown = [name for table in self._tables for name in table.needs]
+        paths = [f"summary/model/{name}" for name in (*shown, *self._lines.needs)]
         said = [path.replace("…", "model") for one in self.said for path in one.variables]
         paths += [path for path in said if path.startswith("summary/model/")]
         return tuple(dict.fromkeys(paths))
@@ -369,8 +388,8 @@ class Study(Generic[C, P]):
     def page(self, results: xr.DataTree) -> Page:
         """What the results say, in the experiment's words."""
         told = model_page.told_of(results)
-        names = self._names(results)
-        tables = [(table, made) for table in self.tables if (made := table.of(results))]
+        names, words = self._names(results), self._words
+        tables = [(table, made) for table in self._tables if (made := table.of(results))]
         inside = [made for table, made in tables if not table.name]
         apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
         sentences = [(one.of(results), one.variables) for one in self.said]
@@ -379,14 +398,14 @@ class Study(Generic[C, P]):
             list(dict.fromkeys(path for words, paths in sentences if words for path in paths)),
         )
         return Page(
-            lead=self.words.lead_of(names),
+            lead=words.lead_of(names),
             facts=[
-                *self.words.facts_of(names),
+                *words.facts_of(names),
                 model_page.problems_fact(results, told.config),
                 ("Numerics", f"{told.config['dtype']} on {told.config['device']}"),
             ],
             findings=[*([said] if self.said else []), *inside],
-            sections=[*self.words.sections_of(names), *apart],
+            sections=[*words.sections_of(names), *apart],
             subject=told.subject,
             drawn_of=told.drawn_of,
             layout=model_page.described_layout(
@@ -407,7 +426,30 @@ class Study(Generic[C, P]):
 
     def listing(self, results: xr.DataTree) -> Listing:
         """What a terminal shows."""
-        return self.lines.of(results, self._names(results))
+        return self._lines.of(results, self._names(results))
+
+    @property
+    def _words(self) -> Notes:
+        return Notes(self.words, (), ()) if isinstance(self.words, str) else self.words
+
+    @property
+    def _by_level(self) -> list[tuple[str, Pick]]:
+        """What has a mean over problems at every level, and nothing more."""
+        return [
+            (name, pick(name))
+            for name, one in self.variables.items()
+            if one.mean and set(one.dims) == {"problem", "level"}
+        ]
+
+    @property
+    def _lines(self) -> Lines:
+        return self.lines or Lines(columns=self._by_level, others=self._by_level[:1], caption="")
+
+    @property
+    def _tables(self) -> Sequence[TableOfResults]:
+        if self.tables or not self._by_level:
+            return self.tables
+        return (MeanTable("Means by level", ("level",), self._by_level),)
 
     def _names(self, results: xr.DataTree) -> dict[str, str | Block]:
         return {**model_page.names_of(results), **self.names(results)}
