@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ired_interp.errors import ConfigError
-from ired_interp.experiments import base, find_experiment, page
+from ired_interp.experiments import Hypothesis, base, find_experiment, page
 from ired_interp.experiments.starting import write_new_experiment
 from ired_interp.experiments.verdicts import judge
 from ired_interp.report.html import write_report
@@ -36,7 +36,8 @@ def test_a_study_of_sixty_lines_has_options_a_verdict_and_a_page(tmp_path: Path)
     assert root["steepest"].dims == ("problem", "level")
     assert bool((root["steepest"] >= root["flattest"]).all())
     assert means["flattest"].sizes["statistic"] == 4
-    assert [verdict.id for verdict in judge(found.hypotheses, done.tree)] == ["bends-upwards"]
+    claims = [one for one in found.hypotheses if isinstance(one, Hypothesis)]
+    assert [verdict.id for verdict in judge(claims, done.tree)] == ["bends-upwards"]
     text = write_report(done).read_text(encoding="utf-8")
     for shown in ("figure-ends", "figure-flat", "Means by level", "lie from 1, the ideal, over 3"):
         assert shown in text
