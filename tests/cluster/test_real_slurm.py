@@ -154,7 +154,7 @@ def test_a_mistake_is_shown_at_once_and_the_rest_never_starts(
 def test_a_full_qos_is_neither_overrun_nor_a_failure(
     here: Here, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = here.plan("full", num_units=6)
+    run = here.plan("full", num_units=6, seconds=10.0)  # longer than it takes to cancel it
     where = ("--cluster", "there", "--partitions", "short", "--watch", "none")
     words = ("submit", run.path, *where, *UNCHECKED)
     assert here.ired(*words, "--dry-run") == 0

@@ -54,9 +54,10 @@ def power_cut(folder: Path, node: str) -> None:
             pid = int(line.split()[0])
             if pid > 1:
                 doomed.add(pid)
-    doomed |= {up for up in map(parent_of, doomed) if name_of(up) == "slurmstepd"}
+    above = {up for up in map(parent_of, doomed) if name_of(up) == "slurmstepd"}
     end(folder, f"slurmd-{node}", 0)
-    for pid in doomed:
+    # Those above first: they would report their children's death as a failure of the job.
+    for pid in (*above, *(doomed - above)):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
