@@ -183,6 +183,8 @@ def changed_ranges(page: Any, before: list[float]) -> list[float]:
 def test_the_pointer_says_values(browser: Any, report: Path) -> None:
     seen = opened(browser, report, viewport=WIDE)
     box = drawn(seen.page)
+    # All of it, or the pointer would have to go where nothing is shown.
+    box.locator(".chart").evaluate("chart => chart.scrollIntoView({block: 'center'})")
     x, y = seen.page.evaluate(
         """() => {
             const chart = document.querySelector(".plotted:has(input) .chart");
