@@ -30,7 +30,7 @@ def planes(results: xr.DataTree) -> Drawing:
     num = data.sizes["level"]
     shown = spread(num, _COLUMNS)
     overview = [
-        _panel(data, name, k, title=f"{plane.label}, {_level(data, k)}")
+        _panel(data, name, k, title=f"{plane.label}\n{_level(data, k)}")
         for name, plane in PLANES.items()
         for k in shown
     ]
@@ -155,7 +155,8 @@ def _field(here: xr.Dataset) -> Arrows:
 SLICE_PLANES = custom(
     "slices",
     "Slices through one point, plane by plane",
-    "One row a plane, one column a level, of the first problem. Colour is (E − E at the point)/σ_t "
+    "One row a plane, one column a level, as far as the page is wide; of the first problem. "
+    "Colour is (E − E at the point)/σ_t "
     f"on one scale for all panels, {_COLOURS}; both axes are in units of σ_t, with the point in "
     "the middle. "
     "Lines are the heights ½, 2 and 4½ above the lowest of the panel, dotted circles the same "
