@@ -2,7 +2,8 @@
 
     python benchmarks/unit_overhead.py [--units 100] [--slurm] [--submitit PYTHON]
 
-An experiment of empty units is run in this process and in two workers. With --slurm a real SLURM is
+An experiment of empty units is run in this process and in two workers. The stored results of an
+EXP-001 are written and read, beside h5netcdf. With --slurm a real SLURM is
 started on this machine (as root; see tests/cluster/daemons), the same units go there over ssh as an
 array of one unit a task and as one task, and the questions of a polling round are timed. With
 --submitit the interpreter of an environment that has submitit runs an array of empty functions on
@@ -12,14 +13,20 @@ every unit does.
 # ruff: noqa: S603 - words of our own
 
 import argparse
+import gzip
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import timeit
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import xarray as xr
 
 from ired_interp.cluster.config import ClusterConfig
 from ired_interp.cluster.ledger import read_ledger
@@ -28,9 +35,11 @@ from ired_interp.cluster.shell import open_shell
 from ired_interp.cluster.submission import submit
 from ired_interp.experiments import load, locate
 from ired_interp.runs.execution import execute
+from ired_interp.runs.netcdf import from_bytes, to_bytes
 from ired_interp.runs.run import Run, plan_run
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "tests" / "golden" / "data" / "results"
 DAEMONS = ROOT / "tests" / "cluster" / "daemons"
 
 EMPTY = """
@@ -105,6 +114,31 @@ def here(project: Path, units: int) -> None:
             f"{workers} process{'es' * (workers > 1)}, {units} units",
             time.monotonic() - begin,
             units,
+        )
+
+
+def storage() -> None:
+    """Results of EXP-001, written to bytes and read from them: ours, and xarray with h5netcdf."""
+    content = gzip.decompress((RESULTS / "exp001.h5.gz").read_bytes())
+    tree = from_bytes(content)
+    groups = {node.path: node.to_dataset() for node in tree.subtree}
+
+    def write_beside() -> None:
+        tree.to_netcdf(io.BytesIO(), engine="h5netcdf")
+
+    def read_beside() -> None:
+        with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as data:
+            data.load()
+
+    ways: tuple[tuple[str, Callable[[], object], Callable[[], object]], ...] = (
+        ("written", lambda: to_bytes(groups), write_beside),
+        ("read", lambda: from_bytes(content), read_beside),
+    )
+    for name, ours, beside in ways:
+        took = [min(timeit.repeat(way, number=1, repeat=3)) for way in (ours, beside)]
+        ratio = took[1] / took[0]
+        print(
+            f"results {name}: {took[0]:.2f} s, h5netcdf {took[1]:.2f} s, {ratio:.1f} times as long"
         )
 
 
@@ -183,6 +217,7 @@ def main() -> None:
         for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "Empty"]):
             subprocess.run([*git, *words], check=True)
         here(project, options.units)
+        storage()
         if options.slurm:
             on_slurm(project, Path(name) / "d", options.units, options.submitit)
 

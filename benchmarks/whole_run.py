@@ -17,7 +17,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ("exp001", "exp002", "exp004", "exp005", "exp006", "exp007", "exp011")
@@ -80,7 +82,16 @@ print(json.dumps({"parts": parts, "plan": plan, "units": run.num_units}))
 """
 
 
-def measure(experiment: str, source: Path) -> dict[str, object]:
+@dataclass(frozen=True)
+class Measured:
+    """A run: processor seconds by part, its plan, and in how many units."""
+
+    parts: dict[str, float]
+    plan: dict[str, Any]
+    units: int
+
+
+def measure(experiment: str, source: Path) -> Measured:
     """One run of a checkout's code."""
     with tempfile.TemporaryDirectory() as folder:
         asked = {
@@ -98,17 +109,18 @@ def measure(experiment: str, source: Path) -> dict[str, object]:
         )
     if done.returncode:
         raise SystemExit(f"{experiment}: {done.stderr[-2000:]}")
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def report(experiment: str, found: dict[str, object]) -> None:
+def report(experiment: str, found: Measured) -> None:
     """Print what was measured, a part a line."""
-    parts, plan = dict(found["parts"]), dict(found["plan"])  # type: ignore[call-overload]
+    parts = dict(found.parts)
     loop = parts.pop("plain loop", None)
     parts.pop("(before the loop)", None)
-    words = " ".join(f"{k}={v}" for k, v in plan.items() if v is not None and "sha256" not in k)
-    print(f"{experiment}: {sum(parts.values()):.1f} s in {found['units']} units; {words}")
+    words = " ".join(
+        f"{k}={v}" for k, v in found.plan.items() if v is not None and "sha256" not in k
+    )
+    print(f"{experiment}: {sum(parts.values()):.1f} s in {found.units} units; {words}")
     for name, seconds in parts.items():
         print(f"    {seconds:7.1f} s  {name}")
     if loop is not None:

@@ -1,12 +1,13 @@
 """What an experiment may declare: options beside one another, whole numbers, columns, sentences."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from ired_interp.errors import ConfigError
+from ired_interp.errors import ConfigError, ExperimentError
 from ired_interp.experiments.kit.expressions import pick
 from ired_interp.experiments.kit.options import ModelOptions, filled, option
 from ired_interp.experiments.kit.tables import MeanColumn, MeanTable
@@ -81,3 +82,20 @@ def test_a_table_has_units_ideals_counts_and_sigma_beside_the_level() -> None:
     first, last = (group.rows[0].cells for group in found.groups)
     assert [cell.note for cell in (*first, *last)] == ["", "n = 7", "", ""]
     assert last[1].value == "–"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hight": np.zeros(3)}, r"hight: expected a declared variable \(x, answer, height\)"),
+        ({"height": np.zeros((3, 2))}, r"height: expected the declared dims \(problem\), found"),
+    ],
+)
+def test_numbers_that_are_not_as_declared_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ExperimentError, match=message):
+        declare(V("height", "problem", "y", "How high.")).dataset(values, {})
+
+
+def test_a_variable_is_declared_once() -> None:
+    with pytest.raises(ExperimentError, match="height declared twice"):
+        declare(V("height", "problem", "y", "How high."), V("height", "problem", "y", "Again."))

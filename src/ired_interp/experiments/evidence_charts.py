@@ -1,6 +1,7 @@
 """The chart of a verdict: effect, null and control of each problem, as the results hold them."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -55,8 +56,8 @@ def _drawing(results: xr.DataTree, *, name: str) -> Drawing:
         finite = values[np.isfinite(values)]
         # Apart in an order that no random number decides.
         shift = _SPREAD * np.sin(2.4 * np.arange(finite.size))
-        look = {"name": word, "color": color, "dash": "none", "listed": False}
-        dots = Line(x=finite, y=row + shift, marker=marker, filled=False, opacity=0.75, **look)  # type: ignore[arg-type]
+        look: dict[str, Any] = {"name": word, "color": color, "dash": "none", "listed": False}
+        dots = Line(x=finite, y=row + shift, marker=marker, filled=False, opacity=0.75, **look)
         ends = [np.array([end]) for end in (interval.mean, interval.low, interval.high)]
         mean = Line(
             x=ends[0],
@@ -67,7 +68,7 @@ def _drawing(results: xr.DataTree, *, name: str) -> Drawing:
             marker="tick",
             size=2.2,
             words=("the mean, with its interval",),
-            **look,  # type: ignore[arg-type]
+            **look,
         )
         traces += [dots, mean]
     low, high = margins([verdict.null, *(values for _, values, *_ in cases)])

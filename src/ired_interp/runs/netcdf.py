@@ -5,9 +5,9 @@ is none. Variables and scales point to one another; what stands in a group may u
 the groups above it. What a variable means (missing values, booleans, texts, dates) is left to
 xarray's own conventions, so that ``xarray.open_datatree`` finds what was written.
 
-Of the libraries that do this, h5netcdf looks every name up again each time that it is used: of the
-results of EXP-001, 280 variables, it makes 1.4 s where this takes 0.2 s. The netCDF library takes
-as long as this, but writes the time into the file and cannot hold 16-bit numbers.
+Of the libraries that do this, h5netcdf looks every name up again each time that it is used, which
+is most of its time (`benchmarks/unit_overhead.py` holds this against it). The netCDF library writes
+the time into the file and cannot hold 16-bit numbers.
 
 Source: the netCDF-4 file format, Appendix C of the NetCDF User's Guide, and the HDF5 dimension
 scale specification.

@@ -238,8 +238,8 @@ def _score_floor(score: Tensor) -> Tensor:
 
     A gradient is a sum of terms as large as those of a typical point, wherever it is taken: its
     round-off does not shrink with it. It is below a tenth of this floor (a test holds float32
-    beside float64), and so below 1 % of the variance that is reported. At float32 and inverse-4
-    it is 0.05 to 0.09 of the floor, depending on the kernels of the processor and the batch.
+    beside float64), and so below 1 % of the variance that is reported. How
+    much it is depends on the processor's kernels and on the batch.
     """
     typical = score[:, :, PLACES.index(TYPICAL), 1:].double()
     size: Tensor = typical.square().mean(dim=(-2, -1)).sqrt()
