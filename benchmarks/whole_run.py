@@ -4,8 +4,8 @@
     python benchmarks/whole_run.py --only exp001    # one of them, beside its plain loop
     python benchmarks/whole_run.py --source DIR     # another checkout's code, by the same ruler
 
-Each run is a process of its own: `ired-interp run EXPERIMENT --model inverse-4`, for EXP-001 with
-20 problems. Of EXP-001 the same process then makes the same Hessians in a plain loop, one by one by
+Each run is a process of its own: `ired-interp run EXPERIMENT`, with the model and the plan that it
+has by default. Of EXP-001 the same process then makes the same Hessians in a plain loop, one by one by
 `torch.func.hessian` and `numpy.linalg.eigvalsh`: of the model and every untrained draw, at one
 point of each problem and level. User and system time count.
 """
@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ("exp001", "exp002", "exp004", "exp005", "exp006", "exp007", "exp011")
-ASKED = {"exp001": {"problems": 20}}
+ASKED = {"exp001": {"model": "inverse-4", "problems": 20}}  # so that the loop has the same
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 # What the child process does; it must run on code of any age, so it names only what is public.
@@ -97,7 +97,7 @@ def measure(experiment: str, source: Path) -> Measured:
         asked = {
             "experiment": experiment,
             "out": f"{folder}/run",
-            "config": {"model": "inverse-4"} | ASKED.get(experiment, {}),
+            "config": ASKED.get(experiment, {}),
             "loop": experiment == "exp001",
         }
         done = subprocess.run(

@@ -39,7 +39,16 @@ _MAKES_NO_DATA = (
     "git.py",
     *(
         f"experiments/kit/{name}.py"
-        for name in ("along", "chart_cases", "drawn", "facets", "notes", "tables", "traces")
+        for name in (
+            "along",
+            "chart_cases",
+            "drawn",
+            "facets",
+            "notes",
+            "presented",
+            "tables",
+            "traces",
+        )
     ),
     "runs/comparison.py",
     "runs/heads.py",

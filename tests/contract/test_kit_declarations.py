@@ -97,5 +97,24 @@ def test_numbers_that_are_not_as_declared_are_refused(values: dict[str, Any], me
 
 
 def test_a_variable_is_declared_once() -> None:
-    with pytest.raises(ExperimentError, match="height declared twice"):
+    with pytest.raises(ExperimentError, match="different names, found height twice"):
         declare(V("height", "problem", "y", "How high."), V("height", "problem", "y", "Again."))
+
+
+def test_an_expression_is_a_mean_where_it_is_asked_and_nothing_where_there_is_no_place() -> None:
+    data = xr.Dataset(
+        {
+            "rho": (
+                ("problem", "level", "metric"),
+                [[[1.0], [3.0], [8.0]], [[2.0], [np.nan], [4.0]]],
+            )
+        },
+        coords={"level": [1, 2, 3], "sigma": ("level", [1.0, 0.5, 0.1]), "metric": ["a"]},
+    )
+    rho = pick("rho", metric="a")
+    fine = rho.mean("level", where=lambda here: here["sigma"] < 0.8)
+    np.testing.assert_array_equal(fine.of(data), [5.5, 4.0])
+    np.testing.assert_array_equal((rho.mean("level") - fine).of(data), [-1.5, -1.0])
+    np.testing.assert_array_equal((rho(level=1) * 2.0 + 1.0).of(data), [3.0, 5.0])
+    assert bool(pick("rho", metric="b").mean("level").of(data).isnull().all())
+    assert (rho - pick("other")).variables == ("rho", "other")

@@ -19,21 +19,13 @@ from ired_interp.devices import check_device
 from ired_interp.draws import RowDraws
 from ired_interp.energy.mlp import EnergyMLP
 from ired_interp.errors import ConfigError
-from ired_interp.experiments import model_page
-from ired_interp.experiments.base import GROUP, FigureSpec
-from ired_interp.experiments.hypothesis import Hypothesis
+from ired_interp.experiments.base import GROUP
 from ired_interp.experiments.kit.cases import THE_MODEL, Case, Networks
-from ired_interp.experiments.kit.charts import Chart
-from ired_interp.experiments.kit.claims import Claim
-from ired_interp.experiments.kit.expressions import Pick, pick
-from ired_interp.experiments.kit.notes import Notes
 from ired_interp.experiments.kit.options import DTYPES, SubjectOptions, bound_of, filled
-from ired_interp.experiments.kit.tables import Lines, MeanTable, Sentence, TableOfResults
+from ired_interp.experiments.kit.presented import Presented
 from ired_interp.experiments.kit.variables import Values, Variables
-from ired_interp.experiments.page import Block, Definition, Listing, Page, Points, Section
 from ired_interp.experiments.skill import (
     DIFFICULTY,
-    SKILL_DEFINITIONS,
     TRAINED_ON,
     answer_variables,
     skill_summary,
@@ -117,20 +109,16 @@ def _of_problems(config: Any, prepared: Prepared) -> Prepared:  # noqa: ARG001 -
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Generic[C, P]):
-    """An experiment on a model.
+class Study(Presented, Generic[C, P]):
+    """An experiment on a model, with what is said of its results.
 
     Attributes:
-        name: Of run folders and pages.
-        title: A line.
         Config: Its options, a frozen dataclass that inherits `SubjectOptions`.
         measure: (energy, prepared, config) → numbers of one network, by variable; the energy is in
             the config's dtype and on its device. A series of energies where cases are series.
         measure_groups: The same of the model, where groups of their own come with its numbers:
             (energy, prepared, config) → numbers by group, the root among them, draw by draw. What
             all of them need is computed once.
-        groups: Those groups, each with what it holds, in words.
-        variables: All that are measured.
         attributes: (config) → what stands beside the numbers of every network.
         prepare: (config, prepared) → the same with what else is of the problems alone.
         complete: (config, task) → the config with what must not be guessed later; numbers that its
@@ -139,79 +127,34 @@ class Study(Generic[C, P]):
         model: What is studied, where it is not one network.
         cases: Networks that are measured beside the model.
         single: Problems that are looked at more closely.
-        claims: What it tests.
-        charts: What it shows, the first one first.
-        tables: Means over problems.
-        said: Sentences of the findings.
-        lines: What a terminal shows; the means by level, if it has none of its own.
-        words: Of the page; a paragraph, if there is no more to say than its lead.
-        names: (results) → what the words name, beside `model_page.names_of`: words, or a block that
-            stands where a paragraph is nothing but its name.
         summary: (data of a case) → further statistics of its summary.
         skill: (config) → whether the model is asked for its answers.
         memory: (config, problems, model) → bytes by which a unit of so many problems lets a process
             grow; without it ``--max-memory`` is refused.
         small: Options that make it as small as it goes, beside one problem at one level; a whole
             number that is smaller already stays.
-        agreement: How far numbers in float64 agree on another kind of machine.
     """
 
-    name: str
-    title: str
     Config: type[C]
     measure: Callable[[Any, P, C], Values]
-    variables: Variables
-    words: Notes | str
-    lines: Lines | None = None
     prepare: Callable[[C, Any], P] = _of_problems  # type: ignore[assignment]
     complete: Callable[[C, Task], C] = _as_asked
     measure_groups: Callable[[Any, P, C], Mapping[str, Sequence[Values]]] | None = None
-    groups: Mapping[str, str] = field(default_factory=dict)
     measure_model: Callable[[Any, P, C], Values] | None = None
     model: Case = THE_MODEL
     attributes: Callable[[C], Mapping[str, Any]] = lambda _: {}
     cases: Sequence[Case] = ()
     single: SingleProblems[C, P] | None = None
-    claims: Sequence[Claim] = ()
-    charts: Sequence[Chart | FigureSpec] = ()
-    tables: Sequence[TableOfResults] = ()
-    said: Sequence[Sentence] = ()
-    names: Callable[[xr.DataTree], Mapping[str, str | Block]] = lambda _: {}
     summary: Callable[[xr.Dataset], xr.Dataset] | None = None
     skill: Callable[[C], bool] = lambda _: True
     memory: Callable[[C, int, EnergyMLP], int] | None = None
     small: Mapping[str, Any] = field(default_factory=dict)
-    agreement: str = "to the round-off of the arithmetic"
-
-    @property
-    def hypotheses(self) -> Sequence[Hypothesis]:
-        """The claims, as they are judged."""
-        return tuple(claim.hypothesis() for claim in self.claims)
-
-    @property
-    def figures(self) -> Sequence[Chart | FigureSpec]:
-        """The charts."""
-        return self.charts
-
-    @property
-    def definitions(self) -> Mapping[str, Definition]:
-        """What the variables are."""
-        return {**self.variables.definitions, **SKILL_DEFINITIONS}
 
     @property
     def may_be_missing(self) -> tuple[str, ...]:
         """Variables where NaN is a possible answer."""
         closer = () if self.single is None else self.single.variables.may_be_missing
         return (*self.variables.may_be_missing, "model_minimum", *closer)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What there is no page without."""
-        shown = [name for table in self._tables for name in table.needs]
-        paths = [f"summary/model/{name}" for name in (*shown, *self._lines.needs)]
-        said = [path.replace("…", "model") for one in self.said for path in one.variables]
-        paths += [path for path in said if path.startswith("summary/model/")]
-        return tuple(dict.fromkeys(paths))
 
     def plan(self, config: C) -> C:
         """Check model, task and levels, and fix the model's file, its hash and the clamp."""
@@ -385,74 +328,11 @@ class Study(Generic[C, P]):
                 found[name] = found[name].merge(self.summary(data), combine_attrs="no_conflicts")
         return found | skill_summary(results)
 
-    def page(self, results: xr.DataTree) -> Page:
-        """What the results say, in the experiment's words."""
-        told = model_page.told_of(results)
-        names, words = self._names(results), self._words
-        tables = [(table, made) for table in self._tables if (made := table.of(results))]
-        inside = [made for table, made in tables if not table.name]
-        apart = [Section(table.name, table.title, (made,)) for table, made in tables if table.name]
-        sentences = [(one.of(results), one.variables) for one in self.said]
-        said = Points(
-            [words for words, _ in sentences if words],
-            list(dict.fromkeys(path for words, paths in sentences if words for path in paths)),
-        )
-        return Page(
-            lead=words.lead_of(names),
-            facts=[
-                *words.facts_of(names),
-                model_page.problems_fact(results, told.config),
-                ("Numerics", f"{told.config['dtype']} on {told.config['device']}"),
-            ],
-            findings=[*([said] if self.said else []), *inside],
-            sections=[*words.sections_of(names), *apart],
-            subject=told.subject,
-            drawn_of=told.drawn_of,
-            layout=model_page.described_layout(
-                "Its root is the model’s alone, with what is of the problems;",
-                self._groups(results),
-                "means over problems with their 95\u00a0% bootstrap intervals.",
-            ),
-            agreement=told.agreement(self.agreement),
-        )
-
     def _groups(self, results: xr.DataTree) -> list[tuple[str, str]]:
-        there = {node.path for node in results.subtree}
-        found = [(path, what) for path, what in self.groups.items() if f"/{path}" in there]
-        found += model_page.networks_layout(results, "what depends on the network")
+        found = super()._groups(results)
         if self.single is not None and self.single.folder in results.children:
             found.append((f"{self.single.folder}/…", f"{self.single.meaning};"))
         return found
-
-    def listing(self, results: xr.DataTree) -> Listing:
-        """What a terminal shows."""
-        return self._lines.of(results, self._names(results))
-
-    @property
-    def _words(self) -> Notes:
-        return Notes(self.words, (), ()) if isinstance(self.words, str) else self.words
-
-    @property
-    def _by_level(self) -> list[tuple[str, Pick]]:
-        """What has a mean over problems at every level, and nothing more."""
-        return [
-            (name, pick(name))
-            for name, one in self.variables.items()
-            if one.mean and set(one.dims) == {"problem", "level"}
-        ]
-
-    @property
-    def _lines(self) -> Lines:
-        return self.lines or Lines(columns=self._by_level, others=self._by_level[:1], caption="")
-
-    @property
-    def _tables(self) -> Sequence[TableOfResults]:
-        if self.tables or not self._by_level:
-            return self.tables
-        return (MeanTable("Means by level", ("level",), self._by_level),)
-
-    def _names(self, results: xr.DataTree) -> dict[str, str | Block]:
-        return {**model_page.names_of(results), **self.names(results)}
 
 
 def _name(checkpoint: Checkpoint, asked: str) -> str:
