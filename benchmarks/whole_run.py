@@ -5,8 +5,8 @@
     python benchmarks/whole_run.py --source DIR     # another checkout's code, by the same ruler
 
 Each run is a process of its own: `ired-interp run EXPERIMENT`, with the model and the plan that it
-has by default. Of EXP-001 the same process then makes the same Hessians in a plain loop, one by one by
-`torch.func.hessian` and `numpy.linalg.eigvalsh`: of the model and every untrained draw, at one
+has by default. Of EXP-001 the same process then makes the same Hessians in a plain loop, one by one
+by `torch.func.hessian` and `numpy.linalg.eigvalsh`: of the model and every untrained draw, at one
 point of each problem and level. User and system time count.
 """
 # ruff: noqa: S603 - words of our own
