@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from ired_interp.errors import ConfigError, ExperimentError
+from ired_interp.experiments import exp004, exp006
 from ired_interp.experiments.kit.expressions import pick
 from ired_interp.experiments.kit.options import ModelOptions, filled, option
 from ired_interp.experiments.kit.tables import MeanColumn, MeanTable
@@ -118,3 +119,12 @@ def test_an_expression_is_a_mean_where_it_is_asked_and_nothing_where_there_is_no
     np.testing.assert_array_equal((rho(level=1) * 2.0 + 1.0).of(data), [3.0, 5.0])
     assert bool(pick("rho", metric="b").mean("level").of(data).isnull().all())
     assert (rho - pick("other")).variables == ("rho", "other")
+
+
+def test_a_budget_is_refused_where_nothing_is_known_of_what_a_unit_takes() -> None:
+    for study, config in (
+        (exp004.EXPERIMENT, exp004.Exp004Config()),
+        (exp006.EXPERIMENT, exp006.Exp006Config(device="cuda")),
+    ):
+        with pytest.raises(ConfigError, match=f"found {study.name} on {config.device}"):
+            study.fit(config, 2**40)

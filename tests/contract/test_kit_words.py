@@ -106,3 +106,21 @@ def test_notes_may_name_a_block_and_what_stands_beside(
     path.write_text("So **{model}** has {ways} of these.\n", encoding="utf-8")
     with pytest.raises(ExperimentError, match=r"expected one of the names .*, found \{ways\}"):
         notes(path).lead_of(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("One.\n\nAnother.\n", "expected one paragraph, the page's lead, .* found 2"),
+        ("- A fact: alone\n", "expected one paragraph, the page's lead, .* found 0"),
+        (
+            "A lead.\n\n## The ways\n\nText.\n",
+            "expected a heading with an anchor.*found '## The ways'",
+        ),
+    ],
+)
+def test_notes_that_are_no_page_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ExperimentError, match=message):
+        notes(path)
