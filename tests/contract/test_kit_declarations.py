@@ -122,9 +122,10 @@ def test_an_expression_is_a_mean_where_it_is_asked_and_nothing_where_there_is_no
 
 
 def test_a_budget_is_refused_where_nothing_is_known_of_what_a_unit_takes() -> None:
-    for study, config in (
+    asked: tuple[tuple[Any, Any], ...] = (
         (exp004.EXPERIMENT, exp004.Exp004Config()),
         (exp006.EXPERIMENT, exp006.Exp006Config(device="cuda")),
-    ):
+    )
+    for study, config in asked:
         with pytest.raises(ConfigError, match=f"found {study.name} on {config.device}"):
             study.fit(config, 2**40)
